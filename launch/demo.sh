@@ -1,0 +1,12 @@
+#!/usr/bin/env bash
+# Trains supervised and PseudoSeg on the same few labelled images of generated scenes and compares
+# them, after making the virtual environment where there is none. Writes to runs/demo.
+#
+#   ./launch/demo.sh               the whole demo, some minutes on two cores
+#   ./launch/demo.sh --steps 4     a few steps, to see that everything runs
+set -euo pipefail
+source "$(dirname "${BASH_SOURCE[0]}")/environment.sh"
+
+prepare_environment reference
+cd "$root"
+exec "$python" -m wss.demo "$@"

@@ -1,0 +1,23 @@
+#!/usr/bin/env bash
+# Runs the tests, after making the virtual environment where there is none.
+#
+#   ./launch/test.sh                         all tests on the reference stack (.venv)
+#   ./launch/test.sh --stack next            the same on the newer TensorFlow (.venv-next)
+#   ./launch/test.sh tests/test_losses.py    further arguments are pytest's
+set -euo pipefail
+source "$(dirname "${BASH_SOURCE[0]}")/environment.sh"
+
+stack=reference
+arguments=()
+while [ $# -gt 0 ]; do
+    case "$1" in
+        --stack) [ $# -gt 1 ] || fail "--stack wants a name: 'reference' or 'next'."; stack="$2"; shift 2 ;;
+        --stack=*) stack="${1#--stack=}"; shift ;;
+        *) arguments+=("$1"); shift ;;
+    esac
+done
+
+prepare_environment "$stack"
+cd "$root"
+echo "Running the tests on the $stack stack."
+exec "$python" -m pytest ${arguments[@]+"${arguments[@]}"}

@@ -1,0 +1,226 @@
+import io
+import logging
+import pathlib
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from PIL import Image
+
+from wss.datasets.tfrecord import VOC_CLASSES, TFRecord
+
+CLASSES = ('background', 'car', 'ball')
+SAMPLE = pathlib.Path(__file__).resolve().parents[3] / 'shared' / 'voc_sample'
+
+
+def encode(array, **options):
+    file = io.BytesIO()
+    Image.fromarray(np.asarray(array, np.uint8)).save(file, 'PNG', **options)
+    return file.getvalue()
+
+
+def record(name, value=100, height=4, width=6, mask=None, **changes):
+    """One serialised example; `changes` replace or add features, None leaves one out."""
+    features = {
+        'image/encoded': encode(np.full((height, width, 3), value)),
+        'image/filename': name.encode(),
+        'image/format': b'png',
+        'image/height': height,
+        'image/width': width,
+        'image/channels': 3,
+    }
+    if mask is not None:
+        features['image/segmentation/class/encoded'] = encode(mask)
+        features['image/segmentation/class/format'] = b'png'
+    features.update({key.replace('__', '/'): value for key, value in changes.items()})
+    message = tf.train.Example()
+    for key, content in features.items():
+        if isinstance(content, bytes):
+            message.features.feature[key].bytes_list.value.append(content)
+        elif content is not None:
+            message.features.feature[key].int64_list.value.append(content)
+    return message.SerializeToString()
+
+
+def write(path, records):
+    with tf.io.TFRecordWriter(str(path)) as writer:
+        for content in records:
+            writer.write(content)
+    return str(path)
+
+
+def make(*files, **changes):
+    values = {'splits': {'train': files}, 'class_names': CLASSES, **changes}
+    return TFRecord(**values)
+
+
+def load(examples, position):
+    return {k: v.numpy() for k, v in examples.load(tf.constant(position, tf.int64)).items()}
+
+
+ONES = np.ones((4, 6))
+
+
+def test_records_of_several_files_in_order(tmp_path):
+    write(tmp_path / 'train-1', [record('c', 30, 5, 3, mask=np.full((5, 3), 2))])
+    write(tmp_path / 'train-0', [record('b', 20, mask=ONES), record('a.jpg', 10, mask=0 * ONES)])
+    examples = make(str(tmp_path / 'train-*')).examples('train')
+    assert examples.ids == ('b', 'a', 'c')
+    assert examples.has_label and examples.max_size == (5, 6)
+    values = [load(examples, i) for i in (2, 0, 1)]
+    assert [int(v['image'][0, 0, 0]) for v in values] == [30, 20, 10]
+    assert [v['id'] for v in values] == [b'c', b'b', b'a']
+    assert values[0]['label'].tolist() == [[2] * 3] * 5
+    assert (values[0]['image'].dtype, values[0]['label'].dtype) == (np.uint8, np.int32)
+
+
+def test_a_file_that_fits_two_patterns_counts_once(tmp_path):
+    path = write(tmp_path / 'train', [record('a', mask=ONES)])
+    assert make(path, str(tmp_path / 'tr*')).examples('train').ids == ('a',)
+
+
+def test_examples_load_in_tf_data(tmp_path):
+    path = write(tmp_path / 'x', [record('a', 1, mask=ONES), record('b', 2, 3, 5)])
+    examples = make(path).examples('train', labels='available')
+    dataset = tf.data.Dataset.range(2).map(examples.load, num_parallel_calls=2)
+    assert dataset.element_spec['image'].shape.as_list() == [None, None, 3]
+    first, second = dataset
+    assert first['label'].numpy().tolist() == [[1] * 6] * 4
+    assert second['label'].numpy().tolist() == [[255] * 5] * 3
+    assert int(second['image'][2, 4, 0]) == 2
+
+
+def test_unlabelled_records(tmp_path):
+    empty = {'image__segmentation__class__encoded': b''}
+    path = write(tmp_path / 'x', [record('a'), record('b', **empty)])
+    examples = make(path).examples('train', labels='available')
+    assert not examples.has_label and set(load(examples, 1)) == {'image', 'id'}
+    with pytest.raises(FileNotFoundError, match='2 of its records have no mask: a, b'):
+        make(path).examples('train')
+
+
+def test_masks_are_not_looked_at_without_labels(tmp_path):
+    bad = {'image__segmentation__class__encoded': b'nonsense'}
+    path = write(tmp_path / 'x', [record('a', **bad), record('b', mask=9 * ONES)])
+    examples = make(path).examples('train', labels='none')
+    assert examples.ids == ('a', 'b') and not examples.has_label
+    assert set(load(examples, 0)) == {'image', 'id'}
+
+
+def test_orientation_is_not_applied(tmp_path):
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    turned = {'image__encoded': encode(np.zeros((4, 6, 3)), exif=exif)}
+    path = write(tmp_path / 'x', [record('a', mask=ONES, **turned)])
+    assert load(make(path).examples('train'), 0)['image'].shape == (4, 6, 3)
+
+
+def test_no_file_is_named(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r'no file fits .*nowhere-\*'):
+        make(str(tmp_path / 'nowhere-*')).examples('train')
+    with pytest.raises(ValueError, match='names no files'):
+        make().examples('train')
+    with pytest.raises(ValueError, match='hold no record'):
+        make(write(tmp_path / 'empty', [])).examples('train')
+
+
+def test_wrong_arguments_are_refused(tmp_path):
+    with pytest.raises(ValueError, match='must map'):
+        TFRecord('train-*')
+    with pytest.raises(ValueError, match="no split 'val'; it has train"):
+        make('x').examples('val')
+    with pytest.raises(ValueError, match="'full' or 'headers'"):
+        make('x', check='none')
+
+
+@pytest.mark.parametrize(
+    ('content', 'message'),
+    [
+        (record('a', mask=3 * ONES), "Mask 'a' of record 1 .* of value 3; the classes are 0 to 2"),
+        (record('a', mask=np.ones((6, 4))), r"Mask 'a' .* is 4x6 .* Image 'a' .* is 6x4"),
+        (record('a', mask=np.ones((4, 6, 3))), "Mask 'a' of record 1 .* holds colours"),
+        (record('a', mask=ONES, image__height=7), 'is 6x4 .* record are 6 and 7'),
+        (record('a', mask=ONES, image__encoded=b'abc'), "Image 'a' of record 1 .* is not an image"),
+        (record('a', mask=ONES, image__encoded=None), 'record 1 .* has no image/encoded'),
+        (record('', mask=ONES), 'record 1 .* has no image/filename'),
+        (record('a', mask=ONES, image__filename=3), 'record 1 .* has no image/filename'),
+        (b'nonsense', 'record 1 .* is no tf.train.Example'),
+    ],
+)
+def test_bad_records_are_named(tmp_path, content, message):
+    path = write(tmp_path / 'some.tfrecord', [record('good', mask=ONES), content])
+    with pytest.raises(ValueError, match=message) as caught:
+        make(path).examples('train')
+    assert str(path) in str(caught.value)
+
+
+def test_sizes_may_be_left_out(tmp_path):
+    content = record('a', mask=ONES, image__height=None, image__width=None)
+    assert make(write(tmp_path / 'x', [content])).examples('train').max_size == (4, 6)
+
+
+def test_headers_find_sizes_but_not_values(tmp_path):
+    path = write(tmp_path / 'x', [record('a', mask=3 * ONES)])
+    examples = make(path, check='headers').examples('train')
+    with pytest.raises(tf.errors.OpError, match='of value 3'):
+        examples.load(0)
+    path = write(tmp_path / 'y', [record('a', mask=np.ones((6, 4)))])
+    with pytest.raises(ValueError, match='is 4x6'):
+        make(path, check='headers').examples('train')
+
+
+def test_twofold_ids_are_named(tmp_path):
+    first = write(tmp_path / 'x', [record('a', mask=ONES), record('b', mask=ONES)])
+    second = write(tmp_path / 'y', [record('b.jpg', mask=ONES)])
+    with pytest.raises(ValueError, match=r'1 ids .*: b \(record 1 .*x and record 0 .*y\)'):
+        make(first, second).examples('train')
+
+
+def change(path, position):
+    content = bytearray(pathlib.Path(path).read_bytes())
+    content[position] ^= 1
+    pathlib.Path(path).write_bytes(content)
+
+
+def test_damaged_records_are_named_or_left_out(tmp_path, caplog):
+    contents = [record(name, mask=ONES) for name in 'abc']
+    path = write(tmp_path / 'some.tfrecord', contents)
+    change(path, len(contents[0]) + 16 + 12 + 20)  # Byte 20 of the data of record 1.
+    with pytest.raises(ValueError, match=r'record 1 .*some\.tfrecord is damaged') as caught:
+        make(path).examples('train')
+    assert 'skip_broken=True' in str(caught.value)
+    with caplog.at_level(logging.WARNING):
+        examples = make(path, skip_broken=True).examples('train')
+    assert examples.ids == ('a', 'c')
+    assert load(examples, 1)['id'] == b'c'
+    assert "1 of 3 examples of split 'train'" in caplog.text and 'record 1' in caplog.text
+
+
+def test_cut_files_are_named_or_left_out_from_there(tmp_path, caplog):
+    contents = [record(name, mask=ONES) for name in 'abc']
+    path = write(tmp_path / 'some.tfrecord', contents)
+    cut = pathlib.Path(path).read_bytes()[:-10]
+    pathlib.Path(path).write_bytes(cut)
+    with pytest.raises(ValueError, match=r'some\.tfrecord from record 2 .* cut off'):
+        make(path).examples('train')
+    with caplog.at_level(logging.WARNING):
+        assert make(path, skip_broken=True).examples('train').ids == ('a', 'b')
+    assert 'from record 2' in caplog.text
+
+
+@pytest.mark.skipif(not SAMPLE.is_dir(), reason='needs the VOC sample in ../shared/voc_sample')
+def test_voc_sample():
+    dataset = TFRecord({'val': str(SAMPLE / 'val-*.tfrecord')})
+    assert dataset.info.class_names == VOC_CLASSES and dataset.info.num_classes == 21
+    examples = dataset.examples('val')
+    assert examples.ids == ('2007_000033', '2007_000042', '2007_000061')
+    assert examples.max_size == (366, 500)
+    shapes = [load(examples, i)['label'].shape for i in range(3)]
+    assert shapes == [(366, 500), (335, 500), (333, 500)]
+    # The first shows aeroplanes, the second trains, the third a boat and people.
+    classes = [set(np.unique(load(examples, i)['label'])) - {0, 255} for i in range(3)]
+    assert [{VOC_CLASSES[c] for c in found} for found in classes] == [
+        {'aeroplane'},
+        {'train'},
+        {'boat', 'person'},
+    ]

@@ -1,0 +1,262 @@
+"""Which loss reaches which weights, which statistics move, and what the options change."""
+
+import functools
+
+import numpy as np
+import pytest
+import tensorflow as tf
+import tf_keras as keras
+
+from wss.datasets.info import DatasetInfo
+from wss.methods.pseudoseg import PseudoSeg
+from wss.methods.supervised import Supervised
+from wss.networks.backbones.small import SmallResNet
+from wss.networks.deeplab import DeepLabV3Plus
+
+CROP = (33, 33)
+
+
+def make_info(has_background):
+    return DatasetInfo('test', ('a', 'b', 'c'), ((0, 0, 0), (1, 1, 1), (2, 2, 2)), has_background)
+
+
+def make_method(kind, has_background=True, **options):
+    keras.utils.set_random_seed(1)
+    info = make_info(has_background)
+    network = DeepLabV3Plus(
+        info.num_classes,
+        info.num_image_classes,
+        functools.partial(SmallResNet, (16, 16, 16, 16)),
+        aspp_filters=16,
+        decoder_filters=16,
+        low_level_filters=16,
+        aspp_rates=(1, 2, 3),
+        aspp_dropout=0.0,
+    )
+    method = kind(network, info, **options)
+    method.build_variables(CROP)
+    return method
+
+
+def make_batch(info, seed=0, known=True):
+    random = np.random.default_rng(seed)
+
+    def images():
+        return tf.constant(random.uniform(0, 255, (2, *CROP, 3)), tf.float32)
+
+    def masks():
+        return tf.constant(random.integers(0, 3, (2, *CROP)), tf.int32)
+
+    label = tf.constant(random.integers(0, 2, (2, info.num_image_classes)), tf.float32)
+    labelled = {'image': images(), 'label': masks(), 'valid': tf.ones([2, *CROP])}
+    labelled['image_label'] = tf.ones_like(label)
+    unlabelled = {'weak': images(), 'strong': images(), 'valid': tf.ones([2, *CROP])}
+    if known:
+        unlabelled |= {'label': masks(), 'image_label': label}
+    return labelled, unlabelled
+
+
+def reached(method, loss_name, batch):
+    """Names of the parts of the method in which a loss changes any weight."""
+    variables = {
+        'backbone': method.network.backbone.trainable_variables,
+        'decoder': method.network.aspp.trainable_variables
+        + method.network.low_level.trainable_variables
+        + [v for layer in method.network.decoder for v in layer.trainable_variables]
+        + method.network.logits.trainable_variables,
+        'classifier': method.network.classifier.trainable_variables,
+        'sgc': method.sgc.trainable_variables,
+    }
+    flat = [v for group in variables.values() for v in group]
+    assert len(flat) == len(method.trainable_variables)
+    with tf.GradientTape() as tape:
+        loss = method.compute_losses(*batch)[loss_name]
+    gradients = dict(zip([v.ref() for v in flat], tape.gradient(loss, flat), strict=True))
+
+    def moved(variable):
+        gradient = gradients[variable.ref()]
+        return gradient is not None and float(tf.reduce_max(tf.abs(gradient))) > 0
+
+    return {part for part, group in variables.items() if any(moved(v) for v in group)}
+
+
+@pytest.mark.parametrize('has_background', [True, False])
+def test_which_loss_reaches_which_weights(has_background):
+    method = make_method(PseudoSeg, has_background)
+    batch = make_batch(method.info)
+    assert reached(method, 'supervised', batch) == {'backbone', 'decoder'}
+    assert reached(method, 'consistency', batch) == {'backbone', 'decoder'}
+    assert reached(method, 'classification', batch) == {'backbone', 'classifier'}
+    assert reached(method, 'sgc', batch) == {'sgc'}
+
+
+def test_consistency_reaches_weights_through_the_strong_view_alone():
+    method = make_method(PseudoSeg)
+    labelled, unlabelled = make_batch(method.info)
+    with tf.GradientTape() as tape:
+        tape.watch([unlabelled['weak'], unlabelled['strong']])
+        loss = method.compute_losses(labelled, unlabelled)['consistency']
+    weak, strong = tape.gradient(loss, [unlabelled['weak'], unlabelled['strong']])
+    assert weak is None or not np.any(weak)
+    assert np.any(strong)
+
+
+def test_weak_mode_trains_the_classifier_on_the_unlabelled_stream():
+    for weak_labels, stream in [(True, 'weak'), (False, 'image')]:
+        method = make_method(PseudoSeg, weak_labels=weak_labels)
+        labelled, unlabelled = make_batch(method.info)
+        with tf.GradientTape() as tape:
+            tape.watch([unlabelled['weak'], labelled['image']])
+            loss = method.compute_losses(labelled, unlabelled)['classification']
+        weak, image = tape.gradient(loss, [unlabelled['weak'], labelled['image']])
+        used = {'weak': weak, 'image': image}
+        assert np.any(used.pop(stream))
+        other = next(iter(used.values()))
+        assert other is None or not np.any(other)
+
+
+def test_weak_mode_gates_by_the_given_labels():
+    method = make_method(PseudoSeg, weak_labels=True)
+    _, unlabelled = make_batch(method.info)
+    unlabelled['image_label'] = tf.constant([[1.0, 0.0], [0.0, 0.0]])
+    features = method.network.features(unlabelled['weak'])
+    gate = method.gate(unlabelled, features)
+    cam, _ = method.activation_and_sgc(features, gate, unlabelled['valid'], training=False)
+    assert not np.any(cam[0, ..., 1]) and not np.any(cam[1])
+
+
+def test_predicted_gate_needs_no_labels():
+    method = make_method(PseudoSeg)
+    labelled, unlabelled = make_batch(method.info, known=False)
+    method.network.classifier.set_weights([np.zeros((16, 2), np.float32), np.float32([0.1, -0.1])])
+    features = method.network.features(unlabelled['weak'])
+    np.testing.assert_array_equal(method.gate(unlabelled, features), [[1, 0], [1, 0]])
+    method.compute_losses(labelled, unlabelled)
+    assert method.quality['fused'].summary() == {}
+
+
+def test_consistency_by_an_independent_computation():
+    """Zero logits layers make every distribution known: uniform decoder, SGC from its bias."""
+    method = make_method(PseudoSeg, sgc_variant=1, consistency_weight=2.0)
+    labelled, unlabelled = make_batch(method.info)
+    for layer in (method.network.logits, method.sgc.output_convolution):
+        layer.set_weights([np.zeros_like(w) for w in layer.get_weights()])
+    method.sgc.output_convolution.bias.assign([np.log(4.0), 0.0, 0.0])
+    # Decoder logits 0, SGC (ln 4, 0, 0) everywhere: mean square ln(4)^2 / 6, r = sqrt 6 / ln 4.
+    sgc = np.exp([np.sqrt(6.0), 0, 0]) / np.exp([np.sqrt(6.0), 0, 0]).sum()
+    fused = (np.full(3, 1 / 3) + sgc) / 2
+    sharp = fused**2 / (fused**2).sum()
+    weak_logits = tf.zeros([2, 9, 9, 3])
+    label = method.pseudo_label(
+        weak_logits, tf.constant(np.log([4.0, 1, 1]), tf.float32) + weak_logits
+    )
+    np.testing.assert_allclose(label[0, 0, 0], sharp, rtol=1e-5)
+    # The strong logits are 0: cross-entropy ln 3 whatever the label, times the weight of 2.
+    losses = method.compute_losses(labelled, unlabelled)
+    np.testing.assert_allclose(losses['consistency'], 2 * np.log(3.0), rtol=1e-5)
+    unlabelled['valid'] = tf.zeros([2, *CROP])
+    assert float(method.compute_losses(labelled, unlabelled)['consistency']) == 0.0
+
+
+def test_threshold_leaves_doubtful_pixels_out():
+    options = {'sgc_variant': 1, 'temperature': 1.0}
+    losses = {}
+    for threshold in (0.0, 0.9):
+        method = make_method(PseudoSeg, threshold=threshold, **options)
+        for layer in (method.network.logits, method.sgc.output_convolution):
+            layer.set_weights([np.zeros_like(w) for w in layer.get_weights()])
+        losses[threshold] = float(method.compute_losses(*make_batch(method.info))['consistency'])
+    np.testing.assert_allclose(losses[0.0], np.log(3.0), rtol=1e-5)
+    assert losses[0.9] == 0.0
+
+
+def test_hard_labels_are_not_sharpened():
+    method = make_method(PseudoSeg, soft=False)
+    logits = tf.constant([[[[0.0, 1.0, 0.0]]]])
+    expected = np.exp([0, np.sqrt(3.0), 0]) / np.exp([0, np.sqrt(3.0), 0]).sum()
+    np.testing.assert_allclose(method.pseudo_label(logits, logits)[0, 0, 0], expected, rtol=1e-5)
+
+
+@pytest.mark.parametrize('fast, passes', [(False, [True, False, True, True]), (True, [True] * 3)])
+def test_backbone_passes_of_a_step(fast, passes):
+    """The labelled images take one pass; the activation map an inference pass, unless fast."""
+    method = make_method(PseudoSeg, cam_from_training_pass=fast)
+    modes, features = [], method.network.features
+
+    def counted(images, training=False):
+        modes.append(training)
+        return features(images, training=training)
+
+    method.network.features = counted
+    method.compute_losses(*make_batch(method.info))
+    assert modes == passes
+
+
+def test_an_update_of_supervised_by_hand():
+    """SGD without momentum moves each weight by the rate times its gradient, decay included."""
+    method = make_method(Supervised, weight_decay=0.1)
+    batch = make_batch(method.info)
+    kernel = method.network.logits.kernel
+    with tf.GradientTape() as tape:
+        loss = method.compute_losses(*batch)['supervised']
+    expected = kernel - 0.5 * (tape.gradient(loss, kernel) + 0.1 * kernel)
+    method.compile(optimizer=keras.optimizers.SGD(0.5))
+    values = method.train_step({'labelled': batch[0], 'unlabelled': batch[1]})
+    np.testing.assert_allclose(kernel, expected, atol=1e-6)
+    np.testing.assert_allclose(values['loss'], values['supervised'] + values['weight_decay'])
+
+
+@pytest.mark.parametrize('kind', [Supervised, PseudoSeg])
+@pytest.mark.parametrize('has_background', [True, False])
+def test_a_few_steps_lower_the_supervised_loss(kind, has_background):
+    method = make_method(kind, has_background)
+    labelled, unlabelled = make_batch(method.info)
+    labelled['label'] = tf.cast(labelled['image'][..., 0] > 127, tf.int32)
+    method.compile(optimizer=keras.optimizers.SGD(0.05, 0.9))
+    step = tf.function(method.train_step)
+    history = [step({'labelled': labelled, 'unlabelled': unlabelled}) for _ in range(12)]
+    assert float(history[-1]['supervised']) < 0.9 * float(history[0]['supervised'])
+    assert all(np.isfinite(float(v)) for values in history for v in values.values())
+
+
+def test_evaluation_counts_labelled_pixels():
+    method = make_method(Supervised)
+    method.network.logits.set_weights([np.zeros((1, 1, 16, 3), np.float32), np.float32([0, 1, 0])])
+    label = np.full((2, *CROP), 255, np.int32)
+    label[0, 0, :3] = [0, 1, 1]
+    method.test_step({'image': tf.zeros([2, *CROP, 3]), 'label': tf.constant(label)})
+    np.testing.assert_array_equal(method.confusion.result(), [[0, 1, 0], [0, 2, 0], [0, 0, 0]])
+
+
+def test_quality_is_measured_where_masks_are_known():
+    method = make_method(PseudoSeg)
+    method.compute_losses(*make_batch(method.info))
+    for name in ('decoder', 'sgc', 'fused'):
+        assert set(method.quality[name].summary()) == {'accuracy', 'miou', 'confident'}
+
+
+@pytest.mark.parametrize('has_background', [True, False])
+def test_pictures_have_their_shapes(has_background):
+    method = make_method(PseudoSeg, has_background)
+    shown = method.pictures(*make_batch(method.info))
+    assert set(shown['images']) == {'image', 'strong view'}
+    assert set(shown['scores']) == {'CAM', 'SGC', 'pseudo label'}
+    assert all(value.shape == (2, *CROP) for value in shown['labels'].values())
+    assert all(value.shape[-1] == 3 for value in shown['scores'].values())
+
+
+@pytest.mark.parametrize(
+    'options, word',
+    [
+        ({'source': 'cam'}, 'source'),
+        ({'temperature': 0.0}, 'temperature'),
+        ({'threshold': 1.5}, 'threshold'),
+        ({'gate_threshold': -0.1}, 'gate_threshold'),
+        ({'consistency_weight': -1.0}, 'consistency_weight'),
+        ({'attention_blocks': 5}, 'attention_blocks'),
+        ({'weight_decay': -1.0}, 'weight_decay'),
+    ],
+)
+def test_options_outside_their_range(options, word):
+    with pytest.raises(ValueError, match=word):
+        make_method(PseudoSeg, **options)

@@ -1,0 +1,196 @@
+"""A user's own images and index masks in folders."""
+
+import collections
+import os
+from collections.abc import Mapping, Sequence
+
+import tensorflow as tf
+
+from wss.datasets import checks, decoding
+from wss.datasets import splits as id_lists
+from wss.datasets.info import Examples
+
+
+class Folder:
+    """Images and masks in folders; the id of an image is its path in the folder without ending.
+
+    `images/seq1/0001.jpg` has the id `seq1/0001` and its mask is `masks/seq1/0001.png`. Masks hold
+    class indices (see `decoding.decode_mask`). Images may differ in size. Folders and lists are
+    first looked at when `examples` is called, so that `info` is there without them.
+
+    Attributes:
+        info: Classes of the dataset.
+
+    Args:
+        images: Folder of the images, local or `gs://`; its subfolders count.
+        class_names: Name of each class, in the order of the indices.
+        masks: Folder of the masks, or None if there are none. May be the folder of the images if
+            the endings tell the two apart.
+        splits: From a split's name to the file that lists its ids, one a line (with or without
+            ending), or to None for every image of the folder. None stands for `{'all': None}`.
+        colours: RGB triple of each class in 0..255; the PASCAL VOC colours if None.
+        has_background: Whether class 0 is "none of the others".
+        ignore_value: Value of mask pixels that belong to no class.
+        image_endings: Endings of the names of images, in any case.
+        mask_endings: Endings of the names of masks, such as `('_mask.png',)`.
+        skip_broken: Whether damaged files are left out, with a warning, instead of refused.
+        check: `full` decodes every file before training, `headers` compares sizes only.
+        name: Name of the dataset.
+
+    Raises:
+        ValueError: If an argument is none of the above.
+    """
+
+    def __init__(
+        self,
+        images: str,
+        class_names: Sequence[str],
+        masks: str | None = None,
+        splits: Mapping[str, str | None] | None = None,
+        colours: Sequence[Sequence[int]] | None = None,
+        has_background: bool = True,
+        ignore_value: int = 255,
+        image_endings: Sequence[str] = decoding.ENDINGS,
+        mask_endings: Sequence[str] = decoding.ENDINGS,
+        skip_broken: bool = False,
+        check: str = 'full',
+        name: str = 'folder',
+    ):
+        self.info = checks.dataset_info(name, class_names, colours, has_background, ignore_value)
+        checks.check_mode(name, check)
+        if splits is not None and (not isinstance(splits, Mapping) or not splits):
+            raise ValueError(
+                f'Dataset {name!r}: splits must map names of splits to id lists, not {splits!r}.'
+            )
+        for endings in (image_endings, mask_endings):
+            if isinstance(endings, str) or not endings:
+                raise ValueError(
+                    f"Dataset {name!r}: endings must be a sequence such as ('.png',), "
+                    f'not {endings!r}.'
+                )
+        self._images = _path(images)
+        self._masks = None if masks is None else _path(masks)
+        self._splits = {'all': None} if splits is None else dict(splits)
+        self._endings = {'image': tuple(image_endings), 'mask': tuple(mask_endings)}
+        self._skip_broken = skip_broken
+        self._full = check == 'full'
+        self._found = {}  # Kind of file -> id -> path.
+        self._sizes = {}  # (image, mask or None) that passed the checks -> (height, width).
+
+    def examples(self, split: str, labels: str = 'required') -> Examples:
+        """Checks the files of a split and gives access to them.
+
+        Args:
+            split: Name of a split.
+            labels: `required`: every id must have a mask; `available`: a mask where there is one,
+                everything ignored where not; `none`: masks are not looked for.
+
+        Returns:
+            The examples, in the order of the id list (sorted by id where there is none).
+
+        Raises:
+            FileNotFoundError: If folders, lists, or files of ids do not exist.
+            ValueError: If the split is unknown, the folder or list empty, an id twofold, a file
+                damaged or refused, or a mask does not fit its image or the classes. One error
+                holds all problems of the split.
+        """
+        checks.check_request(self.info.name, split, self._splits, labels)
+        if labels == 'required' and self._masks is None:
+            raise ValueError(
+                f'Dataset {self.info.name!r} has no folder of masks, but labels of split '
+                f'{split!r} are needed; set masks.'
+            )
+        images = self._find('image', self._images)
+        masks = {}
+        if labels != 'none' and self._masks is not None:
+            masks = self._find('mask', self._masks, may_be_empty=labels == 'available')
+        ids, missing = self._ids(split, images)
+        maskless = [name for name in ids if name not in masks] if labels == 'required' else []
+        if maskless:
+            missing.append(
+                f'{len(maskless)} of its ids have no mask in {self._masks}: '
+                f'{checks.list_some(maskless)}.'
+            )
+        pairs = [(images[name], masks.get(name)) for name in ids]
+        what = f'split {split!r} of dataset {self.info.name!r}'
+        results = checks.check_all(self._size, pairs, what, len(pairs))
+        good = checks.keep_good(results, what, self._skip_broken, missing)
+        heights, widths = zip(*(results[i] for i in good), strict=True)
+        kept = [pairs[i] for i in good]
+        has_label = any(mask is not None for _, mask in kept)
+        ids = tuple(ids[i] for i in good)
+        return Examples(
+            ids=ids,
+            load=checks.loader(ids, lambda i: self._read(*kept[i]), has_label),
+            has_label=has_label,
+            max_size=(max(heights), max(widths)),
+        )
+
+    def _ids(self, split, images):
+        """Returns the ids of a split that have an image, and sentences about those without."""
+        path = self._splits[split]
+        if path is None:
+            return sorted(images), []
+        ids = id_lists.match_ids(id_lists.read_ids(path), images, self._endings['image'])
+        twice = [name for name, count in collections.Counter(ids).items() if count > 1]
+        if twice:
+            raise ValueError(
+                f'Id list {path} names ids with and without ending: {checks.list_some(twice)}.'
+            )
+        lost = [name for name in ids if name not in images]
+        if not lost:
+            return list(ids), []
+        example = min(images)
+        sentence = (
+            f'{len(lost)} ids of {path} have no image in {self._images}: '
+            f'{checks.list_some(lost)} (an id that is there: {example}).'
+        )
+        return [name for name in ids if name in images], [sentence]
+
+    def _find(self, kind, folder, may_be_empty=False):
+        """Returns the files of a folder and its subfolders by id."""
+        if kind in self._found:
+            return self._found[kind]
+        if not tf.io.gfile.isdir(folder):
+            raise FileNotFoundError(
+                f'Dataset {self.info.name!r}: the folder of {kind}s {folder} does not exist.'
+            )
+        found = collections.defaultdict(list)
+        for parent, _, files in tf.io.gfile.walk(folder):
+            inside = parent[len(folder) :].strip('/')
+            # Hidden files are left alone, among them those that macOS puts beside the real ones.
+            if any(part.startswith(('.', '__MACOSX')) for part in inside.split('/')):
+                continue
+            for file in files:
+                stem, ending = id_lists.split_ending(file, self._endings[kind])
+                if ending and not file.startswith('.'):
+                    name = f'{inside}/{stem}' if inside else stem
+                    found[name].append(os.path.join(parent, file))
+        if not found and not may_be_empty:
+            raise FileNotFoundError(
+                f'Dataset {self.info.name!r}: the folder of {kind}s {folder} holds no file whose '
+                f'name ends in {", ".join(self._endings[kind])}.'
+            )
+        twofold = [files for files in found.values() if len(files) > 1]
+        if twofold:
+            names = '; '.join(' and '.join(sorted(files)) for files in sorted(twofold)[:3])
+            raise ValueError(
+                f'Dataset {self.info.name!r}: {len(twofold)} ids have more than one {kind}, the '
+                f'first: {names}. Remove one of each, or tell them apart with {kind}_endings.'
+            )
+        self._found[kind] = {name: files[0] for name, files in found.items()}
+        return self._found[kind]
+
+    def _size(self, pair):
+        if pair not in self._sizes:
+            image, mask = pair
+            size = checks.pair_size(image, mask, self.info, image, mask, full=self._full)
+            self._sizes[pair] = self._sizes[image, None] = size
+        return self._sizes[pair]
+
+    def _read(self, image, mask):
+        return checks.decode_pair(image, mask, self.info, image, mask)
+
+
+def _path(folder):
+    return os.path.expanduser(os.fspath(folder)).rstrip('/') or '/'

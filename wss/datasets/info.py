@@ -1,0 +1,111 @@
+"""What a dataset is to the rest of the library: its classes, and random access to its examples."""
+
+import collections
+import dataclasses
+from collections.abc import Callable
+
+import tensorflow as tf
+
+
+@dataclasses.dataclass(frozen=True)
+class DatasetInfo:
+    """The classes of a dataset.
+
+    Attributes:
+        name: Name of the dataset, for messages and file names.
+        class_names: `C` names; class `i` of a label map is `class_names[i]`.
+        colours: `C` RGB triples in 0..255, for pictures and the palette of predicted masks.
+        has_background: Whether class 0 is "none of the others". Image-level labels, the classifier
+            and the activation maps leave it out.
+        ignore_value: Value of the pixels of a label map that belong to no class: above every
+            class, at most 255.
+
+    Raises:
+        ValueError: If names and colours differ in number, names repeat, there are fewer than two
+            classes, or `ignore_value` is a class.
+    """
+
+    name: str
+    class_names: tuple[str, ...]
+    colours: tuple[tuple[int, int, int], ...]
+    has_background: bool = True
+    ignore_value: int = 255
+
+    def __post_init__(self):
+        if len(self.class_names) != len(self.colours):
+            raise ValueError(
+                f'Dataset {self.name!r} has {len(self.class_names)} class names and '
+                f'{len(self.colours)} colours; give one colour a class.'
+            )
+        if len(set(self.class_names)) != len(self.class_names):
+            raise ValueError(f'Dataset {self.name!r} repeats a class name: {self.class_names}.')
+        if len(self.class_names) < 2:
+            raise ValueError(
+                f'Dataset {self.name!r} has {len(self.class_names)} class; segmentation needs two '
+                'or more (the background counts as one).'
+            )
+        if not len(self.class_names) <= self.ignore_value <= 255:
+            raise ValueError(
+                f'Dataset {self.name!r}: ignore_value {self.ignore_value} must lie above its '
+                f'{len(self.class_names)} classes and be at most 255.'
+            )
+
+    @property
+    def num_classes(self) -> int:
+        """`C`, the background included where there is one."""
+        return len(self.class_names)
+
+    @property
+    def num_image_classes(self) -> int:
+        """Classes of an image-level label: `C - 1` with a background, else `C`."""
+        return self.num_classes - int(self.has_background)
+
+
+@dataclasses.dataclass(frozen=True)
+class Examples:
+    """Random access to the examples of one split.
+
+    Attributes:
+        ids: One unique name an example.
+        load: From an int64 scalar (position in `ids`) to an example: `image` uint8 `[H, W, 3]`,
+            `id` string, and, where the flags below say so, `label` int32 `[H, W]` and
+            `image_label` float32 `[num_image_classes]` of 0 and 1. Can be traced by `tf.data`.
+        has_label: Whether examples have a `label`.
+        max_size: Largest height and largest width in pixels.
+        has_image_label: Whether examples have an `image_label` that does not come from a mask.
+    """
+
+    ids: tuple[str, ...]
+    load: Callable[[tf.Tensor], dict[str, tf.Tensor]]
+    has_label: bool
+    max_size: tuple[int, int]
+    has_image_label: bool = False
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def select(self, ids) -> 'Examples':
+        """Returns the examples named by `ids`, in that order.
+
+        Raises:
+            ValueError: If `ids` is empty, repeats an id or has one that is not here.
+        """
+        ids = tuple(ids)
+        position = {name: i for i, name in enumerate(self.ids)}
+        unknown = [name for name in ids if name not in position]
+        if unknown:
+            raise ValueError(
+                f'{len(unknown)} ids of the list are not in the dataset, the first: '
+                f'{", ".join(unknown[:5])}. The dataset has ids such as '
+                f'{", ".join(self.ids[:3])}.'
+            )
+        repeated = [name for name, count in collections.Counter(ids).items() if count > 1]
+        if repeated:
+            raise ValueError(f'The list repeats ids: {", ".join(repeated[:5])}.')
+        if not ids:
+            raise ValueError('The list of ids is empty.')
+        positions = tf.constant([position[name] for name in ids], tf.int64)
+        load = self.load
+        return dataclasses.replace(
+            self, ids=ids, load=lambda index: load(tf.gather(positions, index))
+        )

@@ -1,0 +1,242 @@
+"""Images and masks in the TFRecord format of the DeepLab tools."""
+
+import collections
+import dataclasses
+import os
+from collections.abc import Mapping, Sequence
+
+import tensorflow as tf
+from google.protobuf.message import DecodeError
+
+from wss.datasets import checks, decoding, record_files
+from wss.datasets import splits as id_lists
+from wss.datasets.info import Examples
+
+VOC_CLASSES = (
+    'background',
+    'aeroplane',
+    'bicycle',
+    'bird',
+    'boat',
+    'bottle',
+    'bus',
+    'car',
+    'cat',
+    'chair',
+    'cow',
+    'diningtable',
+    'dog',
+    'horse',
+    'motorbike',
+    'person',
+    'pottedplant',
+    'sheep',
+    'sofa',
+    'train',
+    'tvmonitor',
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class _Record:
+    """What the checks of a record found."""
+
+    frame: record_files.Frame
+    id: str
+    has_mask: bool
+    size: tuple[int, int]
+
+
+class TFRecord:
+    """TFRecord files as the DeepLab tools write them, with random access to their records.
+
+    Of each record `image/encoded`, `image/filename` (the id; an image ending is taken off) and, if
+    it is there and not empty, `image/segmentation/class/encoded` are used; `image/height` and
+    `image/width` must fit where they are given. EXIF orientation is not applied, since the tools
+    that write the format do not apply it either. Files are first looked at when `examples` is
+    called, which reads them once from end to end.
+
+    Attributes:
+        info: Classes of the dataset.
+
+    Args:
+        splits: From a split's name to the pattern of its files (`voc/train-*`) or several.
+        class_names: Name of each class, in the order of the indices; PASCAL VOC 2012 by default.
+        colours: RGB triple of each class in 0..255; the PASCAL VOC colours if None.
+        has_background: Whether class 0 is "none of the others".
+        ignore_value: Value of mask pixels that belong to no class.
+        skip_broken: Whether damaged records are left out, with a warning, instead of refused.
+        check: `full` decodes every record before training, `headers` compares sizes only.
+        name: Name of the dataset.
+
+    Raises:
+        ValueError: If an argument is none of the above.
+    """
+
+    def __init__(
+        self,
+        splits: Mapping[str, str | Sequence[str]],
+        class_names: Sequence[str] = VOC_CLASSES,
+        colours: Sequence[Sequence[int]] | None = None,
+        has_background: bool = True,
+        ignore_value: int = 255,
+        skip_broken: bool = False,
+        check: str = 'full',
+        name: str = 'tfrecord',
+    ):
+        self.info = checks.dataset_info(name, class_names, colours, has_background, ignore_value)
+        checks.check_mode(name, check)
+        if not isinstance(splits, Mapping) or not splits:
+            raise ValueError(
+                f'Dataset {name!r}: splits must map names of splits to patterns of files, '
+                f'not {splits!r}.'
+            )
+        self._splits = dict(splits)
+        self._skip_broken = skip_broken
+        self._full = check == 'full'
+        self._scans = {}  # (split, whether masks are looked at) -> results of the checks.
+
+    def examples(self, split: str, labels: str = 'required') -> Examples:
+        """Checks the records of a split and gives access to them.
+
+        Args:
+            split: Name of a split.
+            labels: `required`: every record must have a mask; `available`: a mask where there is
+                one, everything ignored where not; `none`: masks are not looked at.
+
+        Returns:
+            The examples in the order of the files (sorted) and their records.
+
+        Raises:
+            FileNotFoundError: If no file fits a pattern, or masks are missing.
+            ValueError: If the split is unknown, a file or record is damaged or holds no example,
+                an id is twofold, or a mask does not fit its image or the classes. One error
+                holds all problems of the split.
+        """
+        checks.check_request(self.info.name, split, self._splits, labels)
+        what = f'split {split!r} of dataset {self.info.name!r}'
+        with_masks = labels != 'none'
+        if (split, with_masks) not in self._scans:
+            self._scans[split, with_masks] = self._scan(split, with_masks, what)
+        results = self._scans[split, with_masks]
+        found = [result for result in results if isinstance(result, _Record)]
+        maskless = [record.id for record in found if not record.has_mask]
+        missing = []
+        if labels == 'required' and maskless:
+            missing.append(
+                f'{len(maskless)} of its records have no mask: {checks.list_some(maskless)}.'
+            )
+        good = checks.keep_good(results, what, self._skip_broken, missing)
+        records = [results[i] for i in good]
+        _refuse_twofold(records, what)
+        heights, widths = zip(*(record.size for record in records), strict=True)
+        has_label = with_masks and any(record.has_mask for record in records)
+        ids = tuple(record.id for record in records)
+        return Examples(
+            ids=ids,
+            load=checks.loader(ids, lambda i: self._read(records[i], with_masks), has_label),
+            has_label=has_label,
+            max_size=(max(heights), max(widths)),
+        )
+
+    def _scan(self, split, with_masks, what):
+        def check(item):
+            if isinstance(item, Exception):
+                raise item
+            frame, data = item
+            return self._check(frame, data, with_masks)
+
+        items = (item for path in self._files(split) for item in record_files.walk(path))
+        results = checks.check_all(check, items, what)
+        if not results:
+            raise ValueError(f'The files of {what} hold no record.')
+        return results
+
+    def _files(self, split):
+        patterns = self._splits[split]
+        patterns = [patterns] if isinstance(patterns, str) else list(patterns)
+        files = set()
+        for pattern in patterns:
+            fitting = tf.io.gfile.glob(os.path.expanduser(pattern))
+            if not fitting:
+                raise FileNotFoundError(
+                    f'Dataset {self.info.name!r}: no file fits {pattern} (split {split!r}).'
+                )
+            files.update(fitting)
+        if not files:
+            raise ValueError(f'Dataset {self.info.name!r}: split {split!r} names no files.')
+        return sorted(files)
+
+    def _check(self, frame, data, with_masks):
+        features = _parse(data, frame)
+        name, image, mask = _content(features, frame)
+        given = tuple(_one(features, f'image/{side}') for side in ('height', 'width'))
+        size = checks.pair_size(
+            image,
+            mask if with_masks else None,
+            self.info,
+            *_names(name, frame),
+            upright=False,
+            full=self._full,
+        )
+        if None not in given and given != size:
+            raise ValueError(
+                f'{_names(name, frame)[0]} is {size[1]}x{size[0]} pixels (width x height), but '
+                f'image/width and image/height of its record are {given[1]} and {given[0]}.'
+            )
+        return _Record(frame, name, mask is not None, size)
+
+    def _read(self, record, with_masks):
+        frame = record.frame
+        name, image, mask = _content(_parse(record_files.read(frame), frame), frame)
+        return checks.decode_pair(
+            image,
+            mask if with_masks else None,
+            self.info,
+            *_names(name, frame),
+            upright=False,
+        )
+
+
+def _parse(data, frame):
+    try:
+        return tf.train.Example.FromString(data).features.feature
+    except DecodeError as error:
+        raise decoding.BrokenFileError(f'The {frame} is no tf.train.Example.') from error
+
+
+def _content(features, frame):
+    """Returns id, encoded image and encoded mask (None if there is none) of a record."""
+    name, image = _one(features, 'image/filename'), _one(features, 'image/encoded')
+    for key, value in (('image/filename', name), ('image/encoded', image)):
+        if not isinstance(value, bytes) or not value:
+            raise ValueError(f'The {frame} has no {key}; is it in the format of DeepLab?')
+    try:
+        name = id_lists.split_ending(name.decode(), decoding.ENDINGS)[0]
+    except UnicodeDecodeError as error:
+        raise ValueError(f'The {frame} has an image/filename that is not UTF-8.') from error
+    return name, image, _one(features, 'image/segmentation/class/encoded') or None
+
+
+def _one(features, key):
+    """Returns the first value of a feature, None if it has none."""
+    if key not in features:
+        return None
+    feature = features[key]
+    values = feature.bytes_list.value or feature.int64_list.value or [None]
+    return values[0]
+
+
+def _names(name, frame):
+    """Returns what messages call the image and the mask of a record."""
+    return f'Image {name!r} of {frame}', f'Mask {name!r} of {frame}'
+
+
+def _refuse_twofold(records, what):
+    twice = [name for name, n in collections.Counter(r.id for r in records).items() if n > 1]
+    if twice:
+        first = [str(record.frame) for record in records if record.id == twice[0]]
+        raise ValueError(
+            f'{len(twice)} ids of {what} stand on more than one record, the first: {twice[0]} '
+            f'({" and ".join(first[:2])}).'
+        )

@@ -1,0 +1,249 @@
+"""One experiment: data, network, method, training, evaluation and prediction, all in one folder."""
+
+import dataclasses
+import os
+from collections.abc import Callable
+from typing import Any
+
+from wss import evaluation, pipeline, prediction, runtime, training
+from wss.datasets import splits
+from wss.datasets.info import DatasetInfo, Examples
+
+
+@dataclasses.dataclass(frozen=True)
+class Train:
+    """Trains, or goes on training, and evaluates at the end.
+
+    Attributes:
+        config_text: The configuration as text, or a function that returns it; called when
+            everything is built and nothing is written yet.
+    """
+
+    config_text: str | Callable[[], str] = ''
+
+
+@dataclasses.dataclass(frozen=True)
+class Evaluate:
+    """Evaluates a trained run.
+
+    Attributes:
+        checkpoint: `best` or `last`.
+        split: Name of the split; the validation split by default.
+    """
+
+    checkpoint: str = 'best'
+    split: str | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class Predict:
+    """Predicts the images of a folder with a trained run; needs no dataset.
+
+    Attributes:
+        images: Folder of images.
+        out: Folder for masks and overlays.
+        checkpoint: `best` or `last`.
+    """
+
+    images: str
+    out: str
+    checkpoint: str = 'best'
+
+
+def run(
+    workdir: str,
+    task: Train | Evaluate | Predict,
+    *,
+    make_dataset: Callable[[], Any],
+    make_network: Callable[..., Any],
+    make_method: Callable[..., Any],
+    make_optimizer: Callable[..., Any],
+    make_views: Callable[[], Any],
+    steps: int,
+    labelled_split: str = 'train',
+    labelled_list: str | None = None,
+    labelled_count: int | float | None = None,
+    labelled_seed: int = 0,
+    unlabelled_split: str = 'train',
+    unlabelled_list: str | None = None,
+    exclude_labelled: bool = True,
+    validation_split: str | None = 'val',
+    labelled_batch_size: int = 8,
+    unlabelled_batch_size: int = 8,
+    evaluation_batch_size: int = 8,
+    evaluate_every: int = 500,
+    checkpoint_every: int = 500,
+    log_every: int = 50,
+    picture_every: int = 500,
+    seed: int = 0,
+    precision: str = 'float32',
+    initial_weights: Callable[[Any], None] | None = None,
+):
+    """Runs one experiment in the folder `workdir`.
+
+    Args:
+        workdir: Folder of the run: `config.gin`, `dataset.json`, `labelled.txt`, `unlabelled.txt`,
+            `checkpoints/`, `events/` (TensorBoard) and `result.json`.
+        task: What to do.
+        make_dataset: Makes the dataset.
+        make_network: Makes the network from `num_classes` and `num_image_classes`.
+        make_method: Makes the method from a network and a `DatasetInfo`.
+        make_optimizer: Makes the optimiser from `steps`.
+        make_views: Makes the `Views`.
+        steps: Training steps in all.
+        labelled_split: Split of the labelled images, all of which have masks.
+        labelled_list: File of ids, one a line, to which the labelled images are narrowed.
+        labelled_count: How many of them (int) or which share (float) is drawn; None for all.
+        labelled_seed: Seed of that draw.
+        unlabelled_split: Split of the unlabelled images; their masks, if any, are only used to
+            measure pseudo labels (and for image-level labels in weak mode).
+        unlabelled_list: File of ids to which the unlabelled images are narrowed.
+        exclude_labelled: Whether labelled images are left out of the unlabelled ones.
+        validation_split: Split on which the best weights are chosen; None for no evaluation.
+        labelled_batch_size: Labelled images a step.
+        unlabelled_batch_size: Unlabelled images a step.
+        evaluation_batch_size: Images a batch in evaluation.
+        evaluate_every: Steps between evaluations; 0 for the end alone.
+        checkpoint_every: Steps between checkpoints to go on from; 0 for the end alone.
+        log_every: Steps between log lines and TensorBoard scalars.
+        picture_every: Steps between pictures; 0 for none.
+        seed: Seed of initialisation, order of the images, views and dropout.
+        precision: `float32` or `mixed_bfloat16`.
+        initial_weights: Sets the weights of the new network, which it is called with; None leaves
+            them random.
+
+    Returns:
+        For `Train` the content of `result.json`: `steps`, and for `last` and `best` the `step` and
+        the scores by class on the validation split. For `Evaluate` the scores by class. For
+        `Predict` how many images were predicted and how many could not be read.
+
+    Raises:
+        ValueError: If a setting is out of range, parts do not fit each other, or the folder holds
+            a run of another configuration.
+        FileNotFoundError: If a file, a folder or a checkpoint is missing.
+        FloatingPointError: If a loss is not finite.
+    """
+    runtime.set_precision(precision)
+    runtime.set_seed(seed)
+    if isinstance(task, Predict):
+        return _predict(workdir, task, make_network, make_method)
+    dataset = make_dataset()
+    if isinstance(task, Evaluate):
+        split = task.split or validation_split
+        return _evaluate(
+            workdir, task, dataset, split, make_network, make_method, evaluation_batch_size
+        )
+
+    schedule = training.Schedule(steps, evaluate_every, checkpoint_every, log_every, picture_every)
+    views = make_views()
+    method = _make_method(make_network, make_method, dataset.info, views.crop_size)
+    method.compile(optimizer=make_optimizer(steps=steps))
+    method.optimizer.build(method.trainable_variables)
+    if initial_weights is not None:
+        initial_weights(method.network)
+    config_text = task.config_text() if callable(task.config_text) else task.config_text
+    runtime.check_workdir(workdir, config_text)
+
+    labelled = _labelled(dataset, labelled_split, labelled_list, labelled_count, labelled_seed)
+    left_out = labelled.ids if exclude_labelled else ()
+    unlabelled = _unlabelled(dataset, method, unlabelled_split, unlabelled_list, left_out)
+    padding_value = method.network.backbone.padding_value
+
+    def make_batches(first_step):
+        return pipeline.training_batches(
+            labelled,
+            unlabelled,
+            dataset.info,
+            views,
+            padding_value,
+            labelled_batch_size,
+            unlabelled_batch_size,
+            seed,
+            first_step,
+        )
+
+    scored = dataset.examples(validation_split) if validation_split else labelled
+    size = _evaluation_size(scored, method)
+    validation = None
+    if validation_split:
+        validation = pipeline.evaluation_batches(
+            scored, dataset.info, size, padding_value, evaluation_batch_size
+        )
+    runtime.claim_workdir(workdir, config_text)
+    runtime.write_description(workdir, dataset.info, size)
+    splits.write_ids(os.path.join(workdir, 'labelled.txt'), labelled.ids)
+    if unlabelled is not None:
+        splits.write_ids(os.path.join(workdir, 'unlabelled.txt'), unlabelled.ids)
+    return training.train(workdir, method, make_batches, schedule, validation)
+
+
+def _predict(workdir, task, make_network, make_method):
+    info, size = runtime.read_description(workdir)
+    method = _make_method(make_network, make_method, info, size)
+    runtime.Checkpoints(workdir, method).restore(task.checkpoint)
+    predict_image = prediction.make_predictor(method, size)
+    return prediction.predict_folder(task.images, task.out, predict_image, info)
+
+
+def _evaluate(workdir, task, dataset, split, make_network, make_method, batch_size):
+    info, size = runtime.read_description(workdir)
+    method = _make_method(make_network, make_method, info, size)
+    method.compile()
+    runtime.Checkpoints(workdir, method).restore(task.checkpoint)
+    examples = dataset.examples(split)
+    # Images larger than those of the validation split get the room that they need.
+    size = tuple(max(sides) for sides in zip(size, _evaluation_size(examples, method), strict=True))
+    batches = pipeline.evaluation_batches(
+        examples, info, size, method.network.backbone.padding_value, batch_size
+    )
+    scores = evaluation.by_class(evaluation.evaluate(method, batches), info.class_names)
+    return {'checkpoint': task.checkpoint, 'split': split, **scores}
+
+
+def _make_method(make_network, make_method, info: DatasetInfo, crop_size):
+    """Makes network and method with all their variables."""
+    with runtime.make_strategy().scope():
+        network = make_network(
+            num_classes=info.num_classes, num_image_classes=info.num_image_classes
+        )
+        network.check_crop_size(crop_size)
+        method = make_method(network, info)
+        method.build_variables(crop_size)
+    return method
+
+
+def _evaluation_size(examples: Examples, method) -> tuple[int, int]:
+    return pipeline.evaluation_size(examples.max_size, method.network.backbone.output_stride)
+
+
+def _labelled(dataset, split, list_file, count, seed) -> Examples:
+    examples = dataset.examples(split)
+    if list_file is not None:
+        examples = _narrowed(examples, list_file)
+    if count is not None:
+        examples = examples.select(splits.draw(examples.ids, count, seed))
+    return examples
+
+
+def _unlabelled(dataset, method, split, list_file, left_out) -> Examples | None:
+    """Returns the unlabelled examples if the method learns from them."""
+    if not method.needs_unlabelled:
+        return None
+    examples = dataset.examples(split, labels='available')
+    if method.needs_image_labels and not examples.has_image_label:
+        examples = dataset.examples(split, labels='required')
+    if list_file is not None:
+        examples = _narrowed(examples, list_file)
+    left_out = set(left_out)
+    ids = [name for name in examples.ids if name not in left_out]
+    if not ids:
+        raise ValueError(
+            f'No unlabelled image is left: all {len(examples)} of split {split!r} are labelled. '
+            'Name another run.unlabelled_split, draw fewer labelled images '
+            '(run.labelled_count) or set run.exclude_labelled = False.'
+        )
+    return examples if len(ids) == len(examples) else examples.select(ids)
+
+
+def _narrowed(examples, list_file):
+    return examples.select(splits.match_ids(splits.read_ids(list_file), examples.ids))

@@ -1,0 +1,111 @@
+"""What every method shares: the training step, the evaluation step and the measures."""
+
+import tensorflow as tf
+import tf_keras as keras
+
+from wss import losses, metrics, resize
+from wss.datasets.info import DatasetInfo
+
+
+class Method(keras.Model):
+    """Trains a network; a method adds only `compute_losses`.
+
+    Attributes:
+        needs_unlabelled: Whether batches must have an `unlabelled` part.
+        confusion: Counts of the evaluation step.
+        quality: Running measures of the pseudo labels by name; empty where a method has none.
+
+    Args:
+        network: The segmentation network (see `networks/deeplab.py`).
+        info: Classes of the dataset.
+        weight_decay: Factor of the L2 term over the network's `decayed_kernels()`.
+
+    Raises:
+        ValueError: If `weight_decay` is negative.
+    """
+
+    needs_unlabelled = False
+
+    def __init__(self, network: keras.Model, info: DatasetInfo, weight_decay: float = 4e-5):
+        super().__init__()
+        if weight_decay < 0:
+            raise ValueError(f'weight_decay is {weight_decay}; it must be 0 or more.')
+        self.network = network
+        self.info = info
+        self.weight_decay = weight_decay
+        self.confusion = metrics.ConfusionMatrix(info.num_classes, info.ignore_value)
+        self.quality = {}
+
+    @property
+    def metrics(self):
+        """None: `fit` and `evaluate` would reset the measures here at times of their own."""
+        return []
+
+    def compute_losses(self, labelled, unlabelled) -> dict[str, tf.Tensor]:
+        """Returns the losses of one step by name, each a float32 scalar with its weight applied.
+
+        Args:
+            labelled: `image` float32 `[N, H, W, 3]` in [0, 255], `label` int32 `[N, H, W]`, `valid`
+                float32 `[N, H, W]`, `image_label` float32 `[N, K]`.
+            unlabelled: None, or `weak` and `strong` float32 `[M, H, W, 3]`, `valid` float32
+                `[M, H, W]`, and `label` and `image_label` where they are known.
+        """
+        raise NotImplementedError
+
+    # Autograph would convert every function below once more; nothing here needs it.
+    @tf.autograph.experimental.do_not_convert
+    def train_step(self, data):
+        """Applies one update; returns this step's losses, their sum and the gradient's L2 norm."""
+        with tf.GradientTape() as tape:
+            values = self.compute_losses(data['labelled'], data.get('unlabelled'))
+            if self.weight_decay:
+                kernels = self.network.decayed_kernels()
+                values['weight_decay'] = losses.weight_decay(kernels, self.weight_decay)
+            total = tf.add_n(list(values.values()))
+            # Gradients are summed over replicas, losses are means over one replica's batch.
+            scaled = total / tf.distribute.get_strategy().num_replicas_in_sync
+        variables = self.trainable_variables
+        gradients = tape.gradient(scaled, variables)
+        norm = tf.linalg.global_norm([g for g in gradients if g is not None])
+        used = [(g, v) for g, v in zip(gradients, variables, strict=True) if g is not None]
+        self.optimizer.apply_gradients(used)
+        return {**values, 'loss': total, 'gradient_norm': norm}
+
+    @tf.autograph.experimental.do_not_convert
+    def test_step(self, data):
+        """Adds a batch with `image` and `label` to `confusion`."""
+        self.confusion.update_state(data['label'], self.predict_labels(data['image']))
+        return {}
+
+    def predict_labels(self, images: tf.Tensor) -> tf.Tensor:
+        """Predicts int32 `[N, H, W]` classes of float32 `[N, H, W, 3]` images in [0, 255]."""
+        size = resize.spatial_size(images)
+        logits = self.network.decode(self.network.features(images), size)
+        logits = resize.bilinear(tf.cast(logits, tf.float32), size)
+        return tf.argmax(logits, axis=-1, output_type=tf.int32)
+
+    def call(self, images, training=False):
+        """Returns the logits at stride 4, float `[N, h, w, C]`."""
+        return self.network(images, training=training)[0]
+
+    def build_variables(self, crop_size) -> None:
+        """Creates every variable by one pass over empty images of `(height, width)` pixels."""
+        self.network(tf.zeros([1, *crop_size, 3]), training=False)
+        self.built = True
+
+    def pictures(self, labelled, unlabelled) -> dict[str, dict[str, tf.Tensor]]:
+        """Returns what to show of a batch.
+
+        Returns:
+            `images`: float32 `[n, H, W, 3]` in [0, 255] by name; `labels`: int32 `[n, H, W]`;
+            `scores`: float32 `[n, h, w, C]`, higher is likelier.
+        """
+        del unlabelled
+        return {
+            'images': {'image': labelled['image']},
+            'labels': {
+                'truth': labelled['label'],
+                'prediction': self.predict_labels(labelled['image']),
+            },
+            'scores': {},
+        }

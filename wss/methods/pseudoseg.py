@@ -1,0 +1,209 @@
+"""PseudoSeg (Zou et al., ICLR 2021): consistency with labels fused from decoder and SGC."""
+
+import tensorflow as tf
+
+from wss import losses, metrics, resize
+from wss.methods.method import Method
+from wss.pseudo_labels import fusion, grad_cam
+from wss.pseudo_labels.self_attention import SelfAttentionGradCAM, hypercolumn
+
+
+class PseudoSeg(Method):
+    """Semi- and weakly-supervised segmentation with well-calibrated pseudo labels.
+
+    Args:
+        network: See `Method`.
+        info: See `Method`.
+        weight_decay: See `Method`.
+        weak_labels: Weak mode: unlabelled images come with true image-level labels, which gate
+            their activation maps and train the classifier. Otherwise the gate is the classifier's
+            own prediction, and the classifier trains on the labelled images.
+        source: `avg` (fused), `att` (SGC alone) or `decoder` (decoder alone, an ablation).
+        calibrate: Whether fusion scales both logits by their joint root mean square.
+        temperature: Sharpening temperature of soft pseudo labels; 1 switches it off.
+        soft: Soft pseudo labels; False takes their argmax (and does not sharpen).
+        threshold: Pixels whose pseudo label is less probable do not count; 0 counts all.
+        consistency_weight: Factor of the consistency loss.
+        attention_width: Channels of query and key.
+        attention_blocks: How many of the last backbone blocks attention compares pixels by.
+        sgc_variant: 2, or 1 for the older form (see `SelfAttentionGradCAM`).
+        gate_threshold: Probability at which a class counts as predicted.
+        cam_from_training_pass: Faster variant: take the weak view's activation map from the
+            training-mode pass instead of an inference-mode pass of its own.
+        monitored_confidence: Probability from which `quality` counts a pixel as confident, where
+            `threshold` is 0.
+
+    Raises:
+        ValueError: If an option is outside its range.
+    """
+
+    needs_unlabelled = True
+
+    def __init__(
+        self,
+        network,
+        info,
+        weight_decay: float = 4e-5,
+        weak_labels: bool = False,
+        source: str = 'avg',
+        calibrate: bool = True,
+        temperature: float = 0.5,
+        soft: bool = True,
+        threshold: float = 0.0,
+        consistency_weight: float = 1.0,
+        attention_width: int = 128,
+        attention_blocks: int = 2,
+        sgc_variant: int = 2,
+        gate_threshold: float = 0.5,
+        cam_from_training_pass: bool = False,
+        monitored_confidence: float = 0.8,
+    ):
+        super().__init__(network, info, weight_decay)
+        blocks = network.backbone.blocks
+        problems = {
+            f'source is {source!r}; it can be one of {fusion.SOURCES}': source
+            not in fusion.SOURCES,
+            f'temperature is {temperature}; it must be above 0': temperature <= 0,
+            f'threshold is {threshold}; it must be in 0..1': not 0 <= threshold <= 1,
+            f'gate_threshold is {gate_threshold}; it must be in 0..1': not 0 <= gate_threshold <= 1,
+            f'consistency_weight is {consistency_weight}; it must be 0 or more': (
+                consistency_weight < 0
+            ),
+            f'attention_blocks is {attention_blocks}; the backbone has {len(blocks)} blocks': (
+                not 1 <= attention_blocks <= len(blocks)
+            ),
+        }
+        for problem, is_so in problems.items():
+            if is_so:
+                raise ValueError(f'PseudoSeg.{problem}.')
+        self.weak_labels = weak_labels
+        self.source = source
+        self.calibrate = calibrate
+        self.temperature = temperature
+        self.soft = soft
+        self.threshold = threshold
+        self.consistency_weight = consistency_weight
+        self.gate_threshold = gate_threshold
+        self.cam_from_training_pass = cam_from_training_pass
+        self.attention_blocks = blocks[-attention_blocks:]
+        self.sgc = SelfAttentionGradCAM(
+            info.num_classes, info.has_background, attention_width, sgc_variant
+        )
+        confidence = threshold or monitored_confidence
+        self.quality = {
+            name: metrics.PseudoLabelQuality(info.num_classes, info.ignore_value, confidence, name)
+            for name in ('decoder', 'sgc', 'fused')
+        }
+
+    def compute_losses(self, labelled, unlabelled):
+        """See `Method.compute_losses`; the unlabelled part needs `image_label` in weak mode."""
+        network = self.network
+        size = resize.spatial_size(labelled['image'])
+
+        # Weak view: the pseudo label, and nothing else, comes from it (stop_gradient), except that
+        # its features train the classifier in weak mode.
+        weak_features = network.features(unlabelled['weak'], training=True)
+        weak_logits = tf.stop_gradient(network.decode(weak_features, size, training=True))
+        valid = resize.nearest(unlabelled['valid'], resize.spatial_size(weak_logits))
+        sgc_logits = self.weak_sgc(unlabelled, weak_features, valid)
+        pseudo_label = self.pseudo_label(weak_logits, sgc_logits)
+        confident = tf.cast(tf.reduce_max(pseudo_label, axis=-1) >= self.threshold, tf.float32)
+        self._measure(unlabelled, valid, weak_logits, sgc_logits, pseudo_label)
+
+        # Strong view: learns the pseudo label.
+        strong_features = network.features(unlabelled['strong'], training=True)
+        strong_logits = network.decode(strong_features, size, training=True)
+        target = pseudo_label
+        if not self.soft:
+            target = tf.one_hot(tf.argmax(pseudo_label, axis=-1), self.info.num_classes)
+
+        # Labelled images: decoder, classifier and SGC from one pass.
+        features = network.features(labelled['image'], training=True)
+        logits = network.decode(features, size, training=True)
+        image_logits = network.classify(features, training=True)
+        sgc_valid = resize.nearest(labelled['valid'], resize.spatial_size(logits))
+        _, labelled_sgc = self.activation_and_sgc(features, labelled['image_label'], sgc_valid)
+        class_logits, class_labels = image_logits, labelled['image_label']
+        if self.weak_labels:
+            class_logits = network.classify(weak_features, training=True)
+            class_labels = unlabelled['image_label']
+
+        ignore = self.info.ignore_value
+        return {
+            'supervised': losses.supervised(logits, labelled['label'], ignore),
+            'sgc': losses.supervised(labelled_sgc, labelled['label'], ignore),
+            'classification': losses.classification(class_logits, class_labels),
+            'consistency': self.consistency_weight
+            * losses.consistency(strong_logits, target, valid, confident),
+        }
+
+    def weak_sgc(self, unlabelled, weak_features, valid, training=True):
+        """Computes the SGC logits of the weak view, float32 `[M, h, w, C]`, without gradient."""
+        features = weak_features
+        if not self.cam_from_training_pass:
+            features = self.network.features(unlabelled['weak'], training=False)
+        gate = self.gate(unlabelled, features)
+        _, sgc_logits = self.activation_and_sgc(features, gate, valid, training)
+        return tf.stop_gradient(sgc_logits)
+
+    def gate(self, unlabelled, features):
+        """Image-level labels of the unlabelled images, float32 `[M, K]`: given, or predicted."""
+        if self.weak_labels:
+            return unlabelled['image_label']
+        return grad_cam.predicted_labels(self.network.classify(features), self.gate_threshold)
+
+    def activation_and_sgc(self, features, image_label, valid, training=True):
+        """Computes activation map `[N, h', w', K]` in [0, 1] and SGC logits `[N, h', w', C]`."""
+        last = tf.stop_gradient(features[self.network.last_block])
+        kernel = tf.stop_gradient(self.network.classifier.kernel)
+        cam = grad_cam.gate_and_normalise(grad_cam.class_activation(last, kernel), image_label)
+        size = resize.spatial_size(cam)
+        columns = hypercolumn(features, self.attention_blocks, size)
+        return cam, self.sgc(cam, columns, resize.nearest(valid, size), training=training)
+
+    def pseudo_label(self, decoder_logits, sgc_logits):
+        """Fuses and sharpens: float32 `[M, h, w, C]`, sums to 1 over classes, no gradient."""
+        decoder_logits = tf.cast(decoder_logits, tf.float32)
+        sgc_logits = resize.bilinear(sgc_logits, resize.spatial_size(decoder_logits))
+        fused = fusion.fuse(decoder_logits, sgc_logits, self.source, self.calibrate)
+        if self.soft and self.temperature != 1:
+            fused = fusion.sharpen(fused, self.temperature)
+        return tf.stop_gradient(fused)
+
+    def build_variables(self, crop_size):
+        """See `Method.build_variables`; builds the SGC layers too."""
+        super().build_variables(crop_size)
+        features = self.network.features(tf.zeros([1, *crop_size, 3]))
+        image_label = tf.zeros([1, self.info.num_image_classes])
+        self.activation_and_sgc(features, image_label, tf.ones([1, *crop_size]), training=False)
+
+    def _measure(self, unlabelled, valid, weak_logits, sgc_logits, pseudo_label):
+        """Compares the pseudo labels with masks, where unlabelled images happen to have them."""
+        if 'label' not in unlabelled:
+            return
+        label = resize.nearest(unlabelled['label'], resize.spatial_size(weak_logits))
+        sgc_logits = resize.bilinear(sgc_logits, resize.spatial_size(weak_logits))
+        self.quality['decoder'].update_state(label, tf.nn.softmax(weak_logits), valid)
+        self.quality['sgc'].update_state(label, tf.nn.softmax(sgc_logits), valid)
+        self.quality['fused'].update_state(label, pseudo_label, valid)
+
+    def pictures(self, labelled, unlabelled):
+        """See `Method.pictures`; shows the unlabelled images and how their label comes about."""
+        size = resize.spatial_size(unlabelled['weak'])
+        features = self.network.features(unlabelled['weak'])
+        logits = self.network.decode(features, size)
+        valid = resize.nearest(unlabelled['valid'], resize.spatial_size(logits))
+        gate = self.gate(unlabelled, features)
+        cam, sgc_logits = self.activation_and_sgc(features, gate, valid, training=False)
+        if self.info.has_background:
+            cam = grad_cam.add_background(cam, 1.0)
+        truth = {'truth': unlabelled['label']} if 'label' in unlabelled else {}
+        return {
+            'images': {'image': unlabelled['weak'], 'strong view': unlabelled['strong']},
+            'labels': {**truth, 'prediction': self.predict_labels(unlabelled['weak'])},
+            'scores': {
+                'CAM': cam,
+                'SGC': tf.nn.softmax(sgc_logits),
+                'pseudo label': self.pseudo_label(logits, sgc_logits),
+            },
+        }

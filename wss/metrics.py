@@ -1,0 +1,125 @@
+"""Segmentation measures from one confusion matrix."""
+
+import numpy as np
+import tensorflow as tf
+import tf_keras as keras
+
+
+class ConfusionMatrix(keras.metrics.Metric):
+    """Counts pixels by true and predicted class over a whole dataset.
+
+    Args:
+        num_classes: `C`.
+        ignore_value: Label of the pixels that do not count.
+        name: Name of the metric.
+    """
+
+    def __init__(self, num_classes: int, ignore_value: int = 255, name: str = 'confusion'):
+        super().__init__(name=name, dtype=tf.int64)
+        self.num_classes = num_classes
+        self.ignore_value = ignore_value
+        self.counts = self.add_weight(
+            'counts', (num_classes, num_classes), initializer='zeros', dtype=tf.int64
+        )
+
+    def update_state(self, labels, predictions, weights=None):
+        """Adds pixels.
+
+        Args:
+            labels: int32 of any shape, classes or `ignore_value`.
+            predictions: int32 of the same shape, classes.
+            weights: The same shape, 0 for pixels that do not count; all count by default.
+        """
+        counted = labels != self.ignore_value
+        if weights is not None:
+            counted = tf.logical_and(counted, weights > 0)
+        cells = tf.where(counted, labels * self.num_classes + predictions, self.num_classes**2)
+        # One bin more than cells: uncounted pixels fall into it, so that shapes stay static.
+        counts = tf.math.bincount(
+            tf.reshape(cells, [-1]),
+            minlength=self.num_classes**2 + 1,
+            maxlength=self.num_classes**2 + 1,
+            dtype=tf.int64,
+        )
+        self.counts.assign_add(tf.reshape(counts[:-1], self.counts.shape))
+
+    def result(self):
+        """Returns the int64 `[C, C]` counts, rows the true and columns the predicted class."""
+        return tf.identity(self.counts)
+
+    def reset_state(self):
+        """Sets all counts to 0."""
+        self.counts.assign(tf.zeros_like(self.counts))
+
+
+def summarise(counts: np.ndarray) -> dict:
+    """Computes the usual measures of a confusion matrix.
+
+    Args:
+        counts: `[C, C]`, rows the true and columns the predicted class.
+
+    Returns:
+        `iou`: list of `C` floats in [0, 1], None for a class that neither occurs nor is
+        predicted; `miou`: their mean over the others; `pixel_accuracy`: share of counted pixels
+        that are right; `pixels`: how many were counted. Means over nothing are None.
+    """
+    counts = np.asarray(counts, np.float64)
+    right = np.diag(counts)
+    union = counts.sum(axis=0) + counts.sum(axis=1) - right
+    iou = [float(r / u) if u else None for r, u in zip(right, union, strict=True)]
+    known = [value for value in iou if value is not None]
+    pixels = counts.sum()
+    return {
+        'iou': iou,
+        'miou': float(np.mean(known)) if known else None,
+        'pixel_accuracy': float(right.sum() / pixels) if pixels else None,
+        'pixels': int(pixels),
+    }
+
+
+class PseudoLabelQuality(ConfusionMatrix):
+    """Accuracy of soft labels against masks, and the share of confident pixels.
+
+    Args:
+        num_classes: `C`.
+        ignore_value: Label of the pixels that do not count.
+        confidence: Probability from which a pixel is confident.
+        name: Name of the metric.
+    """
+
+    def __init__(self, num_classes: int, ignore_value: int, confidence: float, name: str):
+        super().__init__(num_classes, ignore_value, name)
+        self.confidence = confidence
+        self.confident = self.add_weight('confident', (2,), initializer='zeros', dtype=tf.int64)
+
+    def update_state(self, labels, probabilities, valid):
+        """Adds pixels.
+
+        Args:
+            labels: int32 `[N, h, w]`.
+            probabilities: float32 `[N, h, w, C]`.
+            valid: float32 `[N, h, w]`, 0 for pixels that do not count.
+        """
+        predictions = tf.argmax(probabilities, axis=-1, output_type=tf.int32)
+        super().update_state(labels, predictions, valid)
+        confident = tf.reduce_max(probabilities, axis=-1) >= self.confidence
+        counted = tf.reduce_sum(tf.cast(valid > 0, tf.int64))
+        confident = tf.reduce_sum(tf.cast(tf.logical_and(confident, valid > 0), tf.int64))
+        self.confident.assign_add(tf.stack([confident, counted]))
+
+    def reset_state(self):
+        """Sets all counts to 0."""
+        super().reset_state()
+        self.confident.assign(tf.zeros_like(self.confident))
+
+    def summary(self) -> dict[str, float]:
+        """Returns `accuracy`, `miou` and `confident` (shares in 0..1) of what was added so far."""
+        measures = summarise(self.counts.numpy())
+        confident, counted = self.confident.numpy()
+        if not counted or measures['miou'] is None:
+            return {}
+        return {
+            'accuracy': measures['pixel_accuracy'],
+            'miou': measures['miou'],
+            'confident': float(confident / counted),
+        }

@@ -1,0 +1,156 @@
+"""DeepLabv3+ (Chen et al., ECCV 2018) with PseudoSeg's image-level classifier."""
+
+from collections.abc import Callable
+
+import tensorflow as tf
+import tf_keras as keras
+
+from wss import resize
+from wss.networks.layers import ConvBatchNorm, SeparableConvBatchNorm
+
+_ASPP_RATES = {8: (12, 24, 36), 16: (6, 12, 18)}
+
+
+def _last_layer_initialiser():
+    return keras.initializers.TruncatedNormal(stddev=0.01)
+
+
+class ASPP(keras.layers.Layer):
+    """Atrous spatial pyramid pooling: image pooling, 1x1, three atrous separable convolutions."""
+
+    def __init__(self, filters, rates, dropout, decay, name='aspp'):
+        super().__init__(name=name)
+        self.image_pooling = ConvBatchNorm(filters, 1, decay=decay, name='image_pooling')
+        self.pointwise = ConvBatchNorm(filters, 1, decay=decay, name='aspp0')
+        self.atrous = [
+            SeparableConvBatchNorm(filters, rate=rate, decay=decay, name=f'aspp{i + 1}')
+            for i, rate in enumerate(rates)
+        ]
+        self.projection = ConvBatchNorm(filters, 1, decay=decay, name='concat_projection')
+        self.dropout = keras.layers.Dropout(dropout)
+
+    def call(self, maps, training=False):
+        """Returns float `[N, h, w, filters]` for float `[N, h, w, D]`."""
+        pooled = tf.reduce_mean(maps, axis=[1, 2], keepdims=True)
+        pooled = self.image_pooling(pooled, training=training)
+        branches = [
+            resize.bilinear(pooled, resize.spatial_size(maps)),
+            self.pointwise(maps, training=training),
+            *(layer(maps, training=training) for layer in self.atrous),
+        ]
+        merged = self.projection(tf.concat(branches, axis=-1), training=training)
+        return self.dropout(merged, training=training)
+
+
+class DeepLabV3Plus(keras.Model):
+    """Segmentation logits at stride 4 and image-level logits over one shared backbone.
+
+    Args:
+        num_classes: `C`, the classes of a label map.
+        num_image_classes: `K`, the classes of an image-level label (`C - 1` with a background).
+        make_backbone: Makes the backbone: images in [0, 255] to a dict of feature maps, with the
+            attributes `padding_value`, `output_stride` and `blocks` (see `backbones/small.py`).
+        aspp_filters: Channels of each ASPP branch and of its projection.
+        decoder_filters: Channels of the two separable convolutions of the decoder.
+        low_level_filters: Channels to which the low-level map is reduced.
+        aspp_rates: Three atrous rates; by default 6, 12, 18 at output stride 16, twice that at 8.
+        aspp_dropout: Dropout rate after the ASPP projection.
+        classifier_dropout: Dropout rate before the classifier.
+        batch_norm_decay: Decay of the moving statistics in ASPP and decoder.
+    """
+
+    def __init__(
+        self,
+        num_classes: int,
+        num_image_classes: int,
+        make_backbone: Callable[[], keras.layers.Layer],
+        aspp_filters: int = 256,
+        decoder_filters: int = 256,
+        low_level_filters: int = 48,
+        aspp_rates: tuple[int, ...] | None = None,
+        aspp_dropout: float = 0.1,
+        classifier_dropout: float = 0.0,
+        batch_norm_decay: float = 0.9997,
+    ):
+        super().__init__(name='deeplab')
+        self.num_classes = num_classes
+        self.num_image_classes = num_image_classes
+        self.backbone = make_backbone()
+        decay = batch_norm_decay
+        rates = aspp_rates or _ASPP_RATES[self.backbone.output_stride]
+        self.aspp = ASPP(aspp_filters, rates, aspp_dropout, decay)
+        self.low_level = ConvBatchNorm(low_level_filters, 1, decay=decay, name='low_level')
+        self.decoder = [
+            SeparableConvBatchNorm(decoder_filters, decay=decay, name=f'decoder_conv{i}')
+            for i in range(2)
+        ]
+        self.logits = keras.layers.Conv2D(
+            num_classes, 1, kernel_initializer=_last_layer_initialiser(), name='logits'
+        )
+        self.classifier_dropout = keras.layers.Dropout(classifier_dropout)
+        self.classifier = keras.layers.Dense(
+            num_image_classes, kernel_initializer=_last_layer_initialiser(), name='classifier'
+        )
+
+    @property
+    def last_block(self) -> str:
+        """Key of the feature map under ASPP, classifier and activation map."""
+        return self.backbone.blocks[-1]
+
+    def features(self, images, training=False) -> dict[str, tf.Tensor]:
+        """Runs the backbone on float32 `[N, H, W, 3]` in [0, 255]."""
+        return self.backbone(images, training=training)
+
+    def decode(self, features, size, training=False) -> tf.Tensor:
+        """Computes the segmentation logits.
+
+        Args:
+            features: What `features` returned.
+            size: `(H, W)` of the images.
+            training: Whether batch norm and dropout are in training mode.
+
+        Returns:
+            float `[N, (H - 1) // 4 + 1, (W - 1) // 4 + 1, C]`.
+        """
+        stride_4 = [(side - 1) // 4 + 1 for side in (size[0], size[1])]
+        high = self.aspp(features[self.last_block], training=training)
+        low = self.low_level(features['stride_4'], training=training)
+        maps = tf.concat([resize.bilinear(high, stride_4), resize.bilinear(low, stride_4)], axis=-1)
+        for layer in self.decoder:
+            maps = layer(maps, training=training)
+        return self.logits(maps)
+
+    def classify(self, features, training=False) -> tf.Tensor:
+        """Computes image-level logits `[N, K]`: global average pool, dropout, linear."""
+        pooled = tf.reduce_mean(features[self.last_block], axis=[1, 2])
+        return self.classifier(self.classifier_dropout(pooled, training=training))
+
+    def call(self, images, training=False):
+        """Returns `(decode(...), classify(...))` for float32 `[N, H, W, 3]` in [0, 255]."""
+        features = self.features(images, training=training)
+        logits = self.decode(features, resize.spatial_size(images), training=training)
+        return logits, self.classify(features, training=training)
+
+    def decayed_kernels(self) -> list[tf.Variable]:
+        """Kernels under weight decay: convolutions that are not depthwise, and the classifier."""
+        return [
+            layer.kernel
+            for layer in self.submodules
+            if isinstance(layer, keras.layers.Conv2D | keras.layers.Dense)
+            and not isinstance(layer, keras.layers.DepthwiseConv2D)
+        ]
+
+    def check_crop_size(self, crop_size) -> None:
+        """Checks that training crops of `(height, width)` pixels give a usable feature map.
+
+        Raises:
+            ValueError: If a side is below twice the output stride plus 1, which would leave fewer
+                than three features a side.
+        """
+        stride = self.backbone.output_stride
+        smallest = 2 * stride + 1
+        if min(crop_size) < smallest:
+            raise ValueError(
+                f'crop_size {tuple(crop_size)} is too small for a network of output stride '
+                f'{stride}: each side must be at least {smallest}, and k * {stride} + 1 fits best.'
+            )

@@ -1,0 +1,191 @@
+"""Pictures of images, label maps and scores, as uint8 arrays, and masks as palette PNG files."""
+
+import os
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+_IGNORED = (255, 255, 255)
+_INK = (30, 30, 30)
+_PAPER = (250, 250, 250)
+_GAP = 6
+
+
+def palette(colours, ignore_value: int = 255) -> np.ndarray:
+    """Returns uint8 `[256, 3]`: the class colours, white for the ignore value, black elsewhere."""
+    table = np.zeros([256, 3], np.uint8)
+    table[: len(colours)] = colours
+    table[ignore_value] = _IGNORED
+    return table
+
+
+def colour_labels(labels: np.ndarray, colours, ignore_value: int = 255) -> np.ndarray:
+    """Draws label maps in the colours of their classes.
+
+    Args:
+        labels: Integers `[..., H, W]`, classes or the ignore value, which is drawn white.
+        colours: `C` RGB triples in 0..255.
+        ignore_value: In 0..255.
+
+    Returns:
+        uint8 `[..., H, W, 3]`.
+    """
+    return palette(colours, ignore_value)[np.asarray(labels)]
+
+
+def overlay(image: np.ndarray, labels: np.ndarray, colours, ignore_value: int = 255) -> np.ndarray:
+    """Lays class colours over an image, half each; class 0 keeps the image if it is drawn black.
+
+    Args:
+        image: uint8 or float `[..., H, W, 3]` in 0..255.
+        labels: Integers `[..., H, W]`.
+        colours: `C` RGB triples in 0..255.
+        ignore_value: In 0..255; its pixels keep the image.
+
+    Returns:
+        uint8 `[..., H, W, 3]`.
+    """
+    labels = np.asarray(labels)
+    coloured = colour_labels(labels, colours, ignore_value).astype(np.float32)
+    black = not np.any(colours[0])
+    kept = (labels == ignore_value) | (black & (labels == 0))
+    mixed = np.where(kept[..., None], image, 0.5 * np.asarray(image, np.float32) + 0.5 * coloured)
+    return as_picture(mixed)
+
+
+def colour_scores(scores: np.ndarray, colours) -> np.ndarray:
+    """Draws the likeliest class, the darker the lower its score; a black class 0 is drawn grey.
+
+    Args:
+        scores: Float `[..., h, w, C]`, mostly in [0, 1]; values outside are cut off.
+        colours: `C` RGB triples in 0..255.
+
+    Returns:
+        uint8 `[..., h, w, 3]`.
+    """
+    table = np.array(colours, np.float32)
+    if not table[0].any():
+        table[0] = 90  # Darkened black would not show how sure it is.
+    confidence = np.clip(np.max(scores, axis=-1, keepdims=True), 0, 1)
+    return as_picture(table[np.argmax(scores, axis=-1)] * confidence)
+
+
+def as_picture(values: np.ndarray) -> np.ndarray:
+    """Rounds values in 0..255 to uint8, cutting off what lies outside."""
+    return np.clip(np.rint(values), 0, 255).astype(np.uint8)
+
+
+def panel(columns: dict[str, np.ndarray], height: int | None = None) -> np.ndarray:
+    """Arranges pictures: a column a name, with the name above it, and a row an example.
+
+    Args:
+        columns: By name uint8 `[n, H, W, 3]`; sizes may differ between columns.
+        height: Pixels to which every picture is scaled; by default the largest height there is,
+            at least 96.
+
+    Returns:
+        uint8 `[rows, columns, 3]`, one picture.
+
+    Raises:
+        ValueError: If there is no column, or columns differ in their number of pictures.
+    """
+    numbers = {name: len(pictures) for name, pictures in columns.items()}
+    if not columns or len(set(numbers.values())) != 1:
+        raise ValueError(f'A panel needs columns of equally many pictures; got {numbers}.')
+    height = height or max(96, *(pictures.shape[1] for pictures in columns.values()))
+    font = ImageFont.load_default(size=max(11, min(20, height // 8)))
+    head = int(font.size * 1.6)
+    widths = {
+        name: max(
+            round(height * pictures.shape[2] / pictures.shape[1]), int(font.getlength(name)) + 2
+        )
+        for name, pictures in columns.items()
+    }
+    rows = next(iter(numbers.values()))
+    size = (sum(widths.values()) + _GAP * (len(columns) + 1), head + rows * (height + _GAP))
+    sheet = Image.new('RGB', size, _PAPER)
+    draw = ImageDraw.Draw(sheet)
+    left = _GAP
+    for name, pictures in columns.items():
+        draw.text((left + widths[name] / 2, head / 2), name, fill=_INK, font=font, anchor='mm')
+        for row, picture in enumerate(pictures):
+            tile = _scaled(picture, height)
+            place = left + (widths[name] - tile.width) // 2, head + row * (height + _GAP)
+            sheet.paste(tile, place)
+        left += widths[name] + _GAP
+    return np.asarray(sheet)
+
+
+def legend(class_names, colours, width: int) -> np.ndarray:
+    """Draws the names of the classes beside their colours, in lines of at most `width` pixels.
+
+    Returns:
+        uint8 `[height, width, 3]`.
+    """
+    font = ImageFont.load_default(size=14)
+    square, line = 14, 22
+    places, left, top = [], _GAP, 4
+    for name in class_names:
+        needed = square + 5 + int(font.getlength(name)) + 14
+        if left > _GAP and left + needed > width:
+            left, top = _GAP, top + line
+        places.append((left, top))
+        left += needed
+    sheet = Image.new('RGB', (width, top + line), _PAPER)
+    draw = ImageDraw.Draw(sheet)
+    for name, colour, (x, y) in zip(class_names, colours, places, strict=True):
+        draw.rectangle((x, y, x + square, y + square), fill=tuple(colour), outline=_INK)
+        draw.text((x + square + 5, y + square / 2), name, fill=_INK, font=font, anchor='lm')
+    return np.asarray(sheet)
+
+
+def method_panel(pictures: dict, info, rows: int = 4) -> np.ndarray:
+    """Draws what `Method.pictures` returned.
+
+    Args:
+        pictures: `images` float `[n, H, W, 3]` in 0..255, `labels` integers `[n, H, W]` and
+            `scores` float `[n, h, w, C]`, each by name; arrays or tensors.
+        info: The `DatasetInfo`.
+        rows: How many examples to show at most.
+
+    Returns:
+        uint8 `[height, width, 3]`: the first image, labels, scores, further images.
+    """
+
+    def first(kind):
+        return {name: np.asarray(values)[:rows] for name, values in pictures[kind].items()}
+
+    images = {name: as_picture(values) for name, values in first('images').items()}
+    labels = {
+        name: colour_labels(values, info.colours, info.ignore_value)
+        for name, values in first('labels').items()
+    }
+    scores = {name: colour_scores(values, info.colours) for name, values in first('scores').items()}
+    main = next(iter(images))
+    return panel({main: images.pop(main), **labels, **scores, **images})
+
+
+def write_picture(path: str | os.PathLike, picture: np.ndarray) -> None:
+    """Writes uint8 `[H, W, 3]` as an image file of the kind its ending says."""
+    Image.fromarray(picture).save(path)
+
+
+def write_mask(path: str | os.PathLike, labels: np.ndarray, colours, ignore_value=255) -> None:
+    """Writes a label map as a PNG file of class indices, with the class colours as its palette.
+
+    Args:
+        path: File to write.
+        labels: Integers `[H, W]` in 0..255.
+        colours: `C` RGB triples in 0..255.
+        ignore_value: In 0..255.
+    """
+    mask = Image.fromarray(np.asarray(labels).astype(np.uint8))
+    mask.putpalette(palette(colours, ignore_value).tobytes())
+    mask.save(path, format='PNG')
+
+
+def _scaled(picture, height):
+    """Scales to a height; whole factors up repeat pixels, so that borders stay sharp."""
+    width = round(height * picture.shape[1] / picture.shape[0])
+    kind = Image.Resampling.NEAREST if height >= picture.shape[0] else Image.Resampling.BOX
+    return Image.fromarray(picture).resize((width, height), kind)

@@ -1,0 +1,256 @@
+"""From examples to batches of views for training, and of padded images for evaluation."""
+
+import dataclasses
+import functools
+from collections.abc import Callable
+
+import tensorflow as tf
+
+from wss.datasets.info import DatasetInfo, Examples
+from wss.views import geometry
+from wss.views.views import Views
+
+Example = dict[str, tf.Tensor]
+
+WORKERS = 2  # Enough to stay ahead of an accelerator with small crops; more for a large machine.
+
+
+def training_batches(
+    labelled: Examples,
+    unlabelled: Examples | None,
+    info: DatasetInfo,
+    views: Views,
+    padding_value: tuple[float, float, float],
+    labelled_batch_size: int,
+    unlabelled_batch_size: int,
+    seed: int,
+    first_step: int = 0,
+    cache_bytes: int = 2**30,
+    workers: int = WORKERS,
+) -> tf.data.Dataset:
+    """Returns endless batches, a function of the arguments alone (Zou et al., 2021, section 3.1).
+
+    Element `i` of the batch of step `t` is number `p = t * batch_size + i` of its stream. A stream
+    shows every example once an epoch, in an order drawn from (seed, stream, epoch); the views of
+    number `p` are drawn from (seed, stream, `p`). So training goes on at `first_step` with the
+    batches that it would have had, without replaying the ones before.
+
+    Args:
+        labelled: Examples with label maps.
+        unlabelled: Examples of the second stream, or None for the labelled stream alone.
+        info: Classes of the dataset.
+        views: Makes the views.
+        padding_value: Three floats in 0..255, the RGB outside the image.
+        labelled_batch_size: Labelled examples a batch, `B`.
+        unlabelled_batch_size: Unlabelled examples a batch, `U`; without meaning if there are none.
+        seed: Seed of the run.
+        first_step: Number of the first batch, from 0.
+        cache_bytes: Examples that fit, decoded, into this much memory are decoded only once, at
+            the start: the labelled ones first, the unlabelled ones in what is left.
+        workers: Threads that make views.
+
+    Returns:
+        A dataset of nested dicts, all shapes static:
+        `labelled`: `image` float32 `[B, h, w, 3]` in 0..255, `label` int32 `[B, h, w]`, `valid`
+        float32 `[B, h, w]`, `image_label` float32 `[B, num_image_classes]`.
+        `unlabelled` (absent if None): `weak` and `strong` float32 `[U, h, w, 3]`, `valid` float32
+        `[U, h, w]`, and, where known, `label` int32 `[U, h, w]` and `image_label` float32
+        `[U, num_image_classes]`.
+
+    Raises:
+        ValueError: If a stream has no example, labelled examples have no label map, or a number is
+            out of range.
+    """
+    _check_whole('labelled_batch_size', labelled_batch_size, 1)
+    _check_whole('first_step', first_step, 0)
+    _check_whole('cache_bytes', cache_bytes, 0)
+    _check_whole('workers', workers, 1)
+    _check_examples(labelled, 'labelled')
+    if not labelled.has_label:
+        raise ValueError(
+            'The labelled examples have no label maps; name a split or a list with masks.'
+        )
+    if unlabelled is not None:
+        _check_whole('unlabelled_batch_size', unlabelled_batch_size, 1)
+        _check_examples(unlabelled, 'unlabelled')
+
+    sources = {'labelled': (labelled, labelled_batch_size, views.labelled)}
+    if unlabelled is not None:
+        sources['unlabelled'] = (unlabelled, unlabelled_batch_size, views.unlabelled)
+    streams = {}
+    for stream, (role, (examples, batch_size, make_views)) in enumerate(sources.items()):
+        examples, used = _cached(examples, cache_bytes)
+        cache_bytes -= used
+        make_views = functools.partial(make_views, info=info, padding_value=padding_value)
+        streams[role] = _stream(
+            examples, make_views, batch_size, seed, stream, first_step * batch_size, workers
+        )
+    return _with_threads(tf.data.Dataset.zip(streams), workers)
+
+
+def evaluation_batches(
+    examples: Examples,
+    info: DatasetInfo,
+    size: tuple[int, int],
+    padding_value: tuple[float, float, float],
+    batch_size: int,
+    workers: int = WORKERS,
+) -> tf.data.Dataset:
+    """Returns every example once, in order and unscaled, padded at the bottom and on the right.
+
+    Args:
+        examples: Examples, with or without label maps.
+        info: Classes of the dataset.
+        size: Height and width to pad to, `(H, W)`.
+        padding_value: Three floats in 0..255, the RGB outside the image.
+        batch_size: Examples a batch, `B`.
+        workers: Threads that load examples.
+
+    Returns:
+        A finite dataset of dicts, all shapes static: `image` float32 `[B, H, W, 3]` in 0..255,
+        `label` int32 `[B, H, W]` (the ignore value on padding, and everywhere if the examples have
+        no label maps), `valid` float32 `[B, H, W]`, `id` string `[B]`. Items that fill the last
+        batch are all padding and have the id ''.
+
+    Raises:
+        ValueError: If there is no example, the batch size is below 1 or an image is larger than
+            `size`.
+    """
+    _check_whole('batch_size', batch_size, 1)
+    _check_examples(examples, 'evaluation')
+    size = tuple(size)
+    if any(largest > side for largest, side in zip(examples.max_size, size, strict=True)):
+        raise ValueError(
+            f'The images to evaluate are up to {examples.max_size[0]} x {examples.max_size[1]} '
+            f'pixels (height x width), more than the evaluation size {size[0]} x {size[1]}; '
+            'evaluate at a larger size.'
+        )
+
+    pad = tf.autograph.experimental.do_not_convert(
+        lambda example: _padded(example, info, size, padding_value)
+    )
+    filler = {
+        'image': tf.broadcast_to(tf.constant(padding_value, tf.float32), (*size, 3)),
+        'label': tf.fill(size, info.ignore_value),
+        'valid': tf.zeros(size),
+        'id': tf.constant(''),
+    }
+    dataset = tf.data.Dataset.range(len(examples))
+    dataset = dataset.map(lambda i: pad(examples.load(i)), num_parallel_calls=workers)
+    missing = -len(examples) % batch_size
+    dataset = dataset.concatenate(tf.data.Dataset.from_tensors(filler).repeat(missing))
+    return _with_threads(dataset.batch(batch_size, drop_remainder=True), workers)
+
+
+def evaluation_size(max_size: tuple[int, int], stride: int) -> tuple[int, int]:
+    """Returns the smallest height and width of the form `k * stride + 1` that hold `max_size`.
+
+    With this form the corners of feature maps and image coincide (aligned corners).
+    """
+    height, width = (-(-(side - 1) // stride) * stride + 1 for side in max_size)
+    return height, width
+
+
+def _padded(example: Example, info: DatasetInfo, size, padding_value) -> Example:
+    place = geometry.unchanged(tf.shape(example['image'])[:2])
+    if 'label' in example:
+        label = geometry.crop_label(example['label'], place, size, info.ignore_value)
+    else:
+        label = tf.fill(size, info.ignore_value)
+    return {
+        'image': geometry.crop_image(example['image'], place, size, padding_value),
+        'label': label,
+        'valid': tf.cast(geometry.inside(place, size), tf.float32),
+        'id': example['id'],
+    }
+
+
+def _stream(
+    examples: Examples,
+    make_views: Callable[..., Example],
+    batch_size: int,
+    seed: int,
+    stream: int,
+    first_number: int,
+    workers: int,
+) -> tf.data.Dataset:
+    """Returns endless batches of the views of one stream."""
+    fold_in = tf.random.experimental.stateless_fold_in
+    count = len(examples)
+    # Order and views draw from different seeds, so that neither says anything about the other.
+    order_seed = tf.constant([seed, 2 * stream], tf.int64)
+    views_seed = tf.constant([seed, 2 * stream + 1], tf.int64)
+
+    # Autograph would only cost time: there is nothing to convert here. `load` may need it.
+    @tf.autograph.experimental.do_not_convert
+    def position(number):
+        return tf.random.experimental.index_shuffle(
+            number % count,
+            fold_in(order_seed, number // count),
+            tf.constant(count - 1, tf.int64),
+        )
+
+    @tf.autograph.experimental.do_not_convert
+    def view(example, number):
+        return make_views(example, seed=fold_in(views_seed, number))
+
+    numbers = tf.data.Dataset.counter(start=first_number)
+    elements = numbers.map(
+        lambda number: view(examples.load(position(number)), number), num_parallel_calls=workers
+    )
+    return elements.batch(batch_size, drop_remainder=True)
+
+
+def _cached(examples: Examples, limit: int) -> tuple[Examples, int]:
+    """Decodes all examples into memory if they surely fit into `limit` bytes.
+
+    Returns:
+        The examples, cached or as they were, and an upper bound of the bytes used.
+    """
+    height, width = examples.max_size
+    bound = len(examples) * height * width * (3 + int(examples.has_label))
+    if bound > limit:
+        return examples, 0
+
+    types = {}
+
+    def encode(index):
+        example = dict(examples.load(index))
+        types.update({name: (value.dtype, value.shape) for name, value in example.items()})
+        if 'label' in example:  # Classes and the ignore value are at most 255.
+            example['label'] = tf.cast(example['label'], tf.uint8)
+        return {name: tf.io.serialize_tensor(value) for name, value in example.items()}
+
+    # Images differ in size: each is kept as one string, which TensorFlow can index and share.
+    with tf.device('CPU'):
+        dataset = tf.data.Dataset.range(len(examples)).map(encode, num_parallel_calls=WORKERS)
+        dataset = _with_threads(dataset.batch(len(examples)), WORKERS)
+        kept = dataset.get_single_element()
+
+    @tf.autograph.experimental.do_not_convert
+    def load(index):
+        example = {}
+        for name, (dtype, shape) in types.items():
+            stored = tf.uint8 if name == 'label' else dtype
+            value = tf.io.parse_tensor(tf.gather(kept[name], index), stored)
+            example[name] = tf.ensure_shape(tf.cast(value, dtype), shape)
+        return example
+
+    return dataclasses.replace(examples, load=load), bound
+
+
+def _with_threads(dataset: tf.data.Dataset, workers: int) -> tf.data.Dataset:
+    options = tf.data.Options()
+    options.deterministic = True
+    options.threading.private_threadpool_size = workers
+    return dataset.prefetch(2).with_options(options)
+
+
+def _check_whole(name: str, value: int, least: int):
+    if type(value) is not int or value < least:
+        raise ValueError(f'{name} = {value!r}: it must be a whole number of {least} or more.')
+
+
+def _check_examples(examples: Examples, role: str):
+    if not len(examples):
+        raise ValueError(f'There are no {role} examples; name a split or a list that has some.')

@@ -1,0 +1,61 @@
+"""Calibrated fusion of two sets of logits into one pseudo label (Zou et al., 2021, section 3.2)."""
+
+import tensorflow as tf
+
+SOURCES = ('avg', 'att', 'decoder')
+
+
+def calibration(decoder_logits: tf.Tensor, sgc_logits: tf.Tensor) -> tf.Tensor:
+    """`r = rsqrt(mean(square([d; s])) + 1e-8)`: one scalar over the replica's whole batch.
+
+    Args:
+        decoder_logits: float32 `[N, h, w, C]`, `d`.
+        sgc_logits: float32 `[N, h, w, C]`, `s`.
+
+    Returns:
+        float32 scalar.
+    """
+    both = tf.concat([decoder_logits, sgc_logits], axis=0)
+    return tf.math.rsqrt(tf.reduce_mean(tf.square(both)) + 1e-8)
+
+
+def fuse(
+    decoder_logits: tf.Tensor, sgc_logits: tf.Tensor, source: str = 'avg', calibrate: bool = True
+) -> tf.Tensor:
+    """Fuses decoder and SGC into one distribution a pixel.
+
+    Args:
+        decoder_logits: float32 `[N, h, w, C]`, `d`.
+        sgc_logits: float32 `[N, h, w, C]`, `s`.
+        source: `avg` for `(softmax(r d) + softmax(r s)) / 2`, `att` for `softmax(s)`, `decoder` for
+            `softmax(d)` (an ablation).
+        calibrate: Whether `r` is `calibration(d, s)`, else 1.
+
+    Returns:
+        float32 `[N, h, w, C]`; sums to 1 over classes.
+
+    Raises:
+        ValueError: If `source` is none of these.
+    """
+    if source == 'att':
+        return tf.nn.softmax(sgc_logits)
+    if source == 'decoder':
+        return tf.nn.softmax(decoder_logits)
+    if source != 'avg':
+        raise ValueError(f'The pseudo-label source is {source!r}; it can be one of {SOURCES}.')
+    r = calibration(decoder_logits, sgc_logits) if calibrate else 1.0
+    return (tf.nn.softmax(r * decoder_logits) + tf.nn.softmax(r * sgc_logits)) / 2
+
+
+def sharpen(probabilities: tf.Tensor, temperature: float) -> tf.Tensor:
+    """`p^(1/T) / sum_c p^(1/T)`, the sharpening of MixMatch.
+
+    Args:
+        probabilities: float32 `[..., C]`, sums to 1.
+        temperature: `T` above 0; below 1 sharpens, 1 changes nothing.
+
+    Returns:
+        float32 `[..., C]`; sums to 1.
+    """
+    powered = tf.pow(probabilities, 1.0 / temperature)
+    return powered / tf.reduce_sum(powered, axis=-1, keepdims=True)

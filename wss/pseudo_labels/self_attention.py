@@ -1,0 +1,103 @@
+"""Self-attention Grad-CAM, SGC (Zou et al., 2021, section 3.3)."""
+
+import tensorflow as tf
+import tf_keras as keras
+
+from wss import resize
+from wss.pseudo_labels.grad_cam import add_background
+
+
+def hypercolumn(features: dict[str, tf.Tensor], blocks, size) -> tf.Tensor:
+    """Joins block outputs, resized to `size`; last block first, no gradient.
+
+    Returns:
+        float32 `[N, h, w, sum of channels]`.
+    """
+    maps = [resize.bilinear(features[block], size) for block in reversed(tuple(blocks))]
+    return tf.stop_gradient(tf.cast(tf.concat(maps, axis=-1), tf.float32))
+
+
+def attention_weights(query: tf.Tensor, key: tf.Tensor, valid: tf.Tensor) -> tf.Tensor:
+    """Scaled dot-product attention between pixels: `softmax(q k^T / sqrt(d))`.
+
+    Args:
+        query: float32 `[N, P, d]` for `P` pixels.
+        key: float32 `[N, P, d]`.
+        valid: float32 `[N, P]`, 1 inside the image, 0 on padding. Pairs in which either pixel is
+            padding get -1e9 before the softmax.
+
+    Returns:
+        float32 `[N, P, P]`; each row sums to 1.
+    """
+    scores = tf.matmul(query, key, transpose_b=True) / tf.sqrt(float(query.shape[-1]))
+    both = valid[:, :, tf.newaxis] * valid[:, tf.newaxis, :]
+    return tf.nn.softmax(scores + (1.0 - both) * -1e9, axis=-1)
+
+
+class SelfAttentionGradCAM(keras.layers.Layer):
+    """Spreads an activation map over similar pixels and turns it into logits.
+
+    `S = attention . CAM + CAM`, a background channel `2 - max_c S` (where the dataset has one),
+    then a 1x1 convolution to `C` channels with batch norm (centred, not scaled). Only the query,
+    key and last convolution have weights, and only they receive a gradient.
+
+    Args:
+        num_classes: `C`.
+        has_background: Whether a background channel is derived; without one the map must have
+            `C` channels.
+        width: Channels of query and key.
+        variant: 2 as above; 1, the older form: no skip connection, background `1 - max_c S`, and a
+            bias in place of the batch norm.
+
+    Raises:
+        ValueError: If `variant` is neither 1 nor 2 or `width` is not positive.
+    """
+
+    def __init__(
+        self, num_classes: int, has_background: bool = True, width: int = 128, variant: int = 2
+    ):
+        super().__init__(name='sgc')
+        if variant not in (1, 2):
+            raise ValueError(f'The SGC variant is {variant}; it can be 1 or 2.')
+        if width < 1:
+            raise ValueError(f'The attention width is {width}; it must be positive.')
+        self.has_background = has_background
+        self.skip = variant == 2
+        self.query = keras.layers.Dense(width, use_bias=False, name='query')
+        self.key = keras.layers.Dense(width, use_bias=False, name='key')
+        self.output_convolution = keras.layers.Dense(
+            num_classes, use_bias=variant == 1, name='pixel_normalisation'
+        )
+        self.batch_norm = None
+        if variant == 2:
+            self.batch_norm = keras.layers.BatchNormalization(
+                epsilon=1e-3, momentum=0.999, scale=False, name='batch_norm'
+            )
+
+    def call(self, cam, hypercolumn, valid, training=False):
+        """Computes the SGC logits.
+
+        Args:
+            cam: float32 `[N, h, w, K]` in [0, 1].
+            hypercolumn: float32 `[N, h, w, D]`.
+            valid: float32 `[N, h, w]`, 1 inside the image, 0 on padding.
+            training: Whether batch norm uses the statistics of this batch.
+
+        Returns:
+            float32 `[N, h, w, C]`.
+        """
+        cam = tf.stop_gradient(cam)
+        size = resize.spatial_size(cam)
+        pixels = size[0] * size[1]
+        columns = tf.reshape(hypercolumn, [-1, pixels, hypercolumn.shape[-1]])
+        attention = attention_weights(
+            self.query(columns), self.key(columns), tf.reshape(valid, [-1, pixels])
+        )
+        spread = tf.matmul(attention, tf.reshape(cam, [-1, pixels, cam.shape[-1]]))
+        scores = tf.reshape(spread, tf.shape(cam))
+        if self.skip:
+            scores += cam
+        if self.has_background:
+            scores = add_background(scores, 2.0 if self.skip else 1.0)
+        logits = self.output_convolution(scores)
+        return logits if self.batch_norm is None else self.batch_norm(logits, training=training)

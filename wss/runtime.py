@@ -1,0 +1,205 @@
+"""What a run stands on: seeds, precision, devices, its folder and its checkpoints."""
+
+import dataclasses
+import json
+import os
+import re
+
+import tensorflow as tf
+import tf_keras as keras
+
+from wss.datasets.info import DatasetInfo
+
+PRECISIONS = ('float32', 'mixed_bfloat16')
+CONFIG_FILE = 'config.gin'
+_CHECKPOINTS = 'checkpoints'
+_DATASET_FILE = 'dataset.json'
+
+
+def set_seed(seed: int) -> None:
+    """Makes initialisation and dropout a function of `seed`."""
+    keras.utils.set_random_seed(seed)
+
+
+def set_precision(name: str) -> None:
+    """Chooses the number type of the network's computations; variables stay float32.
+
+    Raises:
+        ValueError: If `name` is none of `PRECISIONS`.
+    """
+    if name not in PRECISIONS:
+        raise ValueError(f'run.precision is {name!r}; it can be one of {PRECISIONS}.')
+    keras.mixed_precision.set_global_policy(name)
+
+
+def make_strategy() -> tf.distribute.Strategy:
+    """Returns where variables live and steps run: one device, a GPU where there is one."""
+    return tf.distribute.get_strategy()
+
+
+class Checkpoints:
+    """The checkpoints of a run: `last` to go on from (two are kept) and `best` by validation mIoU.
+
+    Attributes:
+        step: How many steps the weights have had.
+        best_step: Step of the best weights so far, -1 before the first evaluation.
+        best_miou: Their mIoU in [0, 1], -1 before the first evaluation.
+
+    Args:
+        workdir: Folder of the run; checkpoints lie in `checkpoints/last` and `checkpoints/best`.
+        method: Method whose variables exist already (`build_variables`).
+    """
+
+    def __init__(self, workdir: str | os.PathLike, method: keras.Model):
+        self.step = tf.Variable(0, trainable=False, dtype=tf.int64, name='step')
+        self.best_step = tf.Variable(-1, trainable=False, dtype=tf.int64, name='best_step')
+        self.best_miou = tf.Variable(-1.0, trainable=False, dtype=tf.float32, name='best_miou')
+        self._checkpoint = tf.train.Checkpoint(
+            method=method, step=self.step, best_step=self.best_step, best_miou=self.best_miou
+        )
+        self._managers = {
+            which: tf.train.CheckpointManager(
+                self._checkpoint, os.path.join(workdir, _CHECKPOINTS, which), max_to_keep=kept
+            )
+            for which, kept in (('last', 2), ('best', 1))
+        }
+
+    def save_last(self, step: int) -> None:
+        """Saves the weights after `step` steps."""
+        self.step.assign(step)
+        self._managers['last'].save(step)
+
+    def save_if_best(self, step: int, miou: float) -> bool:
+        """Saves the weights after `step` steps if `miou` beats all before; returns whether."""
+        if miou <= float(self.best_miou):
+            return False
+        self.step.assign(step)
+        self.best_step.assign(step)
+        self.best_miou.assign(miou)
+        self._managers['best'].save(step)
+        return True
+
+    def has(self, which: str) -> bool:
+        """Whether there is a checkpoint `last` or `best`."""
+        return self._managers[which].latest_checkpoint is not None
+
+    def restore(self, which: str) -> int:
+        """Loads the checkpoint `last` or `best`; returns its step.
+
+        Raises:
+            ValueError: If `which` is neither, or the checkpoint does not fit the method or cannot
+                be read.
+            FileNotFoundError: If there is none.
+        """
+        if which not in self._managers:
+            raise ValueError(f'There is no checkpoint {which!r}; it can be {list(self._managers)}.')
+        manager = self._managers[which]
+        path = manager.latest_checkpoint
+        if path is None:
+            raise FileNotFoundError(
+                f'{manager.directory} holds no checkpoint; train first, or give the folder of '
+                'another run.'
+            )
+        try:
+            status = self._checkpoint.restore(path)
+            status.assert_existing_objects_matched()
+            status.expect_partial()  # Evaluation has no optimiser to restore.
+        except (AssertionError, ValueError) as error:
+            raise ValueError(
+                f'Checkpoint {path} does not fit the configured network and method: '
+                f'{str(error).splitlines()[0]}'
+            ) from error
+        except tf.errors.OpError as error:
+            raise ValueError(f'Checkpoint {path} cannot be read: {error.message}') from error
+        return int(self.step)
+
+
+def write_json(path: str | os.PathLike, value) -> None:
+    """Writes a value as JSON, local or `gs://`, for people and programs."""
+    _write(path, json.dumps(value, indent=2) + '\n')
+
+
+def write_description(workdir, info: DatasetInfo, evaluation_size: tuple[int, int]) -> None:
+    """Writes what prediction must know of the dataset to `dataset.json`.
+
+    Args:
+        workdir: Folder of the run.
+        info: The classes.
+        evaluation_size: Height and width to which images are padded for evaluation.
+    """
+    description = {**dataclasses.asdict(info), 'evaluation_size': evaluation_size}
+    write_json(os.path.join(workdir, _DATASET_FILE), description)
+
+
+def read_description(workdir) -> tuple[DatasetInfo, tuple[int, int]]:
+    """Reads what `write_description` wrote.
+
+    Raises:
+        FileNotFoundError: If the folder is not that of a run.
+        ValueError: If the file is damaged.
+    """
+    path = os.path.join(workdir, _DATASET_FILE)
+    if not tf.io.gfile.exists(path):
+        raise FileNotFoundError(f'{workdir} is not the folder of a run: it has no {_DATASET_FILE}.')
+    try:
+        description = json.loads(_read(path))
+        size = tuple(description.pop('evaluation_size'))
+        description['class_names'] = tuple(description['class_names'])
+        description['colours'] = tuple(tuple(colour) for colour in description['colours'])
+        return DatasetInfo(**description), size
+    except (ValueError, KeyError, TypeError) as error:
+        raise ValueError(f'{path} is damaged: {error}') from error
+
+
+def check_workdir(workdir: str | os.PathLike, config_text: str) -> None:
+    """Refuses a folder whose checkpoints come from another configuration. Changes nothing.
+
+    Args:
+        workdir: Folder of the run, there or not.
+        config_text: The configuration, lines of `name = value`; may be empty.
+
+    Raises:
+        ValueError: If the folder holds a run of another configuration, or is a file.
+    """
+    if tf.io.gfile.exists(workdir) and not tf.io.gfile.isdir(workdir):
+        raise ValueError(f'The workdir {workdir} is a file; name a folder.')
+    path = os.path.join(workdir, CONFIG_FILE)
+    if not tf.io.gfile.exists(path) or not tf.io.gfile.exists(os.path.join(workdir, _CHECKPOINTS)):
+        return
+    differences = _differences(_bindings(_read(path)), _bindings(config_text))
+    if differences:
+        raise ValueError(
+            f'{workdir} holds a run of another configuration: {"; ".join(differences)}. '
+            'Give another --workdir, or the settings of that run to go on with it.'
+        )
+
+
+def claim_workdir(workdir: str | os.PathLike, config_text: str) -> None:
+    """Makes the folder of a run and writes its configuration to `config.gin`."""
+    tf.io.gfile.makedirs(workdir)
+    _write(os.path.join(workdir, CONFIG_FILE), config_text)
+
+
+def _read(path):
+    with tf.io.gfile.GFile(path) as file:
+        return file.read()
+
+
+def _write(path, text):
+    with tf.io.gfile.GFile(path, 'w') as file:
+        file.write(text)
+
+
+def _bindings(config_text):
+    """Returns `{name: value}` of a configuration, values over several lines joined."""
+    joined = re.sub(r'\\\n\s*|\n\s+', ' ', config_text)
+    lines = [line for line in joined.splitlines() if ' = ' in line and not line.startswith('#')]
+    return {name.strip(): value.strip() for name, value in (line.split(' = ', 1) for line in lines)}
+
+
+def _differences(there, here):
+    """Lists up to five settings that differ, as readers of an error want them."""
+    names = [name for name in {**there, **here} if there.get(name) != here.get(name)]
+    unset = 'not set'
+    shown = [f'{n} is {there.get(n, unset)} there and {here.get(n, unset)} here' for n in names[:5]]
+    return [*shown, f'and {len(names) - 5} more'] if len(names) > 5 else shown

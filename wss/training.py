@@ -1,0 +1,121 @@
+"""The training loop of a run: from its last checkpoint, or from the start, to its scores."""
+
+import dataclasses
+import os
+from collections.abc import Callable
+
+import tensorflow as tf
+
+from wss import callbacks, evaluation, runtime
+
+
+@dataclasses.dataclass(frozen=True)
+class Schedule:
+    """How many steps, and what happens how often.
+
+    Attributes:
+        steps: Steps of the whole run.
+        evaluate_every: Steps between evaluations; 0 for the end alone.
+        checkpoint_every: Steps between checkpoints to go on from; 0 for the end alone.
+        log_every: Steps between log lines and TensorBoard scalars.
+        picture_every: Steps between pictures; 0 for none.
+
+    Raises:
+        ValueError: If a number is out of range.
+    """
+
+    steps: int
+    evaluate_every: int
+    checkpoint_every: int
+    log_every: int
+    picture_every: int
+
+    def __post_init__(self):
+        for field in dataclasses.fields(self):
+            value = getattr(self, field.name)
+            least = 1 if field.name in ('steps', 'log_every') else 0
+            if value < least:
+                raise ValueError(f'run.{field.name} is {value}; it must be {least} or more.')
+
+
+def train(
+    workdir: str | os.PathLike,
+    method,
+    make_batches: Callable[[int], tf.data.Dataset],
+    schedule: Schedule,
+    validation: tf.data.Dataset | None,
+) -> dict:
+    """Trains a method to the end of its schedule, from the last checkpoint if there is one.
+
+    Args:
+        workdir: Folder of the run.
+        method: A compiled `Method` whose variables exist.
+        make_batches: From the number of the first batch to endless batches.
+        schedule: How many steps, and what happens how often.
+        validation: Batches to score the weights on, or None.
+
+    Returns:
+        `steps`, and for `last` and `best` the `step` and the scores by class; also written to
+        `result.json`.
+
+    Raises:
+        FloatingPointError: If a loss is not finite.
+    """
+    checkpoints = runtime.Checkpoints(workdir, method)
+    first_step = checkpoints.restore('last') if checkpoints.has('last') else 0
+    scores = None
+    if first_step < schedule.steps:
+        if first_step:
+            print(f'{workdir} holds this run; going on at step {first_step}.', flush=True)
+        scores = _fit(workdir, method, make_batches, schedule, validation, checkpoints, first_step)
+    else:
+        print(f'{workdir} holds this run, finished; evaluating only.', flush=True)
+    result = {'steps': schedule.steps}
+    if validation is not None:
+        result |= _final_scores(method, validation, checkpoints, scores)
+    runtime.write_json(os.path.join(workdir, 'result.json'), result)
+    return result
+
+
+def _fit(workdir, method, make_batches, schedule, validation, checkpoints, first_step):
+    """Runs the steps that are left; returns the scores after the last one (None if not scored)."""
+    writer = callbacks.make_writer(workdir)
+    steps = schedule.steps
+    log = callbacks.Log(first_step, steps, schedule.log_every, writer)
+    pictures = callbacks.Pictures(
+        first_step, steps, schedule.picture_every, writer, lambda: next(iter(make_batches(0)))
+    )
+    evaluate = None
+    if validation is not None:
+        evaluate = callbacks.Evaluate(
+            first_step,
+            steps,
+            schedule.evaluate_every,
+            writer,
+            lambda: evaluation.evaluate(method, validation),
+            checkpoints,
+            log.say,
+        )
+    save = callbacks.Save(first_step, steps, schedule.checkpoint_every, checkpoints)
+    guard = callbacks.StopAtNaN(first_step, os.path.join(workdir, 'checkpoints'))
+    method.fit(
+        make_batches(first_step),
+        steps_per_epoch=steps - first_step,
+        callbacks=[part for part in (guard, log, pictures, evaluate, save) if part],
+        verbose=0,
+    )
+    writer.close()
+    return evaluate and evaluate.scores
+
+
+def _final_scores(method, validation, checkpoints, scores):
+    """Returns the scores of the last and the best weights, by class."""
+    names = method.info.class_names
+    results = {}
+    step = int(checkpoints.step)
+    for which in ('last', 'best'):
+        if which == 'best' and int(checkpoints.best_step) != step:
+            step, scores = checkpoints.restore('best'), None
+        scores = scores or evaluation.evaluate(method, validation)
+        results[which] = {'step': step, **evaluation.by_class(scores, names)}
+    return results

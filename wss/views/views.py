@@ -1,0 +1,162 @@
+"""The weak and the strong view of one example (Zou et al., 2021, section 3.1)."""
+
+import dataclasses
+import numbers
+
+import tensorflow as tf
+
+from wss.datasets.info import DatasetInfo
+from wss.views import addons, colour, cutout, geometry
+from wss.views.image_label import classes_present
+
+Example = dict[str, tf.Tensor]
+
+
+def _number(value) -> bool:
+    return isinstance(value, numbers.Real) and not isinstance(value, bool)
+
+
+@dataclasses.dataclass(frozen=True)
+class Views:
+    """Options of the views, and the views themselves.
+
+    Attributes:
+        crop_size: Height and width of every view in pixels.
+        scales: Factors by which an image is scaled before the crop, each equally likely.
+        flip_probability: Probability of a left-right flip.
+        brightness: Strong view: largest addend on 0..1 values.
+        contrast: Strong view: largest departure of the contrast factor from 1.
+        saturation: Strong view: largest departure of the saturation factor from 1.
+        hue: Strong view: largest turn of the hue, in turns; at most 0.5.
+        cutout_half_size: Strong view: half the side of the CutOut square in pixels; 0 for none.
+        strong: Further augmentations of the strong view, by name, after the colours and in this
+            order: 'gaussian_blur', 'equalize', 'sharpness'. They need tensorflow-addons.
+        strong_probability: Probability of each of `strong`.
+        image_labels: Image-level label of an unlabelled example that has a label map but no image
+            label of its own: 'view' for the classes that the crop shows (before CutOut), as in the
+            authors' program; 'image' for the classes of the whole image, which an annotator who
+            sees the whole photograph would give.
+
+    Raises:
+        ValueError: If an option is out of range or of the wrong type, or if `strong` is not
+            available.
+    """
+
+    crop_size: tuple[int, int] = (513, 513)
+    scales: tuple[float, ...] = (0.5, 0.75, 1.0, 1.25, 1.5, 1.75, 2.0)
+    flip_probability: float = 0.5
+    brightness: float = 0.5
+    contrast: float = 0.5
+    saturation: float = 0.5
+    hue: float = 0.25
+    cutout_half_size: int = 50
+    strong: tuple[str, ...] = ()
+    strong_probability: float = 0.5
+    image_labels: str = 'view'
+
+    def __post_init__(self):
+        def check(name, good, rule):
+            if not good:
+                raise ValueError(f'Views.{name} = {getattr(self, name)!r}: it must be {rule}.')
+
+        for name in ('crop_size', 'scales', 'strong'):
+            check(name, isinstance(getattr(self, name), tuple | list), 'a tuple')
+            object.__setattr__(self, name, tuple(getattr(self, name)))
+        sides = [side for side in self.crop_size if type(side) is int and side > 0]
+        check('crop_size', len(sides) == len(self.crop_size) == 2, 'two whole numbers above 0')
+        scales = [scale for scale in self.scales if _number(scale) and scale > 0]
+        check('scales', len(scales) == len(self.scales) > 0, 'one or more numbers above 0')
+        for name in ('flip_probability', 'strong_probability'):
+            value = getattr(self, name)
+            check(name, _number(value) and 0 <= value <= 1, 'a probability, 0 to 1')
+        for name in ('brightness', 'contrast', 'saturation', 'hue'):
+            value = getattr(self, name)
+            check(name, _number(value) and value >= 0, 'a number of 0 or more')
+        check('hue', self.hue <= 0.5, 'at most 0.5 (half a turn)')
+        half = self.cutout_half_size
+        check('cutout_half_size', type(half) is int and half >= 0, 'a whole number of 0 or more')
+        check('image_labels', self.image_labels in ('view', 'image'), "'view' or 'image'")
+        addons.check(self.strong)
+
+    def labelled(self, example: Example, info: DatasetInfo, padding_value, seed) -> Example:
+        """Returns the weak view of an example with a label map.
+
+        Args:
+            example: `image` uint8 `[H, W, 3]` and `label` int32 `[H, W]`.
+            info: Classes of the dataset.
+            padding_value: Three floats in 0..255, the RGB outside the image.
+            seed: int32 or int64 `[2]`; the view is a function of the example and the seed.
+
+        Returns:
+            `image` float32 `[h, w, 3]` in 0..255; `label` int32 `[h, w]`, the ignore value on
+            padding; `valid` float32 `[h, w]`, 1 in the image and 0 on padding; `image_label`
+            float32 `[num_image_classes]`, the classes that `label` shows.
+        """
+        place = self._geometry(example, _seeds(seed)[0])
+        label = geometry.crop_label(example['label'], place, self.crop_size, info.ignore_value)
+        return {
+            'image': geometry.crop_image(example['image'], place, self.crop_size, padding_value),
+            'label': label,
+            'valid': tf.cast(geometry.inside(place, self.crop_size), tf.float32),
+            'image_label': classes_present(label, info),
+        }
+
+    def unlabelled(self, example: Example, info: DatasetInfo, padding_value, seed) -> Example:
+        """Returns the weak and the strong view of an example, in one geometry.
+
+        Args:
+            example: `image` uint8 `[H, W, 3]` and, where they exist, `label` int32 `[H, W]` (for
+                monitoring) and `image_label` float32 `[num_image_classes]`.
+            info: Classes of the dataset.
+            padding_value: Three floats in 0..255, the RGB outside the image and in the square.
+            seed: int32 or int64 `[2]`; the views are a function of the example and the seed.
+
+        Returns:
+            `weak` and `strong` float32 `[h, w, 3]` in 0..255; `valid` float32 `[h, w]`, 0 on
+            padding and in the CutOut square; `label` int32 `[h, w]` if the example has one, the
+            ignore value where `valid` is 0; `image_label` float32 `[num_image_classes]` if the
+            example has one or has a label map.
+        """
+        geometry_seed, colour_seed, strong_seed, cutout_seed = _seeds(seed)
+        place = self._geometry(example, geometry_seed)
+        visible = geometry.inside(place, self.crop_size)
+        square = cutout.sample_square(self.crop_size, self.cutout_half_size, cutout_seed)
+        valid = visible & ~square
+        weak = geometry.crop_image(example['image'], place, self.crop_size, padding_value)
+        strong = self._strong_colours(weak, visible, colour_seed, strong_seed)
+        strong = tf.where(valid[..., None], strong, tf.constant(padding_value, tf.float32))
+        views = {'weak': weak, 'strong': strong, 'valid': tf.cast(valid, tf.float32)}
+        if 'label' in example:
+            label = geometry.crop_label(example['label'], place, self.crop_size, info.ignore_value)
+            views['label'] = tf.where(valid, label, info.ignore_value)
+            seen = label if self.image_labels == 'view' else example['label']
+            views['image_label'] = classes_present(seen, info)
+        if 'image_label' in example:
+            views['image_label'] = tf.ensure_shape(example['image_label'], [info.num_image_classes])
+        return views
+
+    def _geometry(self, example: Example, seed: tf.Tensor) -> geometry.Geometry:
+        size = tf.shape(example['image'])[:2]
+        return geometry.sample_geometry(
+            size, self.crop_size, self.scales, self.flip_probability, seed
+        )
+
+    def _strong_colours(self, image, visible, colour_seed, strong_seed) -> tf.Tensor:
+        """Returns float32 `[h, w, 3]` in 0..255: the image in other colours."""
+        strengths = (self.brightness, self.contrast, self.saturation, self.hue)
+        if not any(strengths) and not self.strong:
+            return image
+        changed = colour.jitter(image / 255.0, visible, *strengths, colour_seed)
+        seeds = tf.random.experimental.stateless_split(strong_seed, 2 * max(len(self.strong), 1))
+        for i, name in enumerate(self.strong):
+            chosen = tf.random.stateless_uniform([], seeds[2 * i]) < self.strong_probability
+            augment, before, seed = addons.AUGMENTATIONS[name], changed, seeds[2 * i + 1]
+            changed = tf.cond(
+                chosen, lambda f=augment, x=before, s=seed: f(x, s), lambda x=before: x
+            )
+        return tf.ensure_shape(changed, image.shape) * 255.0
+
+
+def _seeds(seed: tf.Tensor) -> list[tf.Tensor]:
+    """Returns the four seeds of a sample: geometry, colours, further augmentations, CutOut."""
+    return tf.unstack(tf.random.experimental.stateless_split(seed, 4), num=4)
