@@ -33,10 +33,10 @@ def by_class(scores: dict, class_names) -> dict:
     return {**scores, 'iou': dict(zip(class_names, scores['iou'], strict=True))}
 
 
-def table(scores: dict, class_names) -> str:
-    """Lays out IoU by class, mIoU and pixel accuracy, in percent; `-` for absent classes."""
+def table(scores: dict) -> str:
+    """Lays out scores from `by_class` in percent: IoU by class, mIoU, accuracy; `-` if absent."""
     rows = [
-        *zip(class_names, scores['iou'], strict=True),
+        *scores['iou'].items(),
         ('mIoU', scores['miou']),
         ('pixel accuracy', scores['pixel_accuracy']),
     ]

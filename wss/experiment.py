@@ -230,7 +230,7 @@ def _unlabelled(dataset, method, split, list_file, left_out) -> Examples | None:
     if not method.needs_unlabelled:
         return None
     examples = dataset.examples(split, labels='available')
-    if method.needs_image_labels and not examples.has_image_label:
+    if getattr(method, 'needs_image_labels', False) and not examples.has_image_label:
         examples = dataset.examples(split, labels='required')
     if list_file is not None:
         examples = _narrowed(examples, list_file)

@@ -110,7 +110,7 @@ def _places(images, out):
     for source, target in places.items():
         if target in by_target:
             raise ValueError(
-                f'{by_target[target]} and {source} would both be written to {target}.png; rename one.'
+                f'{by_target[target]} and {source} would both give {target}.png; rename one.'
             )
         by_target[target] = source
     written = {pathlib.Path(f'{target}.png').resolve() for target in by_target}

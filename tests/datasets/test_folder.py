@@ -152,13 +152,13 @@ def test_missing_and_empty_folders_are_named(data):
     save_image(data / 'empty/.hidden/x.png')
     (data / 'empty/._a.png').write_bytes(b'')
     (data / 'empty/notes.txt').write_text('')
-    with pytest.raises(FileNotFoundError, match='folder of images .*nowhere does not exist'):
+    with pytest.raises(FileNotFoundError, match=r'folder of images .*nowhere does not exist'):
         make(data, images=str(data / 'nowhere')).examples('train')
-    with pytest.raises(FileNotFoundError, match='folder of masks .*nowhere does not exist'):
+    with pytest.raises(FileNotFoundError, match=r'folder of masks .*nowhere does not exist'):
         make(data, masks=str(data / 'nowhere')).examples('train')
     with pytest.raises(FileNotFoundError, match=r'empty holds no file whose name ends in \.jpg'):
         make(data, images=str(data / 'empty')).examples('train')
-    with pytest.raises(FileNotFoundError, match='folder of masks .*empty holds no file'):
+    with pytest.raises(FileNotFoundError, match=r'folder of masks .*empty holds no file'):
         make(data, masks=str(data / 'empty')).examples('train')
 
 
@@ -205,7 +205,7 @@ def test_images_and_masks_can_share_a_folder(tmp_path):
 @pytest.mark.parametrize('check', ['full', 'headers'])
 def test_a_mask_of_another_size_is_named_with_both_sizes(data, check):
     save_mask(data / 'masks/a.png', np.zeros((6, 4)))
-    with pytest.raises(ValueError, match=r'masks/a\.png is 4x6 .* images/a\.png is 6x4') as caught:
+    with pytest.raises(ValueError, match=r'masks/a\.png is 4x6 .*/images/a\.png is 6x4') as caught:
         make(data, check=check).examples('train')
     assert str(data) in str(caught.value)
 
@@ -217,7 +217,7 @@ def test_a_mask_value_outside_the_classes_is_named(data):
         make(data).examples('train')
     examples = make(data, check='headers').examples('train')
     with pytest.raises(tf.errors.OpError, match=message):
-        examples.load(1)
+        list(tf.data.Dataset.range(2).map(examples.load))
 
 
 def test_an_rgb_mask_is_named(data):
@@ -265,7 +265,7 @@ def test_damaged_files_are_named_or_left_out(data, caplog):
     damage(data / 'images/b.JPG')
     damage(data / 'masks/d.png')
     (data / 'train.txt').write_text('d\nb\na')
-    with pytest.raises(ValueError, match=r'masks/d\.png is damaged.*images/b\.JPG is damaged'):
+    with pytest.raises(ValueError, match=r'masks/d\.png is .*damaged.*images/b\.JPG is damaged'):
         make(data).examples('train')
     with caplog.at_level(logging.WARNING):
         examples = make(data, skip_broken=True).examples('train')
@@ -307,7 +307,8 @@ def test_files_are_decoded_once_for_several_requests(data, monkeypatch):
 
 @pytest.mark.skipif(not CAMVID.is_dir(), reason='needs the CamVid sample in ../shared/camvid')
 def test_camvid():
-    names = 'sky building pole road pavement tree sign fence car pedestrian cyclist'.split()
+    names = ('sky', 'building', 'pole', 'road', 'pavement', 'tree')
+    names += ('sign', 'fence', 'car', 'pedestrian', 'cyclist')
     splits = {split: str(CAMVID / f'{split}.txt') for split in ('train', 'val')}
     dataset = Folder(
         str(CAMVID / 'images'), names, str(CAMVID / 'masks'), splits, has_background=False

@@ -208,8 +208,8 @@ def loader(ids, read, has_label: bool):
         has_label: Whether examples have a label.
 
     Returns:
-        Function from an int64 scalar to an example; can be traced by `tf.data`. What `read` raises
-        becomes a `tf.errors.OpError` that holds the message.
+        Function from an int64 scalar to an example; can be traced by `tf.data`, where what `read`
+        raises becomes a `tf.errors.OpError` that holds the message.
     """
     names = tf.constant(ids, tf.string)
 

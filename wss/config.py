@@ -1,0 +1,147 @@
+"""What the binaries share: flags, gin configurations, and errors as sentences.
+
+Only binaries import this module. It is imported before TensorFlow, which it asks to be quiet.
+"""
+
+import logging
+import os
+import pathlib
+import re
+import sys
+import traceback
+from collections.abc import Callable, Sequence
+
+import gin
+from absl import app, flags
+from absl import logging as absl_logging
+
+from wss import config_checks
+
+os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '3')
+
+WORKDIR = flags.DEFINE_string('workdir', None, 'Folder of the run.')
+GIN_PARAM = flags.DEFINE_multi_string(
+    'gin_param', [], "A setting that goes before those of the files, such as 'run.steps = 9'."
+)
+CHECKPOINT = flags.DEFINE_enum('checkpoint', 'best', ['best', 'last'], 'Which weights to use.')
+
+_PACKAGE = pathlib.Path(__file__).resolve().parent
+# `gin_configs` lies beside the package in the repository and inside it when installed. Found from
+# any folder: 'gin_configs/experiments/x.gin' by its parent, and 'experiments/x.gin' by itself.
+_HOMES = [home for home in (_PACKAGE.parent, _PACKAGE) if (home / 'gin_configs').is_dir()]
+for _home in _HOMES:
+    gin.add_config_file_search_path(str(_home))
+    gin.add_config_file_search_path(str(_home / 'gin_configs'))
+gin.config.register_finalize_hook(config_checks.check_types)
+
+
+def parse(files: Sequence[str], params: Sequence[str] = ()) -> None:
+    """Reads gin files and settings in place of what was read before.
+
+    Args:
+        files: Paths, as they are or in `gin_configs`.
+        params: Lines `name = value`; names may be shortened (`run.steps`).
+
+    Raises:
+        FileNotFoundError: If a file does not exist.
+        ValueError: If a name is unknown or a value of the wrong type.
+    """
+    gin.clear_config()
+    logging.disable(logging.CRITICAL)  # gin logs what it then raises.
+    try:
+        gin.parse_config_files_and_bindings(list(files), list(params))
+    except Exception as error:
+        raise config_checks.as_user_error(error) from error
+    finally:
+        logging.disable(logging.NOTSET)
+
+
+def parse_run(workdir: str, params: Sequence[str] = ()) -> None:
+    """Reads the configuration of a run that is there (see `parse`)."""
+    path = os.path.join(workdir, 'config.gin')
+    if not os.path.exists(path):
+        raise FileNotFoundError(f'{workdir} is not the folder of a run: it has no config.gin.')
+    parse([path], params)
+
+
+def configured(function: Callable) -> Callable:
+    """Returns a library function with the settings that were read.
+
+    Raises:
+        ValueError: If no setting mentions it.
+    """
+    try:
+        return gin.get_configurable(function)
+    except ValueError as error:
+        raise ValueError(
+            f'The configuration sets nothing of {function.__name__}; give a --gin_file, such as '
+            'one of gin_configs/experiments.'
+        ) from error
+
+
+def operative_text() -> str:
+    """Returns every setting that was used, defaults too, as a gin file.
+
+    Raises:
+        ValueError: If a setting was not used by anything built so far.
+    """
+    used = gin.operative_config_str()
+    config_checks.check_all_used(gin.config_str(), used)
+    return used
+
+
+def run_main(main: Callable[[], int | None], required: Sequence[str]) -> None:
+    """Runs a binary: its result is the exit status; a user's error is one sentence and status 1.
+
+    Args:
+        main: The binary.
+        required: Names of the flags that must be given.
+    """
+    flags.mark_flags_as_required(required)
+    logger = logging.getLogger('wss')
+    logger.addHandler(logging.StreamHandler())
+    logger.setLevel(logging.INFO)
+    logger.propagate = False
+
+    def guarded(arguments):
+        absl_logging.set_verbosity(absl_logging.ERROR)
+        try:
+            if len(arguments) > 1:
+                raise ValueError(f'Unexpected argument {arguments[1]!r}; flags start with --.')
+            return main()
+        except KeyboardInterrupt:
+            print('\nStopped. The same command goes on from the last checkpoint.', file=sys.stderr)
+            return 130
+        except Exception as error:
+            sentence = user_sentence(error)
+            if sentence is None:
+                raise
+            print(sentence, file=sys.stderr)
+            return 1
+
+    app.run(guarded)
+
+
+def user_sentence(error: Exception) -> str | None:
+    """Returns what to tell a user about an error, or None if it is a defect of the program."""
+    text, *calls = re.split(r'\n +In call to configurable ', str(error))
+    text = text.split('\n  No values supplied by Gin')[0]
+    if isinstance(error, OSError | FloatingPointError):
+        return text
+    if isinstance(error, ValueError):
+        raised_in = pathlib.Path(traceback.extract_tb(error.__traceback__)[-1].filename)
+        return text if raised_in.resolve().is_relative_to(_PACKAGE) else None
+    missing = re.match(r'(\w+)(?:\.__init__)?\(\) missing \d+ required .*?: (.+)', text)
+    if (
+        isinstance(error, TypeError)
+        and missing
+        and calls
+        and calls[0].startswith(f"'{missing[1]}'")
+    ):
+        names = ', '.join(f'{missing[1]}.{name}' for name in re.findall(r"'(\w+)'", missing[2]))
+        return f'The configuration does not set {names}.'
+    # Errors in the input pipeline come out of TensorFlow with ours inside.
+    inner = re.search(r'(?:ValueError|FileNotFoundError|BrokenFileError): (.+)', text)
+    if type(error).__module__.startswith('tensorflow') and inner:
+        return inner[1]
+    return None

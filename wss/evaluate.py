@@ -1,0 +1,25 @@
+"""Scores a trained run: python -m wss.evaluate --workdir W [--checkpoint best] [--split val]."""
+
+import os
+
+from absl import flags
+
+from wss import config, evaluation, experiment, runtime
+
+SPLIT = flags.DEFINE_string('split', None, 'Split to score; by default the validation split.')
+flags.adopt_module_key_flags(config)
+
+
+def main() -> None:
+    """Prints the scores by class and writes them to the folder of the run."""
+    workdir = config.WORKDIR.value
+    config.parse_run(workdir, config.GIN_PARAM.value)
+    task = experiment.Evaluate(config.CHECKPOINT.value, SPLIT.value)
+    scores = config.configured(experiment.run)(workdir, task)
+    print(evaluation.table(scores))
+    name = f'evaluation-{scores["checkpoint"]}-{scores["split"]}.json'
+    runtime.write_json(os.path.join(workdir, name), scores)
+
+
+if __name__ == '__main__':
+    config.run_main(main, required=['workdir'])

@@ -1,0 +1,26 @@
+"""Trains a run, or goes on with it: python -m wss.train --workdir W --gin_file F --gin_param P."""
+
+import os
+
+from absl import flags
+
+from wss import config, experiment
+
+GIN_FILE = flags.DEFINE_multi_string(
+    'gin_file', [], 'Configuration; by default that of the run that --workdir holds.'
+)
+flags.adopt_module_key_flags(config)
+
+
+def main() -> None:
+    """Reads the configuration and trains."""
+    workdir, files = config.WORKDIR.value, GIN_FILE.value
+    if files or not os.path.isdir(workdir):
+        config.parse(files, config.GIN_PARAM.value)
+    else:
+        config.parse_run(workdir, config.GIN_PARAM.value)
+    config.configured(experiment.run)(workdir, experiment.Train(config.operative_text))
+
+
+if __name__ == '__main__':
+    config.run_main(main, required=['workdir'])
