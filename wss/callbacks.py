@@ -5,6 +5,7 @@
 
 import math
 import os
+import shutil
 import sys
 import time
 from collections.abc import Callable
@@ -12,7 +13,7 @@ from collections.abc import Callable
 import tensorflow as tf
 import tf_keras as keras
 
-from wss import pictures
+from wss import evaluation, pictures
 
 
 class AfterStep(keras.callbacks.Callback):
@@ -89,7 +90,8 @@ class Log(AfterStep):
         due = step % self.every == 0 or step == self.steps
         if self.terminal and (due or self.shown is None or now - self.shown > 0.2):
             self.shown = now
-            self.stream.write('\r\x1b[K' + self._line(step, now)[:200])
+            width = shutil.get_terminal_size().columns - 1
+            self.stream.write('\r\x1b[K' + self._line(step, now)[:width])
             self.stream.flush()
         elif due:
             print(self._line(step, now), file=self.stream, flush=True)
@@ -198,15 +200,11 @@ class Evaluate(AfterStep):
         if step != self.steps and not (self.every and step % self.every == 0):
             return
         self.scores = self.score()
-        miou, accuracy = self.scores['miou'], self.scores['pixel_accuracy']
-        best = self.checkpoints.save_if_best(step, miou)
-        self.say(
-            f'step {step}: validation mIoU {100 * miou:.2f} %, '
-            f'pixel accuracy {100 * accuracy:.2f} %{" (best so far)" if best else ""}'
-        )
-        write_scalars(
-            self.writer, {'validation/miou': miou, 'validation/pixel_accuracy': accuracy}, step
-        )
+        best = self.checkpoints.save_if_best(step, self.scores['miou'])
+        said = ', '.join(f'{name} {text} %' for name, text in evaluation.percentages(self.scores))
+        self.say(f'step {step}: validation {said}{" (best so far)" if best else ""}')
+        values = {f'validation/{k}': v for k, v in self.scores.items() if isinstance(v, float)}
+        write_scalars(self.writer, values, step)
 
 
 class Save(AfterStep):

@@ -1,8 +1,10 @@
 """What the binaries share: flags, gin configurations, and errors as sentences.
 
-Only binaries import this module. It is imported before TensorFlow, which it asks to be quiet.
+Only binaries import this module, before the library: it imports TensorFlow and keeps it quiet.
 """
 
+import contextlib
+import importlib
 import logging
 import os
 import pathlib
@@ -17,7 +19,24 @@ from absl import logging as absl_logging
 
 from wss import config_checks
 
+
+@contextlib.contextmanager
+def _silent_stderr():
+    """Discards what C++ writes to the error stream, where no Python setting reaches it."""
+    kept = os.dup(2)
+    with open(os.devnull, 'wb') as nowhere:
+        os.dup2(nowhere.fileno(), 2)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+
+
 os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '3')
+with _silent_stderr():
+    # TensorFlow 2.20 and up greets on import whatever the level.
+    importlib.import_module('tensorflow')
 
 WORKDIR = flags.DEFINE_string('workdir', None, 'Folder of the run.')
 GIN_PARAM = flags.DEFINE_multi_string(
@@ -28,10 +47,14 @@ CHECKPOINT = flags.DEFINE_enum('checkpoint', 'best', ['best', 'last'], 'Which we
 _PACKAGE = pathlib.Path(__file__).resolve().parent
 # `gin_configs` lies beside the package in the repository and inside it when installed. Found from
 # any folder: 'gin_configs/experiments/x.gin' by its parent, and 'experiments/x.gin' by itself.
-_HOMES = [home for home in (_PACKAGE.parent, _PACKAGE) if (home / 'gin_configs').is_dir()]
-for _home in _HOMES:
-    gin.add_config_file_search_path(str(_home))
-    gin.add_config_file_search_path(str(_home / 'gin_configs'))
+_PLACES = [
+    place
+    for home in (_PACKAGE.parent, _PACKAGE)
+    for place in (home, home / 'gin_configs')
+    if (home / 'gin_configs').is_dir()
+]
+for _place in _PLACES:
+    gin.add_config_file_search_path(str(_place))
 gin.config.register_finalize_hook(config_checks.check_types)
 
 
@@ -48,12 +71,24 @@ def parse(files: Sequence[str], params: Sequence[str] = ()) -> None:
     """
     gin.clear_config()
     logging.disable(logging.CRITICAL)  # gin logs what it then raises.
+    source = None
     try:
-        gin.parse_config_files_and_bindings(list(files), list(params))
+        for source in files:
+            gin.parse_config_file(_found(source))
+        for source in params:
+            gin.parse_config(source)
+        source = None
+        gin.finalize()
     except Exception as error:
-        raise config_checks.as_user_error(error) from error
+        raise config_checks.as_user_error(error, source) from error
     finally:
         logging.disable(logging.NOTSET)
+
+
+def _found(path):
+    """Returns the file that `path` means; gin's own search stumbles over folders on `sys.path`."""
+    choices = [place / path for place in (pathlib.Path(), *_PLACES)]
+    return str(next((choice for choice in choices if choice.is_file()), path))
 
 
 def parse_run(workdir: str, params: Sequence[str] = ()) -> None:

@@ -60,7 +60,7 @@ def fits(value, hint) -> bool:
         return isinstance(value, dict) and all(
             fits(key, inner[0]) and fits(item, inner[1]) for key, item in value.items()
         )
-    return origin is not collections.abc.Callable  # References were dealt with above.
+    return collections.abc.Callable not in (origin, hint)  # References were dealt with above.
 
 
 def describe(hint) -> str:
@@ -70,15 +70,21 @@ def describe(hint) -> str:
         return ' or '.join(describe(choice) for choice in inner)
     if origin is typing.Literal:
         return f'one of {inner}'
-    if origin is collections.abc.Callable:
+    if collections.abc.Callable in (origin, hint):
         return 'a reference such as @module.name, without parentheses'
     if origin is tuple and inner[-1] is not Ellipsis:
-        return f'a tuple ({", ".join(item.__name__ for item in inner)})'
+        return f'a tuple of {len(inner)}: {", ".join(describe(item) for item in inner)}'
     if origin in (tuple, list, collections.abc.Sequence):
         return f'a tuple, of which each is {describe(inner[0])}'
     if origin in (dict, collections.abc.Mapping):
         return f'a dict, of which each key is {describe(inner[0])}, each value {describe(inner[1])}'
-    names = {type(None): 'None', int: 'an int', bool: 'True or False', str: 'a text in quotes'}
+    names = {
+        type(None): 'None',
+        int: 'an int',
+        float: 'a number',
+        bool: 'True or False',
+        str: 'a text in quotes',
+    }
     return names.get(hint) or f'a {hint.__name__}'
 
 
@@ -101,22 +107,25 @@ def check_all_used(bound: str, used: str) -> None:
         )
 
 
-def as_user_error(error: Exception) -> Exception:
-    """Turns what gin raised as it read into one sentence, if possible with what was meant."""
-    lines = str(error).splitlines() or [type(error).__name__]
-    text, place = lines[0], _place(lines)
+def as_user_error(error: Exception, source: str | None) -> Exception:
+    """Turns what gin raised as it read into one sentence, if possible with what was meant.
+
+    Args:
+        error: What gin raised.
+        source: The file or setting that was read; None for neither.
+    """
+    text, place = _first_line(error), _place(error, source)
     if isinstance(error, SyntaxError):
         token = re.search(r"Failed to parse token '(.+?)'", str(error))
-        what = f'value {token[1]}' if token else f'setting {(error.text or "").strip()!r}'
-        where = f' ({error.filename}, line {error.lineno})' if error.filename else ''
-        return ValueError(
-            f'The {what} cannot be read{where}; write name = value, and texts in quotes.'
-        )
+        what = f'The value {token[1]}' if token else 'A setting'
+        return ValueError(f'{what} cannot be read{place}; write name = value, and texts in quotes.')
     if match := re.match(r"Configurable '(.+)' doesn't have a parameter named '(.+)'", text):
         meant = _meant(match[2], _hints(gin.get_configurable(match[1]), of_all=True))
         return ValueError(f'{match[1]} has no setting {match[2]}{meant}{place}.')
     if match := re.match(r"No configurable matching (?:reference )?'@?([\w./]+)", text):
-        known = {part for name in _names(gin.config_str()) for part in name.split('.')[-2:-1]}
+        text = gin.config_str()
+        known = {name.split('.')[-2] for name in _names(text) if '.' in name}
+        known |= {name.split('.')[-1] for name in re.findall(r'@([\w.]+)', text)}
         meant = _meant(match[1], known)
         return ValueError(f'The configuration knows no {match[1]}{meant}{place}.')
     if match := re.match(r"Couldn't resolve selector .+; <(?:module|class) '(.+?)'", text):
@@ -132,14 +141,19 @@ def as_user_error(error: Exception) -> Exception:
     return error
 
 
-def _place(lines):
-    """Says where in files or parameters gin met an error."""
+def _first_line(error):
+    return (str(error).splitlines() or [type(error).__name__])[0]
+
+
+def _place(error, source):
+    """Says in which line of a file, or in which setting, gin met an error."""
+    if isinstance(error, SyntaxError) and error.filename:
+        return f' ({error.filename}, line {error.lineno})'
+    lines = str(error).splitlines()
     for line, following in zip(lines, [*lines[1:], ''], strict=True):
         if match := re.match(r'\s*In file "(.+)", line (\d+)', line):
             return f' ({match[1]}, line {match[2]}: {following.strip()})'
-        if re.match(r'\s*In bindings string', line):
-            return f' (--gin_param {following.strip()!r})'
-    return ''
+    return f' ({source})' if source else ''
 
 
 def _meant(name, known):

@@ -13,19 +13,20 @@ def evaluate(method, batches: tf.data.Dataset) -> dict:
         batches: From `pipeline.evaluation_batches`, with label maps.
 
     Returns:
-        `iou`, `miou`, `pixel_accuracy` and `pixels`, as `metrics.summarise` says.
+        `iou`, `miou`, `pixel_accuracy` and `pixels`, as `metrics.summarise` says, and the
+        method's `extra_scores`.
 
     Raises:
         ValueError: If not one pixel is labelled.
     """
-    method.confusion.reset_state()
+    method.reset_scores()
     # Accelerators have no strings; the ids stay behind.
     parts = batches.map(lambda batch: {name: batch[name] for name in ('image', 'label')})
     method.evaluate(parts, verbose=0)
     scores = metrics.summarise(method.confusion.counts.numpy())
     if not scores['pixels']:
         raise ValueError('There is nothing to score: the split has no labelled pixel.')
-    return scores
+    return {**scores, **method.extra_scores()}
 
 
 def by_class(scores: dict, class_names) -> dict:
@@ -35,15 +36,23 @@ def by_class(scores: dict, class_names) -> dict:
 
 def table(scores: dict) -> str:
     """Lays out scores from `by_class` in percent: IoU by class, mIoU, accuracy; `-` if absent."""
-    rows = [
-        *scores['iou'].items(),
-        ('mIoU', scores['miou']),
-        ('pixel accuracy', scores['pixel_accuracy']),
-    ]
-    width = max(len(name) for name, _ in rows)
-    lines = [f'{name:<{width}}  {_percent(value):>6}' for name, value in rows]
+    classes = [(name, _percent(value)) for name, value in scores['iou'].items()]
+    totals = percentages(scores)
+    width = max(len(name) for name, _ in classes + totals)
     rule = '-' * (width + 8)
-    return '\n'.join([f'{"class":<{width}}  {"IoU %":>6}', rule, *lines[:-2], rule, *lines[-2:]])
+    rows = [('class', 'IoU %'), *classes, *totals]
+    lines = [f'{name:<{width}}  {text:>6}' for name, text in rows]
+    return '\n'.join([lines[0], rule, *lines[1 : 1 + len(classes)], rule, *lines[-len(totals) :]])
+
+
+def percentages(scores: dict) -> list[tuple[str, str]]:
+    """Lists the scores that are one number each: name and percent, as people read them."""
+    names = {'miou': 'mIoU'}
+    return [
+        (names.get(name, name.replace('_', ' ')), _percent(value))
+        for name, value in scores.items()
+        if isinstance(value, float)
+    ]
 
 
 def _percent(value):

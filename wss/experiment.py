@@ -125,20 +125,20 @@ def run(
     """
     runtime.set_precision(precision)
     runtime.set_seed(seed)
+
+    def make(info, crop_size):
+        return _make_method(make_network, make_method, make_optimizer, steps, info, crop_size)
+
     if isinstance(task, Predict):
-        return _predict(workdir, task, make_network, make_method)
+        return _predict(workdir, task, make)
     dataset = make_dataset()
     if isinstance(task, Evaluate):
         split = task.split or validation_split
-        return _evaluate(
-            workdir, task, dataset, split, make_network, make_method, evaluation_batch_size
-        )
+        return _evaluate(workdir, task, make, dataset, split, evaluation_batch_size)
 
     schedule = training.Schedule(steps, evaluate_every, checkpoint_every, log_every, picture_every)
     views = make_views()
-    method = _make_method(make_network, make_method, dataset.info, views.crop_size)
-    method.compile(optimizer=make_optimizer(steps=steps))
-    method.optimizer.build(method.trainable_variables)
+    method = make(dataset.info, views.crop_size)
     if initial_weights is not None:
         initial_weights(method.network)
     config_text = task.config_text() if callable(task.config_text) else task.config_text
@@ -149,7 +149,7 @@ def run(
     unlabelled = _unlabelled(dataset, method, unlabelled_split, unlabelled_list, left_out)
     padding_value = method.network.backbone.padding_value
 
-    def make_batches(first_step):
+    def make_batches(first_step, **options):
         return pipeline.training_batches(
             labelled,
             unlabelled,
@@ -160,8 +160,10 @@ def run(
             unlabelled_batch_size,
             seed,
             first_step,
+            **options,
         )
 
+    make_batches(0, cache_bytes=0)  # Refuses what it must before anything is written.
     scored = dataset.examples(validation_split) if validation_split else labelled
     size = _evaluation_size(scored, method)
     validation = None
@@ -177,18 +179,17 @@ def run(
     return training.train(workdir, method, make_batches, schedule, validation)
 
 
-def _predict(workdir, task, make_network, make_method):
+def _predict(workdir, task, make):
     info, size = runtime.read_description(workdir)
-    method = _make_method(make_network, make_method, info, size)
+    method = make(info, size)
     runtime.Checkpoints(workdir, method).restore(task.checkpoint)
     predict_image = prediction.make_predictor(method, size)
     return prediction.predict_folder(task.images, task.out, predict_image, info)
 
 
-def _evaluate(workdir, task, dataset, split, make_network, make_method, batch_size):
+def _evaluate(workdir, task, make, dataset, split, batch_size):
     info, size = runtime.read_description(workdir)
-    method = _make_method(make_network, make_method, info, size)
-    method.compile()
+    method = make(info, size)
     runtime.Checkpoints(workdir, method).restore(task.checkpoint)
     examples = dataset.examples(split)
     # Images larger than those of the validation split get the room that they need.
@@ -200,8 +201,8 @@ def _evaluate(workdir, task, dataset, split, make_network, make_method, batch_si
     return {'checkpoint': task.checkpoint, 'split': split, **scores}
 
 
-def _make_method(make_network, make_method, info: DatasetInfo, crop_size):
-    """Makes network and method with all their variables."""
+def _make_method(make_network, make_method, make_optimizer, steps, info: DatasetInfo, crop_size):
+    """Makes a method, ready to train, with all its variables."""
     with runtime.make_strategy().scope():
         network = make_network(
             num_classes=info.num_classes, num_image_classes=info.num_image_classes
@@ -209,6 +210,8 @@ def _make_method(make_network, make_method, info: DatasetInfo, crop_size):
         network.check_crop_size(crop_size)
         method = make_method(network, info)
         method.build_variables(crop_size)
+        method.compile(optimizer=make_optimizer(steps=steps))
+        method.optimizer.build(method.trainable_variables)
     return method
 
 

@@ -53,7 +53,7 @@ class Checkpoints:
     def __init__(self, workdir: str | os.PathLike, method: keras.Model):
         self.step = tf.Variable(0, trainable=False, dtype=tf.int64, name='step')
         self.best_step = tf.Variable(-1, trainable=False, dtype=tf.int64, name='best_step')
-        self.best_miou = tf.Variable(-1.0, trainable=False, dtype=tf.float32, name='best_miou')
+        self.best_miou = tf.Variable(-1.0, trainable=False, dtype=tf.float64, name='best_miou')
         self._checkpoint = tf.train.Checkpoint(
             method=method, step=self.step, best_step=self.best_step, best_miou=self.best_miou
         )

@@ -41,7 +41,7 @@ class Schedule:
 def train(
     workdir: str | os.PathLike,
     method,
-    make_batches: Callable[[int], tf.data.Dataset],
+    make_batches: Callable[..., tf.data.Dataset],
     schedule: Schedule,
     validation: tf.data.Dataset | None,
 ) -> dict:
@@ -50,7 +50,8 @@ def train(
     Args:
         workdir: Folder of the run.
         method: A compiled `Method` whose variables exist.
-        make_batches: From the number of the first batch to endless batches.
+        make_batches: From the number of the first batch (and `cache_bytes`, as
+            `pipeline.training_batches` has it) to endless batches.
         schedule: How many steps, and what happens how often.
         validation: Batches to score the weights on, or None.
 
@@ -73,6 +74,9 @@ def train(
     result = {'steps': schedule.steps}
     if validation is not None:
         result |= _final_scores(method, validation, checkpoints, scores)
+        for which in ('last', 'best'):
+            step, miou = result[which]['step'], 100 * result[which]['miou']
+            print(f'{which} weights (step {step}): validation mIoU {miou:.2f} %', flush=True)
     runtime.write_json(os.path.join(workdir, 'result.json'), result)
     return result
 
@@ -83,7 +87,11 @@ def _fit(workdir, method, make_batches, schedule, validation, checkpoints, first
     steps = schedule.steps
     log = callbacks.Log(first_step, steps, schedule.log_every, writer)
     pictures = callbacks.Pictures(
-        first_step, steps, schedule.picture_every, writer, lambda: next(iter(make_batches(0)))
+        first_step,
+        steps,
+        schedule.picture_every,
+        writer,
+        lambda: next(iter(make_batches(0, cache_bytes=0))),
     )
     evaluate = None
     if validation is not None:

@@ -44,7 +44,7 @@ def _spokes(x, y, period):
 
 
 def _waves(x, y, period):
-    return np.sin(2 * np.pi * (x + 0.45 * period * np.sin(2 * np.pi * y / (2.2 * period))) / period)
+    return np.sin(2 * np.pi * (x / period + 0.45 * np.sin(2 * np.pi * y / (2.2 * period))))
 
 
 # In the order of the classes; each takes object coordinates in pixels and is above 0 on half of it.
@@ -69,7 +69,7 @@ class Shapes:
         self,
         size: int = 97,
         counts: dict[str, int] | None = None,
-        max_objects: int = 4,
+        max_objects: int = 3,
         seed: int = 0,
     ):
         self.counts = counts or {'pretrain': 20000, 'train': 1000, 'val': 200, 'test': 500}
@@ -146,7 +146,7 @@ def _ground(random, size):
 
 def _outline(random, size):
     """An uneven outline: its mask and, for every pixel, object coordinates turned by its pose."""
-    radius = random.uniform(0.1, 0.28) * size
+    radius = random.uniform(0.13, 0.3) * size
     centre = random.uniform(0.08, 0.92, 2) * size
     rows, columns = np.mgrid[:size, :size]
     turn = random.uniform(0, 2 * np.pi)

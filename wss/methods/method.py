@@ -77,6 +77,14 @@ class Method(keras.Model):
         self.confusion.update_state(data['label'], self.predict_labels(data['image']))
         return {}
 
+    def extra_scores(self) -> dict[str, float]:
+        """Returns scores of the evaluation besides those of `confusion`, by name."""
+        return {}
+
+    def reset_scores(self) -> None:
+        """Starts an evaluation anew."""
+        self.confusion.reset_state()
+
     def predict_labels(self, images: tf.Tensor) -> tf.Tensor:
         """Predicts int32 `[N, H, W]` classes of float32 `[N, H, W, 3]` images in [0, 255]."""
         size = resize.spatial_size(images)

@@ -27,6 +27,7 @@ class PseudoSeg(Method):
         attention_width: Channels of query and key.
         attention_blocks: How many of the last backbone blocks attention compares pixels by.
         sgc_variant: 2, or 1 for the older form (see `SelfAttentionGradCAM`).
+        sgc_start: `glorot`, or `identity` for short runs (see `SelfAttentionGradCAM`).
         gate_threshold: Probability at which a class counts as predicted.
         cam_from_training_pass: Faster variant: take the weak view's activation map from the
             training-mode pass instead of an inference-mode pass of its own.
@@ -54,6 +55,7 @@ class PseudoSeg(Method):
         attention_width: int = 128,
         attention_blocks: int = 2,
         sgc_variant: int = 2,
+        sgc_start: str = 'glorot',
         gate_threshold: float = 0.5,
         cam_from_training_pass: bool = False,
         monitored_confidence: float = 0.8,
@@ -87,7 +89,7 @@ class PseudoSeg(Method):
         self.cam_from_training_pass = cam_from_training_pass
         self.attention_blocks = blocks[-attention_blocks:]
         self.sgc = SelfAttentionGradCAM(
-            info.num_classes, info.has_background, attention_width, sgc_variant
+            info.num_classes, info.has_background, attention_width, sgc_variant, sgc_start
         )
         confidence = threshold or monitored_confidence
         self.quality = {

@@ -6,6 +6,8 @@ import tf_keras as keras
 from wss import resize
 from wss.pseudo_labels.grad_cam import add_background
 
+_STARTS = {'glorot': 'glorot_uniform', 'identity': 'identity'}
+
 
 def hypercolumn(features: dict[str, tf.Tensor], blocks, size) -> tf.Tensor:
     """Joins block outputs, resized to `size`; last block first, no gradient.
@@ -48,25 +50,38 @@ class SelfAttentionGradCAM(keras.layers.Layer):
         width: Channels of query and key.
         variant: 2 as above; 1, the older form: no skip connection, background `1 - max_c S`, and a
             bias in place of the batch norm.
+        start: Initial kernel of the last convolution: `glorot`, as in the authors' program, or
+            `identity`, with which a class of the map votes for itself from the first step on. A
+            short run on few masks cannot learn that for classes it hardly sees.
 
     Raises:
-        ValueError: If `variant` is neither 1 nor 2 or `width` is not positive.
+        ValueError: If `variant`, `start` or `width` is outside its range.
     """
 
     def __init__(
-        self, num_classes: int, has_background: bool = True, width: int = 128, variant: int = 2
+        self,
+        num_classes: int,
+        has_background: bool = True,
+        width: int = 128,
+        variant: int = 2,
+        start: str = 'glorot',
     ):
         super().__init__(name='sgc')
         if variant not in (1, 2):
             raise ValueError(f'The SGC variant is {variant}; it can be 1 or 2.')
         if width < 1:
             raise ValueError(f'The attention width is {width}; it must be positive.')
+        if start not in _STARTS:
+            raise ValueError(f'The SGC start is {start!r}; it can be one of {tuple(_STARTS)}.')
         self.has_background = has_background
         self.skip = variant == 2
         self.query = keras.layers.Dense(width, use_bias=False, name='query')
         self.key = keras.layers.Dense(width, use_bias=False, name='key')
         self.output_convolution = keras.layers.Dense(
-            num_classes, use_bias=variant == 1, name='pixel_normalisation'
+            num_classes,
+            use_bias=variant == 1,
+            kernel_initializer=_STARTS[start],
+            name='pixel_normalisation',
         )
         self.batch_norm = None
         if variant == 2:

@@ -1,0 +1,102 @@
+"""Parts of a tiny experiment, shared by the tests that train."""
+
+import functools
+import types
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from wss import experiment, schedules
+from wss.datasets.info import DatasetInfo, Examples
+from wss.methods.pseudoseg import PseudoSeg
+from wss.methods.supervised import Supervised
+from wss.networks.backbones.small import SmallResNet
+from wss.networks.deeplab import DeepLabV3Plus
+from wss.views.views import Views
+
+
+class Squares:
+    """Random images with one square each; every split has the same ones."""
+
+    def __init__(self, info, counts, size=33):
+        self.info = info
+        self.counts = counts
+        self.size = size
+
+    def examples(self, split, labels='required'):
+        if split not in self.counts:
+            raise ValueError(f'Squares has no split {split!r}; it has {", ".join(self.counts)}.')
+        ids = tuple(f'{split}{i}' for i in range(self.counts[split]))
+        random = np.random.default_rng(0)
+        side = (self.size, self.size)
+        images = random.integers(0, 256, (len(ids), *side, 3)).astype(np.uint8)
+        label = np.zeros((len(ids), *side), np.int32)
+        for i in range(len(ids)):
+            label[i, 4:20, 6:22] = 1 + i % (self.info.num_classes - 1)
+        images[label == 1] //= 4
+        has_label = labels != 'none'
+
+        def load(index):
+            example = {'image': tf.gather(images, index), 'id': tf.gather(tf.constant(ids), index)}
+            return example | ({'label': tf.gather(label, index)} if has_label else {})
+
+        return Examples(ids, load, has_label, side)
+
+
+def make_info(has_background=True):
+    """Three classes, with or without a background."""
+    names = ('ground', 'dark', 'light')
+    return DatasetInfo('squares', names, ((0, 0, 0), (255, 0, 0), (0, 0, 255)), has_background)
+
+
+@pytest.fixture(scope='session')
+def tiny():
+    """Makers of tiny parts, and `settings(**changes)` for `experiment.run`."""
+    partial = functools.partial
+    parts = types.SimpleNamespace(
+        Squares=Squares,
+        make_info=make_info,
+        make_dataset=partial(Squares, make_info(), {'train': 12, 'val': 5, 'all4': 4}),
+        make_network=partial(
+            DeepLabV3Plus,
+            make_backbone=partial(SmallResNet, filters=(16, 16, 16, 16)),
+            aspp_filters=16,
+            decoder_filters=16,
+            low_level_filters=16,
+            aspp_rates=(1, 2, 3),
+            aspp_dropout=0.0,
+        ),
+        pseudoseg=partial(PseudoSeg, attention_width=8),
+        supervised=Supervised,
+    )
+
+    def settings(**changes):
+        return {
+            'make_dataset': parts.make_dataset,
+            'make_network': parts.make_network,
+            'make_method': parts.supervised,
+            'make_optimizer': partial(schedules.momentum_poly, learning_rate=0.05),
+            'make_views': partial(Views, crop_size=(33, 33), cutout_half_size=4),
+            'steps': 4,
+            'labelled_count': 4,
+            'labelled_batch_size': 2,
+            'unlabelled_batch_size': 2,
+            'evaluation_batch_size': 2,
+            'evaluate_every': 2,
+            'checkpoint_every': 2,
+            'log_every': 2,
+            'picture_every': 0,
+        } | changes
+
+    parts.settings = settings
+    return parts
+
+
+@pytest.fixture(scope='session')
+def trained(tiny, tmp_path_factory):
+    """The folder of a finished PseudoSeg run with every output. Tests leave it as it is."""
+    workdir = tmp_path_factory.mktemp('runs') / 'pseudoseg'
+    settings = tiny.settings(make_method=tiny.pseudoseg, picture_every=4)
+    result = experiment.run(workdir, experiment.Train('run.steps = 4\n'), **settings)
+    return types.SimpleNamespace(workdir=workdir, settings=settings, result=result)

@@ -1,0 +1,82 @@
+"""Saving and loading parts of a network, and what goes wrong."""
+
+import functools
+import logging
+
+import numpy as np
+import pytest
+import tensorflow as tf
+import tf_keras as keras
+
+from wss.networks import weights
+from wss.networks.backbones.small import SmallResNet
+from wss.networks.deeplab import DeepLabV3Plus
+
+
+def make_network(seed, width=16, num_image_classes=2):
+    keras.utils.set_random_seed(seed)
+    backbone = functools.partial(SmallResNet, (width,) * 4)
+    network = DeepLabV3Plus(3, num_image_classes, backbone, 16, 16, 16, aspp_rates=(1, 2, 3))
+    network(tf.zeros([1, 33, 33, 3]))
+    return network
+
+
+def outputs(network):
+    image = tf.random.stateless_uniform([1, 33, 33, 3], [3, 4], 0, 255)
+    features = network.features(image)
+    return features['block_4'].numpy(), network.classify(features).numpy()
+
+
+def test_a_round_trip_gives_the_same_features(tmp_path, caplog):
+    source, target = make_network(1), make_network(2)
+    source.backbone.stem.batch_norm.moving_mean.assign(np.full(16, 0.25))
+    path = str(tmp_path / 'weights.npz')
+    weights.save(source, path)
+    with caplog.at_level(logging.INFO, 'wss'):
+        weights.load(target, path)
+    assert 'left unused: classifier' in caplog.text
+    np.testing.assert_allclose(outputs(target)[0], outputs(source)[0], rtol=0.02, atol=0.02)
+    assert np.max(np.abs(outputs(target)[1] - outputs(source)[1])) > 1e-3
+    weights.load(target, path, ('backbone', 'classifier'))
+    np.testing.assert_allclose(outputs(target)[1], outputs(source)[1], rtol=0.02, atol=0.02)
+    np.testing.assert_array_equal(target.backbone.stem.batch_norm.moving_mean, np.full(16, 0.25))
+
+
+def test_another_class_count_can_keep_its_own_classifier(tmp_path):
+    path = str(tmp_path / 'weights.npz')
+    weights.save(make_network(1), path)
+    other = make_network(2, num_image_classes=5)
+    weights.load(other, path)
+    with pytest.raises(ValueError, match=r'classifier/kernel is \(16, 2\).*\(16, 5\)'):
+        weights.load(other, path, ('backbone', 'classifier'))
+
+
+def test_nothing_changes_when_something_does_not_fit(tmp_path):
+    path = str(tmp_path / 'weights.npz')
+    weights.save(make_network(1), path)
+    other = make_network(2, width=32)
+    before = [v.numpy() for v in other.variables]
+    with pytest.raises(ValueError, match='weights file'):
+        weights.load(other, path)
+    for variable, value in zip(other.variables, before, strict=True):
+        np.testing.assert_array_equal(variable, value)
+
+
+def test_a_part_that_the_file_lacks(tmp_path):
+    path = str(tmp_path / 'weights.npz')
+    network = make_network(1)
+    weights.save(network, path, ('backbone',))
+    with pytest.raises(ValueError, match='has no classifier/kernel'):
+        weights.load(network, path, ('classifier',))
+    with pytest.raises(ValueError, match="no part 'head'"):
+        weights.load(network, path, ('head',))
+
+
+def test_a_missing_and_a_damaged_file(tmp_path):
+    network = make_network(1)
+    with pytest.raises(FileNotFoundError, match=r'no weights file .*nowhere\.npz'):
+        weights.load(network, str(tmp_path / 'nowhere.npz'))
+    damaged = tmp_path / 'damaged.npz'
+    damaged.write_bytes(b'PK not really')
+    with pytest.raises(ValueError, match='cannot be read'):
+        weights.load(network, str(damaged))

@@ -1,0 +1,147 @@
+"""The binaries as users start them: what they write, what they say, and their exit status."""
+
+import json
+import pathlib
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from PIL import Image
+
+ROOT = pathlib.Path(__file__).resolve().parents[1]
+EXPERIMENT = 'gin_configs/experiments/shapes_pseudoseg.gin'
+SMALL = (
+    'run.steps = 2',
+    'run.log_every = 1',
+    'run.labelled_count = 4',
+    'run.labelled_batch_size = 2',
+    'run.unlabelled_batch_size = 2',
+    'run.evaluation_batch_size = 2',
+    "Shapes.counts = {'train': 8, 'val': 3}",
+    'Shapes.size = 49',
+    'Views.crop_size = (49, 49)',
+)
+
+
+def start(folder, binary, *arguments):
+    """Runs a binary in a folder with the package on the path."""
+    return subprocess.run(
+        [sys.executable, '-m', f'wss.{binary}', *arguments],
+        cwd=folder,
+        env={'PATH': '/usr/bin:/bin', 'PYTHONPATH': str(ROOT), 'HOME': str(folder)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def params(*settings):
+    return [part for setting in settings for part in ('--gin_param', setting)]
+
+
+def refused(result):
+    """The one sentence of a run that was refused."""
+    assert result.returncode == 1, result.stderr
+    assert 'Traceback' not in result.stderr
+    lines = result.stderr.strip().splitlines()
+    assert len(lines) == 1, result.stderr
+    return lines[0]
+
+
+@pytest.fixture(scope='module')
+def folder(tmp_path_factory):
+    """A folder in which `run` was trained."""
+    folder = tmp_path_factory.mktemp('binaries')
+    result = start(folder, 'train', '--workdir', 'run', '--gin_file', EXPERIMENT, *params(*SMALL))
+    assert result.returncode == 0, result.stderr
+    assert result.stderr == ''
+    assert 'step 2/2' in result.stdout
+    return folder
+
+
+def test_training_leaves_a_folder_that_says_everything(folder):
+    run = folder / 'run'
+    text = (run / 'config.gin').read_text()
+    assert 'experiment.run.steps = 2' in text
+    assert 'pseudoseg.PseudoSeg.temperature = 0.5' in text  # A default.
+    assert str(folder) not in text
+    assert json.loads((run / 'result.json').read_text())['steps'] == 2
+    assert list((run / 'events').iterdir())
+
+
+def test_training_again_needs_the_folder_alone(folder):
+    result = start(folder, 'train', '--workdir', 'run')
+    assert result.returncode == 0, result.stderr
+    assert 'finished; evaluating only' in result.stdout
+
+
+def test_training_with_other_settings_is_refused(folder):
+    result = start(folder, 'train', '--workdir', 'run', *params('run.seed = 1'))
+    assert 'experiment.run.seed is 0 there and 1 here' in refused(result)
+
+
+def test_evaluation_prints_a_table_and_writes_json(folder):
+    result = start(folder, 'evaluate', '--workdir', 'run', '--checkpoint', 'last')
+    assert result.returncode == 0, result.stderr
+    assert result.stdout.splitlines()[0].split() == ['class', 'IoU', '%']
+    scores = json.loads((folder / 'run' / 'evaluation-last-val.json').read_text())
+    trained = json.loads((folder / 'run' / 'result.json').read_text())['last']
+    assert scores['iou'] == trained['iou']
+    assert scores['miou'] == trained['miou']
+
+
+def test_evaluation_of_an_unknown_split_or_folder(folder):
+    result = start(folder, 'evaluate', '--workdir', 'run', '--split', 'vall')
+    assert "no split 'vall'" in refused(result)
+    result = start(folder, 'evaluate', '--workdir', 'nowhere')
+    assert 'nowhere is not the folder of a run' in refused(result)
+
+
+def test_prediction_of_any_size_and_of_damaged_images(folder):
+    sizes = {'small': (1, 30), 'deep/wide': (40, 131), 'tall': (90, 60)}
+    for name, (height, width) in sizes.items():
+        path = folder / 'images' / f'{name}.png'
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(np.full([height, width, 3], 90, np.uint8)).save(path)
+    (folder / 'images' / 'damaged.png').write_bytes(b'no image')
+    result = start(folder, 'predict', '--workdir', 'run', '--images', 'images', '--out', 'out')
+    assert result.returncode == 1
+    assert 'Traceback' not in result.stderr
+    assert 'damaged.png' in result.stdout + result.stderr
+    assert 'Predicted 3 images into out; 1 could not be read.' in result.stdout
+    for name, size in sizes.items():
+        with Image.open(folder / 'out' / f'{name}.png') as mask:
+            assert mask.mode == 'P'
+            assert np.asarray(mask).shape == size
+            assert np.asarray(mask).max() < 7
+        with Image.open(folder / 'out' / f'{name}_overlay.jpg') as shown:
+            assert shown.size == size[::-1]
+
+
+def test_prediction_into_the_folder_of_images_is_refused(folder):
+    result = start(folder, 'predict', '--workdir', 'run', '--images', 'images', '--out', 'images')
+    assert 'give another --out' in refused(result)
+
+
+def test_an_unknown_setting_is_refused(folder):
+    arguments = ['--workdir', 'new', '--gin_file', EXPERIMENT, *params('run.stepz = 3')]
+    assert 'did you mean steps?' in refused(start(folder, 'train', *arguments))
+    assert not (folder / 'new').exists()
+
+
+def test_a_run_without_configuration_is_refused(folder):
+    assert 'give a --gin_file' in refused(start(folder, 'train', '--workdir', 'new'))
+
+
+def test_flags_are_checked(folder):
+    result = start(folder, 'train')
+    assert result.returncode == 1
+    assert 'workdir must have a value' in result.stderr
+    assert 'Traceback' not in result.stderr
+    result = start(folder, 'evaluate', '--workdir', 'run', '--checkpoint', 'newest')
+    assert result.returncode == 1
+    assert 'best|last' in result.stderr
+    assert "Unexpected argument 'run.steps=3'" in refused(
+        start(folder, 'train', '--workdir', 'new', 'run.steps=3')
+    )

@@ -1,0 +1,109 @@
+"""Reading of gin files: what is found, and what is said about mistakes."""
+
+import pathlib
+
+import pytest
+
+from wss import config, experiment
+
+EXPERIMENT = 'gin_configs/experiments/shapes_pseudoseg.gin'
+
+
+def test_files_are_found_from_any_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    config.parse([EXPERIMENT])
+    config.parse(['experiments/shapes_supervised.gin'])
+    own = tmp_path / 'own.gin'
+    own.write_text("include 'experiments/shapes_supervised.gin'\n")
+    config.parse(['own.gin'], ['run.steps = 9'])
+
+
+@pytest.mark.parametrize(
+    ('param', 'message'),
+    [
+        ('run.stepz = 9', r'run has no setting stepz; did you mean steps\? \(run.stepz = 9\)'),
+        ('rum.steps = 9', r'knows no rum; did you mean run\?'),
+        ("run.steps = 'many'", r"run\.steps is 'many', but must be an int"),
+        ('run.steps = 2.5', r'run\.steps is 2\.5, but must be an int'),
+        ('run.steps = many', r'The value many cannot be read'),
+        ('run.steps', r'A setting cannot be read \(run\.steps\)'),
+        ('run.make_method = @PseudoSegg', r'knows no PseudoSegg; did you mean PseudoSeg\?'),
+        ('run.make_method = 3', r'make_method is 3, but must be a reference such as @'),
+        ('run.steps = @PseudoSeg', r'run\.steps is @PseudoSeg, but must be an int'),
+        ('Views.crop_size = (97,)', r'crop_size is \(97,\), but must be a tuple of 2: an int, an'),
+        ('PseudoSeg.calibrate = 1', r'calibrate is 1, but must be True or False'),
+        ('width = 2.5\nrun.steps = %width', r'run\.steps is 2\.5, but must be an int'),
+    ],
+)
+def test_mistakes_in_settings(param, message):
+    with pytest.raises(ValueError, match=message) as raised:
+        config.parse([EXPERIMENT], param.split('\n'))
+    assert '\n' not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ('line', 'message'),
+    [
+        ('deeplab.DeepLabV3.x = 1', r'deeplab has no DeepLabV3; did you mean DeepLabV3Plus\?'),
+        ('dooplab.x = 1', r'Nothing called dooplab is imported in the gin file .*line 3: doop'),
+        ('deeplab.DeepLabV3Plus.aspp = 1', r'no setting aspp; did you mean aspp_'),
+        ('from wss.networks import none', r'imports what is not there.*line 3'),
+        ("include 'none.gin'", r'gin file none\.gin does not exist .*line 3'),
+        ('deeplab.DeepLabV3Plus.x =', r'A setting cannot be read \(.*mine\.gin, line 3\)'),
+    ],
+)
+def test_mistakes_in_files_are_said_with_their_place(tmp_path, line, message):
+    path = tmp_path / 'mine.gin'
+    path.write_text(
+        f'from __gin__ import dynamic_registration\nfrom wss.networks import deeplab\n{line}\n'
+    )
+    with pytest.raises((ValueError, FileNotFoundError), match=message) as raised:
+        config.parse([str(path)])
+    assert '\n' not in str(raised.value)
+
+
+def test_missing_files():
+    with pytest.raises(FileNotFoundError, match=r'The gin file nowhere\.gin does not exist'):
+        config.parse(['nowhere.gin'])
+    with pytest.raises(FileNotFoundError, match='nowhere is not the folder of a run'):
+        config.parse_run('nowhere')
+
+
+def sentence(function):
+    """What a user is told about the error that a function raises."""
+    with pytest.raises(Exception) as raised:
+        function()
+    return config.user_sentence(raised.value)
+
+
+def test_missing_settings_are_named():
+    config.parse([], [])
+    run = config.configured(experiment.run)
+    text = sentence(lambda: run('folder', experiment.Train()))
+    assert text.startswith('The configuration does not set run.make_dataset, run.make_network')
+
+
+def test_errors_of_users_are_sentences_and_defects_are_not():
+    config.parse([EXPERIMENT], ['SmallResNet.output_stride = 7'])
+    run = config.configured(experiment.run)
+    text = sentence(lambda: run('folder', experiment.Train()))
+    assert text == 'SmallResNet.output_stride is 7; it can be 8 or 16.'
+    assert 'No such file' in sentence(lambda: pathlib.Path('/nowhere/file').read_text())
+    assert sentence(lambda: int('x')) is None
+    assert sentence(lambda: {}['x']) is None
+
+
+def test_settings_that_nothing_uses_are_refused_before_anything_is_written(tmp_path):
+    workdir = tmp_path / 'run'
+    config.parse([EXPERIMENT], ["Shapes.counts = {'train': 12, 'val': 2}", 'unused = 3'])
+    run = config.configured(experiment.run)
+    text = sentence(lambda: run(workdir, experiment.Train(config.operative_text)))
+    assert text.startswith('The configuration sets unused, which nothing in this run uses')
+    assert not workdir.exists()
+
+
+def test_a_setting_that_the_program_itself_supplies_is_refused(tmp_path):
+    config.parse([EXPERIMENT], ['DeepLabV3Plus.num_classes = 3'])
+    run = config.configured(experiment.run)
+    text = sentence(lambda: run(tmp_path / 'run', experiment.Train(config.operative_text)))
+    assert 'deeplab.DeepLabV3Plus.num_classes, which nothing' in text

@@ -1,0 +1,209 @@
+import json
+import shutil
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from wss import experiment
+from wss.methods.supervised import Supervised
+
+
+def last_weights(workdir):
+    """All variables of the last checkpoint by name."""
+    reader = tf.train.load_checkpoint(str(workdir / 'checkpoints' / 'last'))
+    names = [name for name in reader.get_variable_to_shape_map() if name.endswith('VARIABLE_VALUE')]
+    return {name: reader.get_tensor(name) for name in names}
+
+
+def logged(workdir):
+    """`{tag: [steps]}` of the TensorBoard files."""
+    tags = {}
+    for path in sorted((workdir / 'events').iterdir()):
+        for record in tf.data.TFRecordDataset(str(path)):
+            event = tf.compat.v1.Event.FromString(record.numpy())
+            for value in event.summary.value:
+                tags.setdefault(value.tag, []).append(event.step)
+    return tags
+
+
+def forget_the_end(workdir, step):
+    """Makes a finished run look as if it had been stopped after the checkpoint of `step`."""
+    state = f'model_checkpoint_path: "ckpt-{step}"\nall_model_checkpoint_paths: "ckpt-{step}"\n'
+    (workdir / 'checkpoints' / 'last' / 'checkpoint').write_text(state)
+    (workdir / 'result.json').unlink()
+
+
+def test_a_run_leaves_everything_behind(trained, tiny):
+    workdir, result = trained.workdir, trained.result
+    assert json.loads((workdir / 'result.json').read_text()) == result
+    assert result['steps'] == 4
+    assert result['last']['step'] == 4
+    assert result['best']['step'] in (2, 4)
+    assert result['best']['miou'] >= result['last']['miou']
+    assert list(result['last']['iou']) == list(tiny.make_info().class_names)
+    assert result['last']['pixels'] == 5 * 33 * 33
+
+    labelled = (workdir / 'labelled.txt').read_text().split()
+    unlabelled = (workdir / 'unlabelled.txt').read_text().split()
+    assert len(labelled) == 4
+    assert sorted(labelled + unlabelled) == sorted(f'train{i}' for i in range(12))
+    assert (workdir / 'config.gin').read_text() == 'run.steps = 4\n'
+
+
+def test_a_run_logs_scalars_and_pictures(trained):
+    tags = logged(trained.workdir)
+    for loss in ('loss', 'supervised', 'sgc', 'classification', 'consistency', 'gradient_norm'):
+        assert tags[f'losses/{loss}'] == [2, 4]
+    assert tags['learning_rate'] == [2, 4]
+    for measure in ('accuracy', 'miou', 'confident'):
+        for source in ('decoder', 'sgc', 'fused'):
+            assert tags[f'pseudo_label_{measure}/{source}'] == [2, 4]
+    assert tags['validation/miou'] == tags['validation/pixel_accuracy'] == [2, 4]
+    assert tags['pictures'] == [4]
+
+
+def test_a_finished_run_is_only_evaluated(trained, tmp_path, capsys):
+    workdir = tmp_path / 'copy'
+    shutil.copytree(trained.workdir, workdir)
+    task = experiment.Train('run.steps = 4\n')
+    assert experiment.run(workdir, task, **trained.settings) == trained.result
+    said = capsys.readouterr().out
+    assert 'finished; evaluating only' in said
+    assert 'loss' not in said
+
+
+def test_a_stopped_run_goes_on_as_if_it_had_not_stopped(trained, tmp_path, capsys):
+    workdir = tmp_path / 'copy'
+    shutil.copytree(trained.workdir, workdir)
+    forget_the_end(workdir, 2)
+    experiment.run(workdir, experiment.Train('run.steps = 4\n'), **trained.settings)
+    assert 'going on at step 2' in capsys.readouterr().out
+    expected, resumed = last_weights(trained.workdir), last_weights(workdir)
+    assert expected.keys() == resumed.keys()
+    for name, value in expected.items():
+        np.testing.assert_array_equal(resumed[name], value, name)
+
+
+def test_the_same_run_twice_gives_the_same_weights(tiny, tmp_path):
+    for name in ('first', 'second'):
+        settings = tiny.settings(steps=2, seed=3, validation_split=None)
+        result = experiment.run(tmp_path / name, experiment.Train(), **settings)
+        assert result == {'steps': 2}
+    first, second = (last_weights(tmp_path / name) for name in ('first', 'second'))
+    for name, value in first.items():
+        np.testing.assert_array_equal(second[name], value, name)
+
+
+def test_another_configuration_is_refused_and_nothing_changes(trained):
+    before = (trained.workdir / 'result.json').stat().st_mtime_ns
+    task = experiment.Train('run.steps = 9\n')
+    with pytest.raises(ValueError, match=r'run.steps is 4 there and 9 here.*another --workdir'):
+        experiment.run(trained.workdir, task, **trained.settings)
+    assert (trained.workdir / 'config.gin').read_text() == 'run.steps = 4\n'
+    assert (trained.workdir / 'result.json').stat().st_mtime_ns == before
+
+
+class Poisoned(Supervised):
+    """Its loss turns NaN in the third step."""
+
+    def compute_losses(self, labelled, unlabelled):
+        values = super().compute_losses(labelled, unlabelled)
+        poison = tf.where(self.optimizer.iterations >= 2, np.nan, 0.0)
+        return {'fine': tf.constant(1.0), 'supervised': values['supervised'] + poison}
+
+
+def test_nan_stops_the_run_and_keeps_the_last_good_checkpoint(tiny, tmp_path):
+    settings = tiny.settings(make_method=Poisoned, checkpoint_every=1, validation_split=None)
+    with pytest.raises(FloatingPointError, match=r'stopped at step 3: supervised is nan'):
+        experiment.run(tmp_path / 'run', experiment.Train(), **settings)
+    weights = last_weights(tmp_path / 'run')
+    assert weights['step/.ATTRIBUTES/VARIABLE_VALUE'] == 2
+    assert all(np.all(np.isfinite(value)) for value in weights.values())
+    assert not (tmp_path / 'run' / 'result.json').exists()
+
+
+def test_classes_without_a_background(tiny, tmp_path):
+    info = tiny.make_info(has_background=False)
+    settings = tiny.settings(
+        make_dataset=lambda: tiny.Squares(info, {'train': 6, 'val': 2}),
+        make_method=tiny.pseudoseg,
+        steps=1,
+        picture_every=1,
+    )
+    result = experiment.run(tmp_path / 'run', experiment.Train(), **settings)
+    assert len(result['last']['iou']) == 3
+
+
+def test_evaluation_task_gives_the_scores_of_training(trained):
+    for checkpoint in ('last', 'best'):
+        task = experiment.Evaluate(checkpoint)
+        scores = experiment.run(trained.workdir, task, **trained.settings)
+        step_and_scores = trained.result[checkpoint]
+        assert scores == {'checkpoint': checkpoint, 'split': 'val'} | {
+            name: value for name, value in step_and_scores.items() if name != 'step'
+        }
+
+
+def test_evaluation_of_another_split(trained):
+    task = experiment.Evaluate('last', 'all4')
+    scores = experiment.run(trained.workdir, task, **trained.settings)
+    assert (scores['split'], scores['pixels']) == ('all4', 4 * 33 * 33)
+
+
+def test_initial_weights_are_set_before_training(tiny, tmp_path):
+    seen = []
+    settings = tiny.settings(steps=1, validation_split=None, initial_weights=seen.append)
+    experiment.run(tmp_path / 'run', experiment.Train(), **settings)
+    assert [network.num_classes for network in seen] == [3]
+
+
+@pytest.mark.parametrize(
+    ('changes', 'message'),
+    [
+        ({'steps': 0}, r'run.steps is 0; it must be 1 or more'),
+        ({'evaluate_every': -1}, r'run.evaluate_every is -1'),
+        ({'precision': 'float8'}, r"run.precision is 'float8'; it can be one of"),
+        ({'labelled_count': 13}, r'Cannot draw 13 of 12 ids'),
+        ({'labelled_split': 'trian'}, r"no split 'trian'; it has train"),
+        ({'validation_split': 'test'}, r"no split 'test'"),
+        ({'labelled_batch_size': 0}, r'labelled_batch_size'),
+    ],
+)
+def test_settings_out_of_range_are_refused_before_anything_is_written(
+    tiny, tmp_path, changes, message
+):
+    workdir = tmp_path / 'run'
+    with pytest.raises(ValueError, match=message):
+        experiment.run(workdir, experiment.Train(), **tiny.settings(**changes))
+    assert not workdir.exists()
+
+
+def test_no_unlabelled_image_left(tiny, tmp_path):
+    settings = tiny.settings(make_method=tiny.pseudoseg, labelled_count=None)
+    with pytest.raises(ValueError, match=r'No unlabelled image is left: all 12 .* are labelled'):
+        experiment.run(tmp_path / 'run', experiment.Train(), **settings)
+
+
+def test_lists_narrow_the_labelled_images(tiny, tmp_path):
+    ids = tmp_path / 'ids.txt'
+    ids.write_text('train3\ntrain7\n')
+    settings = tiny.settings(
+        steps=1, labelled_list=str(ids), labelled_count=None, validation_split=None
+    )
+    experiment.run(tmp_path / 'run', experiment.Train(), **settings)
+    assert (tmp_path / 'run' / 'labelled.txt').read_text() == 'train3\ntrain7\n'
+
+
+def test_a_crop_that_the_network_cannot_take(tiny, tmp_path):
+    from wss.views.views import Views
+
+    settings = tiny.settings(make_views=lambda: Views(crop_size=(9, 9), cutout_half_size=2))
+    with pytest.raises(ValueError, match=r'crop_size \(9, 9\) is too small'):
+        experiment.run(tmp_path / 'run', experiment.Train(), **settings)
+
+
+def test_evaluation_and_prediction_need_a_run(tiny, tmp_path):
+    for task in (experiment.Evaluate(), experiment.Predict('images', 'out')):
+        with pytest.raises(FileNotFoundError, match='is not the folder of a run'):
+            experiment.run(tmp_path, task, **tiny.settings())

@@ -1,0 +1,122 @@
+"""Compares supervised training and PseudoSeg on generated scenes: python -m wss.demo [--seeds 5].
+
+Both learn from the same few labelled images, start from the same weights and take equally many
+steps; PseudoSeg also sees unlabelled images. Scores are those of the last weights on test scenes.
+"""
+
+import os
+
+import numpy as np
+from absl import flags
+
+from wss import config, evaluation, experiment, pictures, runtime
+
+METHODS = {'supervised': 'supervised', 'pseudoseg': 'PseudoSeg'}
+SPLIT = 'test'
+ROWS = 5
+
+SEEDS = flags.DEFINE_integer(
+    'seeds', 1, 'How many seeds to run; each draws other labelled images and other fresh weights.'
+)
+flags.adopt_module_key_flags(config)
+
+
+def main() -> None:
+    """Runs the comparison for every seed and writes results and panel."""
+    if SEEDS.value < 1:
+        raise ValueError(f'--seeds is {SEEDS.value}; it must be 1 or more.')
+    folder = config.WORKDIR.value or os.path.join('runs', 'demo')
+    results = []
+    for seed in range(SEEDS.value):
+        runs = folder if SEEDS.value == 1 else os.path.join(folder, f'seed_{seed}')
+        print(f'Seed {seed}: supervised and PseudoSeg on the same labelled scenes, in {runs}.')
+        scores = {name: _train_and_score(name, runs, seed) for name in METHODS}
+        _say_scores(scores)
+        results.append({name: score['miou'] for name, score in scores.items()})
+        runtime.write_json(os.path.join(runs, 'results.json'), results[-1])
+        path = os.path.join(runs, 'panel.png')
+        pictures.write_picture(path, _panel(runs))
+        print(f'Wrote {runs}/results.json and {path}.\n')
+    if len(results) > 1:
+        summary = _summary(results)
+        runtime.write_json(os.path.join(folder, 'seeds.json'), {'runs': results, **summary})
+        _say_summary(results, summary)
+
+
+def _configure(name: str, seed: int):
+    """Reads the configuration of a method; returns `experiment.run` with it."""
+    settings = [f'run.seed = {seed}', f'run.labelled_seed = {seed}', *config.GIN_PARAM.value]
+    config.parse([f'experiments/shapes_{name}.gin'], settings)
+    return config.configured(experiment.run)
+
+
+def _train_and_score(name: str, folder: str, seed: int) -> dict:
+    workdir = os.path.join(folder, name)
+    run = _configure(name, seed)
+    print(f'Training {METHODS[name]}.', flush=True)
+    run(workdir, experiment.Train(config.operative_text))
+    return run(workdir, experiment.Evaluate(checkpoint='last', split=SPLIT))
+
+
+def _say_scores(scores: dict) -> None:
+    first, second = (
+        evaluation.table({**score, 'iou': list(score['iou'].values())}, list(score['iou']))
+        for score in scores.values()
+    )
+    lines = zip(first.splitlines(), second.splitlines(), strict=True)
+    print('\n' + '  '.join(f'{title:>22}' for title in METHODS.values()))
+    for left, right in lines:
+        print(f'{left}    {right.split("  ")[-1] if "---" not in right else "--------":>8}')
+
+
+def _panel(folder: str) -> np.ndarray:
+    """Draws test scenes: image, truth, both predictions and the pseudo label."""
+    columns = {}
+    for name, title in METHODS.items():
+        workdir = os.path.join(folder, name)
+        config.parse_run(workdir)
+        shown = config.configured(experiment.run)(
+            workdir, experiment.Show(checkpoint='last', split=SPLIT, count=ROWS)
+        )
+        info = shown.info
+        columns.setdefault('image', pictures.as_picture(shown.pictures['images']['image']))
+        labels = shown.pictures['labels']
+        columns.setdefault('truth', pictures.colour_labels(labels['truth'], info.colours))
+        columns[title] = pictures.colour_labels(labels['prediction'], info.colours)
+        scores = shown.pictures['scores']
+    columns['pseudo label'] = pictures.colour_scores(scores['pseudo label'], info.colours)
+    sheet = pictures.panel(columns, height=2 * columns['image'].shape[1])
+    return np.concatenate([sheet, pictures.legend(info.class_names, info.colours, sheet.shape[1])])
+
+
+def _summary(results: list[dict[str, float]]) -> dict[str, float]:
+    """Means, and the 95 % interval of the mean paired difference by Student's t."""
+    scores = np.array([[result[name] for name in METHODS] for result in results])
+    difference = scores[:, 1] - scores[:, 0]
+    half = _T95[len(results)] * difference.std(ddof=1) / np.sqrt(len(results))
+    return {
+        **dict(zip(METHODS, scores.mean(axis=0).tolist(), strict=True)),
+        'difference': float(difference.mean()),
+        'low': float(difference.mean() - half),
+        'high': float(difference.mean() + half),
+    }
+
+
+# Two-sided 95 % quantiles of Student's t for 2 to 10 runs.
+_T95 = dict(
+    zip(range(2, 11), (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262), strict=True)
+)
+
+
+def _say_summary(results, summary) -> None:
+    print('| seed | supervised | PseudoSeg | difference |\n|---|---|---|---|')
+    for seed, result in enumerate(results):
+        low, high = (100 * result[name] for name in METHODS)
+        print(f'| {seed} | {low:.1f} | {high:.1f} | {high - low:+.1f} |')
+    low, high = (100 * summary[name] for name in METHODS)
+    interval = f'{100 * summary["low"]:+.1f} to {100 * summary["high"]:+.1f}'
+    print(f'| mean | {low:.1f} | {high:.1f} | {high - low:+.1f} (95 %: {interval}) |')
+
+
+if __name__ == '__main__':
+    config.run_main(main)

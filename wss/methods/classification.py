@@ -1,0 +1,62 @@
+"""Pretraining by image-level labels alone: the classifier that PseudoSeg's activation maps need."""
+
+import tensorflow as tf
+import tf_keras as keras
+
+from wss import losses, resize
+from wss.methods.method import Method
+from wss.pseudo_labels import grad_cam
+
+
+class Classification(Method):
+    """Trains backbone and classifier on the image-level labels of the labelled stream.
+
+    Its segmentation is its activation map (Zou et al., 2021, section 3.3, without attention): each
+    pixel takes the predicted class with the highest normalised activation, or the background where
+    one minus that is higher. Masks serve only to tell the classes of a crop, and for scores.
+    """
+
+    def __init__(self, network, info, weight_decay: float = 1e-4):
+        super().__init__(network, info, weight_decay)
+        self.image_accuracy = keras.metrics.Mean(name='image_accuracy')
+
+    def compute_losses(self, labelled, unlabelled):
+        """See `Method.compute_losses`; returns `classification`."""
+        del unlabelled
+        features = self.network.features(labelled['image'], training=True)
+        logits = self.network.classify(features, training=True)
+        return {'classification': losses.classification(logits, labelled['image_label'])}
+
+    def predict_labels(self, images):
+        """See `Method.predict_labels`; classes of the activation map."""
+        features = self.network.features(images)
+        image_label = grad_cam.predicted_labels(self.network.classify(features))
+        last = features[self.network.last_block]
+        cam = grad_cam.class_activation(last, self.network.classifier.kernel)
+        cam = grad_cam.gate_and_normalise(cam, image_label)
+        if self.info.has_background:
+            cam = grad_cam.add_background(cam, 1.0)
+        cam = resize.bilinear(cam, resize.spatial_size(images))
+        return tf.argmax(cam, axis=-1, output_type=tf.int32)
+
+    @tf.autograph.experimental.do_not_convert
+    def test_step(self, data):
+        """See `Method.test_step`; also counts right decisions about classes of images."""
+        labels = data['label']
+        classes = tf.range(int(self.info.has_background), self.info.num_classes)
+        present = tf.reduce_any(labels[..., tf.newaxis] == classes, axis=[1, 2])
+        predicted = self.network.classify(self.network.features(data['image'])) >= 0
+        # Items that only fill the batch have no labelled pixel.
+        real = tf.reduce_any(labels != self.info.ignore_value, axis=[1, 2])
+        right = tf.cast(present == predicted, tf.float32)
+        self.image_accuracy.update_state(right, tf.cast(real, tf.float32)[:, tf.newaxis])
+        return super().test_step(data)
+
+    def extra_scores(self):
+        """Share of right decisions "class c is in the image", over images and classes, in 0..1."""
+        return {'image_accuracy': float(self.image_accuracy.result())}
+
+    def reset_scores(self):
+        """See `Method.reset_scores`."""
+        super().reset_scores()
+        self.image_accuracy.reset_state()

@@ -1,0 +1,93 @@
+"""Network weights as small files, to start other runs from."""
+
+import io
+import logging
+import os
+import pathlib
+
+import numpy as np
+import tensorflow as tf
+
+_SHIPPED = pathlib.Path(__file__).parent / 'pretrained'
+_PARTS = ('backbone', 'classifier')
+
+logger = logging.getLogger('wss')
+
+
+def save(network, path: str | os.PathLike, parts: tuple[str, ...] = _PARTS) -> None:
+    """Saves parts of a network to an `.npz` file, as float16.
+
+    Args:
+        network: The network, built.
+        path: File to write, local or `gs://`.
+        parts: Names of layers of the network, such as `backbone`.
+    """
+    arrays = {name: v.numpy().astype(np.float16) for name, v in _variables(network, parts).items()}
+    content = io.BytesIO()  # NumPy seeks while it writes, which `gs://` files cannot.
+    np.savez_compressed(content, **arrays)
+    with tf.io.gfile.GFile(path, 'wb') as file:
+        file.write(content.getvalue())
+
+
+def load(network, path: str, parts: tuple[str, ...] = ('backbone',)) -> None:
+    """Loads parts of a network from a file that `save` wrote, and says what it did.
+
+    Args:
+        network: The network, built.
+        path: The file, or the name of one that comes with the package.
+        parts: Which parts to load; the file must have all of their weights.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ValueError: If it cannot be read, lacks a weight of these parts or has one of another shape.
+    """
+    shipped = _SHIPPED / path
+    found = path if tf.io.gfile.exists(path) else str(shipped)
+    if not tf.io.gfile.exists(found):
+        names = ', '.join(sorted(file.name for file in _SHIPPED.glob('*.npz')))
+        raise FileNotFoundError(
+            f'There is no weights file {path}; name a file, or one of those that come with the '
+            f'package: {names}.'
+        )
+    try:
+        with tf.io.gfile.GFile(found, 'rb') as file, np.load(file) as arrays:
+            stored = {name: arrays[name].astype(np.float32) for name in arrays.files}
+    except Exception as error:  # Zip, pickle and NumPy each have errors of their own.
+        raise ValueError(f'The weights file {found} cannot be read: {error}') from error
+    wanted = _variables(network, parts)
+    for name, variable in wanted.items():
+        if name not in stored:
+            raise ValueError(
+                f'The weights file {found} has no {name}; it has weights of '
+                f'{", ".join(sorted({key.split("/")[0] for key in stored}))}. It was made for '
+                'another network, or for fewer parts.'
+            )
+        if stored[name].shape != tuple(variable.shape):
+            raise ValueError(
+                f'{name} is {stored[name].shape} in the weights file {found} and '
+                f'{tuple(variable.shape)} in the network; use the network it was made for, or '
+                'leave that part fresh (weights.load.parts).'
+            )
+    for name, variable in wanted.items():
+        variable.assign(stored[name])
+    unused = sorted({name.split('/')[0] for name in stored if name not in wanted})
+    logger.info(
+        'Loaded %d weights of %s from %s%s; the rest of the network starts fresh.',
+        len(wanted),
+        ' and '.join(parts),
+        found,
+        f' (left unused: {", ".join(unused)})' if unused else '',
+    )
+
+
+def _variables(network, parts) -> dict[str, tf.Variable]:
+    """Returns the variables of parts by a name that does not depend on what is around them."""
+    named = {}
+    for part in parts:
+        layer = getattr(network, part, None)
+        if layer is None:
+            raise ValueError(f'The network has no part {part!r}; weights are of {_PARTS}.')
+        for variable in layer.variables:
+            inside = variable.name.rsplit(f'{layer.name}/', 1)[-1].removesuffix(':0')
+            named[f'{part}/{inside}'] = variable
+    return named
