@@ -36,7 +36,7 @@ def _silent_stderr():
 os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '3')
 with _silent_stderr():
     # TensorFlow 2.20 and up greets on import whatever the level.
-    importlib.import_module('tensorflow')
+    tf = importlib.import_module('tensorflow')
 
 WORKDIR = flags.DEFINE_string('workdir', None, 'Folder of the run.')
 GIN_PARAM = flags.DEFINE_multi_string(
@@ -55,6 +55,9 @@ _PLACES = [
 ]
 for _place in _PLACES:
     gin.add_config_file_search_path(str(_place))
+# gin's own readers also look for packages, and fail where a folder `datasets` of the user's passes
+# for the package that an include of `datasets/shapes.gin` names. This one reads `gs://` too.
+gin.config._FILE_READERS[:] = [(tf.io.gfile.GFile, tf.io.gfile.exists)]
 gin.config.register_finalize_hook(config_checks.check_types)
 
 

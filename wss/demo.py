@@ -4,12 +4,17 @@ Both learn from the same few labelled images, start from the same weights and ta
 steps; PseudoSeg also sees unlabelled images. Scores are those of the last weights on test scenes.
 """
 
+# ruff: noqa: I001
 import os
 
+from wss import config  # Before TensorFlow, which it keeps quiet.
+
 import numpy as np
+import tensorflow as tf
 from absl import flags
 
-from wss import config, evaluation, experiment, pictures, runtime
+from wss import experiment, pictures, runtime
+from wss.datasets import shapes
 
 METHODS = {'supervised': 'supervised', 'pseudoseg': 'PseudoSeg'}
 SPLIT = 'test'
@@ -58,34 +63,41 @@ def _train_and_score(name: str, folder: str, seed: int) -> dict:
     return run(workdir, experiment.Evaluate(checkpoint='last', split=SPLIT))
 
 
-def _say_scores(scores: dict) -> None:
-    first, second = (
-        evaluation.table({**score, 'iou': list(score['iou'].values())}, list(score['iou']))
-        for score in scores.values()
-    )
-    lines = zip(first.splitlines(), second.splitlines(), strict=True)
-    print('\n' + '  '.join(f'{title:>22}' for title in METHODS.values()))
-    for left, right in lines:
-        print(f'{left}    {right.split("  ")[-1] if "---" not in right else "--------":>8}')
+def _say_scores(scores: dict[str, dict]) -> None:
+    """Prints both scores by class side by side."""
+    supervised, pseudoseg = scores.values()
+    rows = [(name, value, pseudoseg['iou'][name]) for name, value in supervised['iou'].items()]
+    rows.append(('mIoU', supervised['miou'], pseudoseg['miou']))
+    print(f'\n{"IoU %, test":<12}' + ''.join(f'{title:>12}' for title in METHODS.values()))
+    for name, *values in rows:
+        print(f'{name:<12}' + ''.join(f'{100 * (value or 0):>12.1f}' for value in values))
+    print()
 
 
 def _panel(folder: str) -> np.ndarray:
     """Draws test scenes: image, truth, both predictions and the pseudo label."""
-    columns = {}
-    for name, title in METHODS.items():
+    methods = {}
+    for name in METHODS:
         workdir = os.path.join(folder, name)
         config.parse_run(workdir)
-        shown = config.configured(experiment.run)(
-            workdir, experiment.Show(checkpoint='last', split=SPLIT, count=ROWS)
-        )
-        info = shown.info
-        columns.setdefault('image', pictures.as_picture(shown.pictures['images']['image']))
-        labels = shown.pictures['labels']
-        columns.setdefault('truth', pictures.colour_labels(labels['truth'], info.colours))
-        columns[title] = pictures.colour_labels(labels['prediction'], info.colours)
-        scores = shown.pictures['scores']
-    columns['pseudo label'] = pictures.colour_scores(scores['pseudo label'], info.colours)
-    sheet = pictures.panel(columns, height=2 * columns['image'].shape[1])
+        methods[name] = config.configured(experiment.run)(workdir, experiment.Load('last'))
+    examples = config.configured(shapes.Shapes)().examples(SPLIT)
+    scenes = [examples.load(tf.constant(i, tf.int64)) for i in range(ROWS)]
+    images = tf.cast(tf.stack([scene['image'] for scene in scenes]), tf.float32)
+    labels = tf.stack([scene['label'] for scene in scenes])
+    batch = {'weak': images, 'strong': images, 'valid': tf.ones(labels.shape), 'label': labels}
+    shown = methods['pseudoseg'].pictures(None, batch)
+    info = methods['pseudoseg'].info
+    columns = {
+        'image': pictures.as_picture(images.numpy()),
+        'truth': pictures.colour_labels(labels.numpy(), info.colours),
+    }
+    for name, title in METHODS.items():
+        predicted = methods[name].predict_labels(images).numpy()
+        columns[title] = pictures.colour_labels(predicted, info.colours)
+    pseudo_label = shown['scores']['pseudo label'].numpy()
+    columns['pseudo label'] = pictures.colour_scores(pseudo_label, info.colours)
+    sheet = pictures.panel(columns, height=2 * images.shape[1])
     return np.concatenate([sheet, pictures.legend(info.class_names, info.colours, sheet.shape[1])])
 
 
@@ -119,4 +131,4 @@ def _say_summary(results, summary) -> None:
 
 
 if __name__ == '__main__':
-    config.run_main(main)
+    config.run_main(main, required=[])

@@ -50,9 +50,20 @@ class Predict:
     checkpoint: str = 'best'
 
 
+@dataclasses.dataclass(frozen=True)
+class Load:
+    """Returns the trained method, a `Method`, for use from Python; needs no dataset.
+
+    Attributes:
+        checkpoint: `best` or `last`.
+    """
+
+    checkpoint: str = 'best'
+
+
 def run(
     workdir: str,
-    task: Train | Evaluate | Predict,
+    task: Train | Evaluate | Predict | Load,
     *,
     make_dataset: Callable[[], Any],
     make_network: Callable[..., Any],
@@ -66,7 +77,7 @@ def run(
     labelled_seed: int = 0,
     unlabelled_split: str = 'train',
     unlabelled_list: str | None = None,
-    exclude_labelled: bool = True,
+    exclude_labelled: bool = False,
     validation_split: str | None = 'val',
     labelled_batch_size: int = 8,
     unlabelled_batch_size: int = 8,
@@ -98,7 +109,8 @@ def run(
         unlabelled_split: Split of the unlabelled images; their masks, if any, are only used to
             measure pseudo labels (and for image-level labels in weak mode).
         unlabelled_list: File of ids to which the unlabelled images are narrowed.
-        exclude_labelled: Whether labelled images are left out of the unlabelled ones.
+        exclude_labelled: Whether labelled images are left out of the unlabelled ones; the paper
+            keeps them in.
         validation_split: Split on which the best weights are chosen; None for no evaluation.
         labelled_batch_size: Labelled images a step.
         unlabelled_batch_size: Unlabelled images a step.
@@ -115,7 +127,8 @@ def run(
     Returns:
         For `Train` the content of `result.json`: `steps`, and for `last` and `best` the `step` and
         the scores by class on the validation split. For `Evaluate` the scores by class. For
-        `Predict` how many images were predicted and how many could not be read.
+        `Predict` how many images were predicted and how many could not be read. For `Load` the
+        method.
 
     Raises:
         ValueError: If a setting is out of range, parts do not fit each other, or the folder holds
@@ -129,6 +142,8 @@ def run(
     def make(info, crop_size):
         return _make_method(make_network, make_method, make_optimizer, steps, info, crop_size)
 
+    if isinstance(task, Load):
+        return _load(workdir, task, make)[0]
     if isinstance(task, Predict):
         return _predict(workdir, task, make)
     dataset = make_dataset()
@@ -179,18 +194,23 @@ def run(
     return training.train(workdir, method, make_batches, schedule, validation)
 
 
-def _predict(workdir, task, make):
+def _load(workdir, task, make):
+    """Returns the trained method and the size of images in its evaluation."""
     info, size = runtime.read_description(workdir)
     method = make(info, size)
     runtime.Checkpoints(workdir, method).restore(task.checkpoint)
+    return method, size
+
+
+def _predict(workdir, task, make):
+    method, size = _load(workdir, task, make)
     predict_image = prediction.make_predictor(method, size)
-    return prediction.predict_folder(task.images, task.out, predict_image, info)
+    return prediction.predict_folder(task.images, task.out, predict_image, method.info)
 
 
 def _evaluate(workdir, task, make, dataset, split, batch_size):
-    info, size = runtime.read_description(workdir)
-    method = make(info, size)
-    runtime.Checkpoints(workdir, method).restore(task.checkpoint)
+    method, size = _load(workdir, task, make)
+    info = method.info
     examples = dataset.examples(split)
     # Images larger than those of the validation split get the room that they need.
     size = tuple(max(sides) for sides in zip(size, _evaluation_size(examples, method), strict=True))
@@ -233,7 +253,7 @@ def _unlabelled(dataset, method, split, list_file, left_out) -> Examples | None:
     if not method.needs_unlabelled:
         return None
     examples = dataset.examples(split, labels='available')
-    if getattr(method, 'needs_image_labels', False) and not examples.has_image_label:
+    if method.needs_image_labels and not examples.has_image_label:
         examples = dataset.examples(split, labels='required')
     if list_file is not None:
         examples = _narrowed(examples, list_file)
@@ -243,7 +263,7 @@ def _unlabelled(dataset, method, split, list_file, left_out) -> Examples | None:
         raise ValueError(
             f'No unlabelled image is left: all {len(examples)} of split {split!r} are labelled. '
             'Name another run.unlabelled_split, draw fewer labelled images '
-            '(run.labelled_count) or set run.exclude_labelled = False.'
+            '(run.labelled_count) or leave out run.exclude_labelled.'
         )
     return examples if len(ids) == len(examples) else examples.select(ids)
 

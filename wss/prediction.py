@@ -118,3 +118,24 @@ def _places(images, out):
     if overwritten:
         raise ValueError(f'A mask would be written over {overwritten[0]}; give another --out.')
     return places
+
+
+def save_model(method, out: str | os.PathLike) -> None:
+    """Writes a SavedModel whose signature takes `images` and returns `labels`.
+
+    `images` is float32 `[N, H, W, 3]` in [0, 255] with any sizes, `labels` int32 `[N, H, W]`.
+
+    Args:
+        method: A `Method` with its weights.
+        out: Folder to write to.
+    """
+    spec = tf.TensorSpec([None, None, None, 3], tf.float32, 'images')
+
+    @tf.function(input_signature=[spec], autograph=False)
+    def predict(images):
+        return {'labels': method.predict_labels(images)}
+
+    module = tf.Module()
+    module.network = method.network
+    module.predict = predict
+    tf.saved_model.save(module, str(out), signatures={'serving_default': predict})

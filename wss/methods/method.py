@@ -12,6 +12,7 @@ class Method(keras.Model):
 
     Attributes:
         needs_unlabelled: Whether batches must have an `unlabelled` part.
+        needs_image_labels: Whether every unlabelled image must have an image-level label.
         confusion: Counts of the evaluation step.
         quality: Running measures of the pseudo labels by name; empty where a method has none.
 
@@ -25,6 +26,7 @@ class Method(keras.Model):
     """
 
     needs_unlabelled = False
+    needs_image_labels = False
 
     def __init__(self, network: keras.Model, info: DatasetInfo, weight_decay: float = 4e-5):
         super().__init__()

@@ -78,7 +78,7 @@ class PseudoSeg(Method):
         for problem, is_so in problems.items():
             if is_so:
                 raise ValueError(f'PseudoSeg.{problem}.')
-        self.weak_labels = weak_labels
+        self.weak_labels = self.needs_image_labels = weak_labels
         self.source = source
         self.calibrate = calibrate
         self.temperature = temperature
