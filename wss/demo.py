@@ -6,6 +6,7 @@ steps; PseudoSeg also sees unlabelled images. Scores are those of the last weigh
 
 # ruff: noqa: I001
 import os
+from collections.abc import Sequence
 
 from wss import config  # Before TensorFlow, which it keeps quiet.
 
@@ -15,6 +16,9 @@ from absl import flags
 
 from wss import experiment, pictures, runtime
 from wss.datasets import shapes
+
+# Two-sided 95 % quantiles of Student's t for 2 to 10 runs.
+_T95 = (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262)
 
 METHODS = {'supervised': 'supervised', 'pseudoseg': 'PseudoSeg'}
 SPLIT = 'test'
@@ -27,37 +31,48 @@ flags.adopt_module_key_flags(config)
 
 
 def main() -> None:
-    """Runs the comparison for every seed and writes results and panel."""
-    if SEEDS.value < 1:
-        raise ValueError(f'--seeds is {SEEDS.value}; it must be 1 or more.')
-    folder = config.WORKDIR.value or os.path.join('runs', 'demo')
+    """Runs the comparison."""
+    compare(
+        config.WORKDIR.value or os.path.join('runs', 'demo'), SEEDS.value, config.GIN_PARAM.value
+    )
+
+
+def compare(folder: str, seeds: int, settings: Sequence[str] = ()) -> None:
+    """Trains and scores both methods for every seed.
+
+    Args:
+        folder: Where `results.json` and `panel.png` go; with several seeds a subfolder each has
+            them, and `seeds.json` has all scores.
+        seeds: How many, from 0.
+        settings: Lines `name = value` that go before the configurations.
+
+    Raises:
+        ValueError: If there are not 1 to 10 seeds.
+    """
+    if not 1 <= seeds <= 10:
+        raise ValueError(f'--seeds is {seeds}; it must be 1 to 10.')
     results = []
-    for seed in range(SEEDS.value):
-        runs = folder if SEEDS.value == 1 else os.path.join(folder, f'seed_{seed}')
+    for seed in range(seeds):
+        runs = folder if seeds == 1 else os.path.join(folder, f'seed_{seed}')
         print(f'Seed {seed}: supervised and PseudoSeg on the same labelled scenes, in {runs}.')
-        scores = {name: _train_and_score(name, runs, seed) for name in METHODS}
+        scores = {name: _train_and_score(name, runs, seed, settings) for name in METHODS}
         _say_scores(scores)
         results.append({name: score['miou'] for name, score in scores.items()})
         runtime.write_json(os.path.join(runs, 'results.json'), results[-1])
-        path = os.path.join(runs, 'panel.png')
-        pictures.write_picture(path, _panel(runs))
-        print(f'Wrote {runs}/results.json and {path}.\n')
-    if len(results) > 1:
-        summary = _summary(results)
+        panel = os.path.join(runs, 'panel.png')
+        pictures.write_picture(panel, _panel(runs))
+        print(f'Wrote {os.path.join(runs, "results.json")} and {panel}.\n')
+    if seeds > 1:
+        summary = summarise(results)
         runtime.write_json(os.path.join(folder, 'seeds.json'), {'runs': results, **summary})
         _say_summary(results, summary)
 
 
-def _configure(name: str, seed: int):
-    """Reads the configuration of a method; returns `experiment.run` with it."""
-    settings = [f'run.seed = {seed}', f'run.labelled_seed = {seed}', *config.GIN_PARAM.value]
-    config.parse([f'experiments/shapes_{name}.gin'], settings)
-    return config.configured(experiment.run)
-
-
-def _train_and_score(name: str, folder: str, seed: int) -> dict:
+def _train_and_score(name: str, folder: str, seed: int, settings: Sequence[str]) -> dict:
     workdir = os.path.join(folder, name)
-    run = _configure(name, seed)
+    seeds = [f'run.seed = {seed}', f'run.labelled_seed = {seed}']
+    config.parse([f'experiments/shapes_{name}.gin'], [*seeds, *settings])
+    run = config.configured(experiment.run)
     print(f'Training {METHODS[name]}.', flush=True)
     run(workdir, experiment.Train(config.operative_text))
     return run(workdir, experiment.Evaluate(checkpoint='last', split=SPLIT))
@@ -101,23 +116,17 @@ def _panel(folder: str) -> np.ndarray:
     return np.concatenate([sheet, pictures.legend(info.class_names, info.colours, sheet.shape[1])])
 
 
-def _summary(results: list[dict[str, float]]) -> dict[str, float]:
+def summarise(results: list[dict[str, float]]) -> dict[str, float]:
     """Means, and the 95 % interval of the mean paired difference by Student's t."""
     scores = np.array([[result[name] for name in METHODS] for result in results])
     difference = scores[:, 1] - scores[:, 0]
-    half = _T95[len(results)] * difference.std(ddof=1) / np.sqrt(len(results))
+    half = _T95[len(results) - 2] * difference.std(ddof=1) / np.sqrt(len(results))
     return {
         **dict(zip(METHODS, scores.mean(axis=0).tolist(), strict=True)),
         'difference': float(difference.mean()),
         'low': float(difference.mean() - half),
         'high': float(difference.mean() + half),
     }
-
-
-# Two-sided 95 % quantiles of Student's t for 2 to 10 runs.
-_T95 = dict(
-    zip(range(2, 11), (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262), strict=True)
-)
 
 
 def _say_summary(results, summary) -> None:

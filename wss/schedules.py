@@ -24,20 +24,3 @@ def momentum_poly(
         )
     rate = keras.optimizers.schedules.PolynomialDecay(learning_rate, steps, 0.0, power)
     return keras.optimizers.SGD(rate, momentum=momentum)
-
-
-def adam_cosine(steps: int, learning_rate: float = 1e-3) -> keras.optimizers.Optimizer:
-    """Makes Adam whose learning rate falls to 0 along half a cosine; for pretraining.
-
-    Args:
-        steps: Steps of the whole run, after which the rate is 0.
-        learning_rate: Rate of the first step, above 0.
-
-    Raises:
-        ValueError: If a value is outside its range.
-    """
-    if learning_rate <= 0 or steps < 1:
-        raise ValueError(
-            f'adam_cosine needs learning_rate > 0 and steps >= 1; got {learning_rate} and {steps}.'
-        )
-    return keras.optimizers.Adam(keras.optimizers.schedules.CosineDecay(learning_rate, steps))
