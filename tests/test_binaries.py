@@ -57,6 +57,7 @@ def folder(tmp_path_factory):
     assert result.returncode == 0, result.stderr
     assert result.stderr == ''
     assert 'step 2/2' in result.stdout
+    assert 'weights of backbone and classifier' in result.stdout
     return folder
 
 
@@ -122,6 +123,30 @@ def test_prediction_of_any_size_and_of_damaged_images(folder):
 def test_prediction_into_the_folder_of_images_is_refused(folder):
     result = start(folder, 'predict', '--workdir', 'run', '--images', 'images', '--out', 'images')
     assert 'give another --out' in refused(result)
+
+
+def test_export_writes_a_model_and_weights(folder):
+    arguments = ('--workdir', 'run', '--out', 'model', '--weights', 'weights.npz')
+    result = start(folder, 'export', *arguments)
+    assert result.returncode == 0, result.stderr
+    assert (folder / 'model' / 'saved_model.pb').exists()
+    with np.load(folder / 'weights.npz') as arrays:
+        assert {name.split('/')[0] for name in arrays.files} == {'backbone', 'classifier'}
+    assert '--out, --weights' in refused(start(folder, 'export', '--workdir', 'run'))
+
+
+def test_a_folder_of_a_gin_name_does_no_harm(folder):
+    (folder / 'trap' / 'datasets').mkdir(parents=True)
+    result = start(
+        folder / 'trap',
+        'train',
+        '--workdir',
+        'w',
+        '--gin_file',
+        EXPERIMENT,
+        *params('run.stepz = 1'),
+    )
+    assert 'stepz' in refused(result)
 
 
 def test_an_unknown_setting_is_refused(folder):

@@ -56,9 +56,9 @@ def test_log_prints_means_since_the_last_line():
     for step, loss in enumerate((1.0, 3.0, 5.0, 8.0), start=1):
         part.after_step(step, {'a': loss - 0.5, 'b': 0.5, 'loss': loss, 'gradient_norm': 9.0})
     first, second = stream.getvalue().splitlines()
-    assert first.startswith('step 2/4  loss 2.000 = a 1.500 + b 0.500  ')
-    assert second.startswith('step 4/4  loss 6.500 = a 6.000 + b 0.500  ')
-    assert first.endswith(' left')
+    assert first.startswith('step 2/4  0:00 left  ')
+    assert first.endswith(' s/step  loss 2.000 = a 1.500 + b 0.500')
+    assert second.endswith(' s/step  loss 6.500 = a 6.000 + b 0.500')
 
 
 def test_log_keeps_one_line_up_to_date_on_a_terminal():
@@ -66,10 +66,10 @@ def test_log_keeps_one_line_up_to_date_on_a_terminal():
     part = log(stream)
     part.after_step(1, {'a': 1.0, 'loss': 1.0})
     part.say('a line of its own')
-    part.on_train_end()
+    part.close()
     clear = '\r\x1b[K'
     assert stream.getvalue() == (
-        f'{clear}step 1/4  loss 1.000 = a 1.000{clear}a line of its own\n\n'
+        f'{clear}[=====               ] step 1/4  loss 1.000 = a 1.000{clear}a line of its own\n\n'
     )
 
 

@@ -1,10 +1,14 @@
+import dataclasses
+
 import numpy as np
 import pytest
 from PIL import Image
 
 from wss import pictures
+from wss.datasets.info import DatasetInfo
 
 COLOURS = ((0, 0, 0), (200, 0, 0), (0, 100, 0))
+INFO = DatasetInfo('test', ('ground', 'red', 'green'), COLOURS)
 
 
 def test_palette_has_class_colours_and_white_for_ignore():
@@ -24,16 +28,18 @@ def test_labels_take_the_colours_of_their_classes():
 
 def test_overlay_mixes_half_and_keeps_background_and_ignored_pixels():
     image = np.full([1, 4, 3], 100, np.uint8)
-    drawn = pictures.overlay(image, np.array([[0, 1, 2, 255]]), COLOURS)
+    drawn = pictures.overlay(image, np.array([[0, 1, 2, 255]]), INFO)
     np.testing.assert_array_equal(
         drawn[0], [[100, 100, 100], [150, 50, 50], [50, 100, 50], [100, 100, 100]]
     )
 
 
-def test_overlay_colours_class_0_that_is_not_black():
+def test_overlay_colours_class_0_that_is_no_background():
     image = np.full([1, 1, 3], 100, np.uint8)
-    drawn = pictures.overlay(image, np.array([[0]]), ((0, 0, 50), (200, 0, 0)))
-    np.testing.assert_array_equal(drawn[0, 0], [50, 50, 75])
+    info = dataclasses.replace(INFO, has_background=False)
+    np.testing.assert_array_equal(
+        pictures.overlay(image, np.array([[0]]), info)[0, 0], [50, 50, 50]
+    )
 
 
 def test_scores_are_the_darker_the_less_likely():

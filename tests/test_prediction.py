@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
-from wss import prediction
+from wss import experiment, prediction
 
 
 def bright(image):
@@ -31,6 +31,16 @@ def test_every_image_gets_a_mask_and_an_overlay(tmp_path, tiny):
         np.testing.assert_array_equal(np.asarray(mask), np.ones([4, 6]))
     with Image.open(tmp_path / 'out' / 'deep' / 'er' / 'b.c.png') as mask:
         np.testing.assert_array_equal(np.asarray(mask), np.zeros([3, 5]))
+
+
+def test_a_saved_model_predicts_what_the_method_predicts(tmp_path, trained):
+    task = experiment.Load('last')
+    method = experiment.run(trained.workdir, task, **trained.settings)
+    prediction.save_model(method, tmp_path / 'model')
+    images = tf.random.stateless_uniform([2, 41, 50, 3], [1, 2], 0, 255)
+    loaded = tf.saved_model.load(str(tmp_path / 'model'))
+    labels = loaded.signatures['serving_default'](images=images)['labels']
+    np.testing.assert_array_equal(labels, method.predict_labels(images))
 
 
 def test_damaged_images_are_named_and_the_others_go_on(tmp_path, tiny):

@@ -127,9 +127,3 @@ def test_seed_fixes_initialisation():
         kernels.append(make_model().layers[0].kernel.numpy())
     np.testing.assert_array_equal(kernels[0], kernels[1])
     assert np.any(kernels[0] != kernels[2])
-
-
-def test_unknown_precision():
-    with pytest.raises(ValueError, match=r"run\.precision is 'half'"):
-        runtime.set_precision('half')
-    assert keras.mixed_precision.global_policy().name == 'float32'

@@ -15,6 +15,8 @@ import tf_keras as keras
 
 from wss import evaluation, pictures
 
+_BAR = 20  # Characters.
+
 
 class AfterStep(keras.callbacks.Callback):
     """Calls `after_step(step, values)`, where `step` counts the steps of the whole run from 1."""
@@ -91,7 +93,9 @@ class Log(AfterStep):
         if self.terminal and (due or self.shown is None or now - self.shown > 0.2):
             self.shown = now
             width = shutil.get_terminal_size().columns - 1
-            self.stream.write('\r\x1b[K' + self._line(step, now)[:width])
+            filled = _BAR * step // self.steps
+            bar = '=' * filled + ' ' * (_BAR - filled)
+            self.stream.write('\r\x1b[K' + f'[{bar}] {self._line(step, now)}'[:width])
             self.stream.flush()
         elif due:
             print(self._line(step, now), file=self.stream, flush=True)
@@ -104,8 +108,8 @@ class Log(AfterStep):
         start = '\r\x1b[K' if self.terminal else ''
         print(start + text, file=self.stream, flush=True)
 
-    def on_train_end(self, logs=None):
-        """Leaves the last state of the line standing."""
+    def close(self) -> None:
+        """Leaves the last state of the line standing, however training ended."""
         if self.terminal:
             print(file=self.stream, flush=True)
 
@@ -113,14 +117,13 @@ class Log(AfterStep):
         means = {name: total / self.count for name, total in self.sums.items()}
         terms = [name for name in means if name not in ('loss', 'gradient_norm')]
         parts = ' + '.join(f'{name} {means[name]:.3f}' for name in terms)
-        line = (
-            f'step {step:>{len(str(self.steps))}}/{self.steps}  loss {means["loss"]:.3f} = {parts}'
-        )
+        progress = f'step {step:>{len(str(self.steps))}}/{self.steps}'
         start, first = self.started
-        if step == first:
-            return line
-        seconds = (now - start) / (step - first)
-        return f'{line}  {seconds:.2f} s/step  {_clock(seconds * (self.steps - step))} left'
+        if step > first:
+            seconds = (now - start) / (step - first)
+            left = _clock(seconds * (self.steps - step))
+            progress = f'{progress}  {left} left  {seconds:.2f} s/step'
+        return f'{progress}  loss {means["loss"]:.3f} = {parts}'
 
     def _write_scalars(self, step):
         means = {f'losses/{name}': total / self.count for name, total in self.sums.items()}

@@ -40,7 +40,9 @@ with _silent_stderr():
 
 WORKDIR = flags.DEFINE_string('workdir', None, 'Folder of the run.')
 GIN_PARAM = flags.DEFINE_multi_string(
-    'gin_param', [], "A setting that goes before those of the files, such as 'run.steps = 9'."
+    'gin_param',
+    [],
+    "A setting that takes precedence over those of the files, such as 'run.steps = 9'.",
 )
 CHECKPOINT = flags.DEFINE_enum('checkpoint', 'best', ['best', 'last'], 'Which weights to use.')
 
@@ -96,10 +98,14 @@ def _found(path):
 
 def parse_run(workdir: str, params: Sequence[str] = ()) -> None:
     """Reads the configuration of a run that is there (see `parse`)."""
-    path = os.path.join(workdir, 'config.gin')
-    if not os.path.exists(path):
+    if not holds_run(workdir):
         raise FileNotFoundError(f'{workdir} is not the folder of a run: it has no config.gin.')
-    parse([path], params)
+    parse([os.path.join(workdir, 'config.gin')], params)
+
+
+def holds_run(workdir: str) -> bool:
+    """Whether a folder, local or `gs://`, has the configuration of a run."""
+    return tf.io.gfile.exists(os.path.join(workdir, 'config.gin'))
 
 
 def configured(function: Callable) -> Callable:
@@ -137,7 +143,7 @@ def run_main(main: Callable[[], int | None], required: Sequence[str]) -> None:
     """
     flags.mark_flags_as_required(required)
     logger = logging.getLogger('wss')
-    logger.addHandler(logging.StreamHandler())
+    logger.addHandler(logging.StreamHandler(sys.stdout))
     logger.setLevel(logging.INFO)
     logger.propagate = False
 

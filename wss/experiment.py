@@ -87,7 +87,6 @@ def run(
     log_every: int = 50,
     picture_every: int = 500,
     seed: int = 0,
-    precision: str = 'float32',
     initial_weights: Callable[[Any], None] | None = None,
 ):
     """Runs one experiment in the folder `workdir`.
@@ -119,8 +118,8 @@ def run(
         checkpoint_every: Steps between checkpoints to go on from; 0 for the end alone.
         log_every: Steps between log lines and TensorBoard scalars.
         picture_every: Steps between pictures; 0 for none.
-        seed: Seed of initialisation, order of the images, views and dropout.
-        precision: `float32` or `mixed_bfloat16`.
+        seed: Seed of initialisation, order of the images, views and dropout. A run that goes on
+            from a checkpoint sees the batches it would have seen, but its dropout starts anew.
         initial_weights: Sets the weights of the new network, which it is called with; None leaves
             them random.
 
@@ -136,7 +135,6 @@ def run(
         FileNotFoundError: If a file, a folder or a checkpoint is missing.
         FloatingPointError: If a loss is not finite.
     """
-    runtime.set_precision(precision)
     runtime.set_seed(seed)
 
     def make(info, crop_size):
@@ -149,6 +147,8 @@ def run(
     dataset = make_dataset()
     if isinstance(task, Evaluate):
         split = task.split or validation_split
+        if split is None:
+            raise ValueError('The run has no validation split; name one with --split.')
         return _evaluate(workdir, task, make, dataset, split, evaluation_batch_size)
 
     schedule = training.Schedule(steps, evaluate_every, checkpoint_every, log_every, picture_every)
@@ -211,6 +211,11 @@ def _predict(workdir, task, make):
 def _evaluate(workdir, task, make, dataset, split, batch_size):
     method, size = _load(workdir, task, make)
     info = method.info
+    if dataset.info != info:
+        raise ValueError(
+            f'The dataset has other classes than the run in {workdir}: '
+            f'{dataset.info.class_names} now, {info.class_names} then.'
+        )
     examples = dataset.examples(split)
     # Images larger than those of the validation split get the room that they need.
     size = tuple(max(sides) for sides in zip(size, _evaluation_size(examples, method), strict=True))

@@ -33,22 +33,20 @@ def colour_labels(labels: np.ndarray, colours, ignore_value: int = 255) -> np.nd
     return palette(colours, ignore_value)[np.asarray(labels)]
 
 
-def overlay(image: np.ndarray, labels: np.ndarray, colours, ignore_value: int = 255) -> np.ndarray:
-    """Lays class colours over an image, half each; class 0 keeps the image if it is drawn black.
+def overlay(image: np.ndarray, labels: np.ndarray, info) -> np.ndarray:
+    """Lays class colours over an image, half each; background and ignored pixels keep the image.
 
     Args:
         image: uint8 or float `[..., H, W, 3]` in 0..255.
         labels: Integers `[..., H, W]`.
-        colours: `C` RGB triples in 0..255.
-        ignore_value: In 0..255; its pixels keep the image.
+        info: The `DatasetInfo`.
 
     Returns:
         uint8 `[..., H, W, 3]`.
     """
     labels = np.asarray(labels)
-    coloured = colour_labels(labels, colours, ignore_value).astype(np.float32)
-    black = not np.any(colours[0])
-    kept = (labels == ignore_value) | (black & (labels == 0))
+    coloured = colour_labels(labels, info.colours, info.ignore_value).astype(np.float32)
+    kept = (labels == info.ignore_value) | (info.has_background & (labels == 0))
     mixed = np.where(kept[..., None], image, 0.5 * np.asarray(image, np.float32) + 0.5 * coloured)
     return as_picture(mixed)
 

@@ -28,7 +28,7 @@ def training_batches(
     cache_bytes: int = 2**30,
     workers: int = WORKERS,
 ) -> tf.data.Dataset:
-    """Returns endless batches, a function of the arguments alone (Zou et al., 2021, section 3.1).
+    """Returns endless batches, a function of the arguments alone (Zou et al., 2021, section 3).
 
     Element `i` of the batch of step `t` is number `p = t * batch_size + i` of its stream. A stream
     shows every example once an epoch, in an order drawn from (seed, stream, epoch); the views of

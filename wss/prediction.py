@@ -79,7 +79,7 @@ def predict_folder(
         labels = predict_image(image)
         target.parent.mkdir(parents=True, exist_ok=True)
         pictures.write_mask(f'{target}.png', labels, info.colours, info.ignore_value)
-        shown = pictures.overlay(image, labels, info.colours, info.ignore_value)
+        shown = pictures.overlay(image, labels, info)
         pictures.write_picture(f'{target}_overlay.jpg', shown)
     return len(places) - failed, failed
 

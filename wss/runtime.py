@@ -1,4 +1,4 @@
-"""What a run stands on: seeds, precision, devices, its folder and its checkpoints."""
+"""What a run stands on: seeds, devices, its folder and its checkpoints."""
 
 import dataclasses
 import json
@@ -10,7 +10,6 @@ import tf_keras as keras
 
 from wss.datasets.info import DatasetInfo
 
-PRECISIONS = ('float32', 'mixed_bfloat16')
 CONFIG_FILE = 'config.gin'
 _CHECKPOINTS = 'checkpoints'
 _DATASET_FILE = 'dataset.json'
@@ -19,17 +18,6 @@ _DATASET_FILE = 'dataset.json'
 def set_seed(seed: int) -> None:
     """Makes initialisation and dropout a function of `seed`."""
     keras.utils.set_random_seed(seed)
-
-
-def set_precision(name: str) -> None:
-    """Chooses the number type of the network's computations; variables stay float32.
-
-    Raises:
-        ValueError: If `name` is none of `PRECISIONS`.
-    """
-    if name not in PRECISIONS:
-        raise ValueError(f'run.precision is {name!r}; it can be one of {PRECISIONS}.')
-    keras.mixed_precision.set_global_policy(name)
 
 
 def make_strategy() -> tf.distribute.Strategy:

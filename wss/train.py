@@ -1,7 +1,5 @@
 """Trains a run, or goes on with it: python -m wss.train --workdir W --gin_file F --gin_param P."""
 
-import os
-
 from absl import flags
 
 from wss import config, experiment
@@ -15,7 +13,7 @@ flags.adopt_module_key_flags(config)
 def main() -> None:
     """Reads the configuration and trains."""
     workdir, files = config.WORKDIR.value, GIN_FILE.value
-    if files or not os.path.isdir(workdir):
+    if files or not config.holds_run(workdir):
         config.parse(files, config.GIN_PARAM.value)
     else:
         config.parse_run(workdir, config.GIN_PARAM.value)

@@ -106,13 +106,16 @@ def _fit(workdir, method, make_batches, schedule, validation, checkpoints, first
         )
     save = callbacks.Save(first_step, steps, schedule.checkpoint_every, checkpoints)
     guard = callbacks.StopAtNaN(first_step, os.path.join(workdir, 'checkpoints'))
-    method.fit(
-        make_batches(first_step),
-        steps_per_epoch=steps - first_step,
-        callbacks=[part for part in (guard, log, pictures, evaluate, save) if part],
-        verbose=0,
-    )
-    writer.close()
+    try:
+        method.fit(
+            make_batches(first_step),
+            steps_per_epoch=steps - first_step,
+            callbacks=[part for part in (guard, log, pictures, evaluate, save) if part],
+            verbose=0,
+        )
+    finally:
+        log.close()
+        writer.close()
     return evaluate and evaluate.scores
 
 

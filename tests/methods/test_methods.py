@@ -158,6 +158,34 @@ def test_consistency_by_an_independent_computation():
     assert float(method.compute_losses(labelled, unlabelled)['consistency']) == 0.0
 
 
+@pytest.mark.parametrize(
+    'options, label',
+    [
+        # softmax(d) of d = (ln 2, 0, 0) is (1/2, 1/4, 1/4); squared and scaled (4, 1, 1) / 6.
+        ({'source': 'decoder'}, [4 / 6, 1 / 6, 1 / 6]),
+        ({'source': 'decoder', 'temperature': 1.0}, [1 / 2, 1 / 4, 1 / 4]),
+        ({'source': 'decoder', 'soft': False}, [1, 0, 0]),
+        # softmax(s) of s = (0, 0, ln 3) is (1/5, 1/5, 3/5); squared (1, 1, 9) / 11.
+        ({'source': 'att'}, [1 / 11, 1 / 11, 9 / 11]),
+        ({'source': 'att', 'soft': False}, [0, 0, 1]),
+        # Their mean without calibration is (7, 4.5, 8.5) / 20.
+        ({'calibrate': False, 'temperature': 1.0}, [0.35, 0.225, 0.425]),
+        ({'calibrate': False, 'soft': False}, [0, 0, 1]),
+    ],
+)
+def test_the_strong_view_learns_the_configured_label(options, label):
+    """Biases alone make both logits known: d in both views, s from SGC."""
+    method = make_method(PseudoSeg, sgc_variant=1, **options)
+    for layer, bias in (
+        (method.network.logits, [np.log(2.0), 0, 0]),
+        (method.sgc.output_convolution, [0, 0, np.log(3.0)]),
+    ):
+        layer.set_weights([np.zeros_like(layer.get_weights()[0]), np.float32(bias)])
+    loss = method.compute_losses(*make_batch(method.info))['consistency']
+    expected = -np.dot(label, np.log([1 / 2, 1 / 4, 1 / 4]))
+    np.testing.assert_allclose(loss, expected, rtol=1e-5)
+
+
 def test_threshold_leaves_doubtful_pixels_out():
     options = {'sgc_variant': 1, 'temperature': 1.0}
     losses = {}

@@ -61,6 +61,14 @@ def test_variant_1_by_hand():
     np.testing.assert_allclose(logits[0, 0], [[10.25, 0.75, -0.9]] * 2, rtol=1e-5)
 
 
+def test_an_identity_start_lets_each_class_vote_for_itself():
+    layer = SelfAttentionGradCAM(num_classes=3, width=4, start='identity')
+    cam = tf.constant([[[[1.0, 0.0], [0.5, 0.2]]]])
+    logits = layer(cam, tf.zeros([1, 1, 2, 3]), tf.ones([1, 1, 2]))
+    np.testing.assert_array_equal(layer.output_convolution.kernel, np.eye(3))
+    np.testing.assert_array_equal(tf.argmax(logits, axis=-1), [[[1, 1]]])
+
+
 def test_without_background_the_channels_stay():
     layer, cam = sgc_of_two_pixels(num_classes=2, width=4, has_background=False, variant=1)
     logits = layer(cam, tf.zeros([1, 1, 2, 3]), tf.ones([1, 1, 2]))
@@ -81,7 +89,10 @@ def test_only_its_own_weights_get_a_gradient():
     assert all(float(tf.reduce_max(tf.abs(g))) > 0 for g in gradients[1:])
 
 
-@pytest.mark.parametrize('options, word', [({'variant': 3}, 'variant'), ({'width': 0}, 'width')])
+@pytest.mark.parametrize(
+    'options, word',
+    [({'variant': 3}, 'variant'), ({'width': 0}, 'width'), ({'start': 'zero'}, 'start')],
+)
 def test_options_outside_their_range(options, word):
     with pytest.raises(ValueError, match=word):
         SelfAttentionGradCAM(num_classes=3, **options)

@@ -11,7 +11,7 @@ from wss.pseudo_labels import grad_cam
 class Classification(Method):
     """Trains backbone and classifier on the image-level labels of the labelled stream.
 
-    Its segmentation is its activation map (Zou et al., 2021, section 3.3, without attention): each
+    Its segmentation is its activation map (Zou et al., 2021, section 3, without attention): each
     pixel takes the predicted class with the highest normalised activation, or the background where
     one minus that is higher. Masks serve only to tell the classes of a crop, and for scores.
     """

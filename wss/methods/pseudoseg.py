@@ -28,6 +28,7 @@ class PseudoSeg(Method):
         attention_blocks: How many of the last backbone blocks attention compares pixels by.
         sgc_variant: 2, or 1 for the older form (see `SelfAttentionGradCAM`).
         sgc_start: `glorot`, or `identity` for short runs (see `SelfAttentionGradCAM`).
+        sgc_batch_norm_decay: Decay of its moving statistics, which only pictures use.
         gate_threshold: Probability at which a class counts as predicted.
         cam_from_training_pass: Faster variant: take the weak view's activation map from the
             training-mode pass instead of an inference-mode pass of its own.
@@ -56,6 +57,7 @@ class PseudoSeg(Method):
         attention_blocks: int = 2,
         sgc_variant: int = 2,
         sgc_start: str = 'glorot',
+        sgc_batch_norm_decay: float = 0.999,
         gate_threshold: float = 0.5,
         cam_from_training_pass: bool = False,
         monitored_confidence: float = 0.8,
@@ -89,7 +91,12 @@ class PseudoSeg(Method):
         self.cam_from_training_pass = cam_from_training_pass
         self.attention_blocks = blocks[-attention_blocks:]
         self.sgc = SelfAttentionGradCAM(
-            info.num_classes, info.has_background, attention_width, sgc_variant, sgc_start
+            info.num_classes,
+            info.has_background,
+            attention_width,
+            sgc_variant,
+            sgc_start,
+            sgc_batch_norm_decay,
         )
         confidence = threshold or monitored_confidence
         self.quality = {

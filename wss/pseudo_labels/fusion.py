@@ -1,4 +1,4 @@
-"""Calibrated fusion of two sets of logits into one pseudo label (Zou et al., 2021, section 3.2)."""
+"""Calibrated fusion of two sets of logits into one pseudo label (Zou et al., 2021, section 3)."""
 
 import tensorflow as tf
 

@@ -1,4 +1,4 @@
-"""Class activation maps of the image-level classifier (Zou et al., 2021, section 3.3)."""
+"""Class activation maps of the image-level classifier (Zou et al., 2021, section 3)."""
 
 import tensorflow as tf
 

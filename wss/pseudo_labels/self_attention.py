@@ -1,4 +1,4 @@
-"""Self-attention Grad-CAM, SGC (Zou et al., 2021, section 3.3)."""
+"""Self-attention Grad-CAM, SGC (Zou et al., 2021, section 3)."""
 
 import tensorflow as tf
 import tf_keras as keras
@@ -53,6 +53,7 @@ class SelfAttentionGradCAM(keras.layers.Layer):
         start: Initial kernel of the last convolution: `glorot`, as in the authors' program, or
             `identity`, with which a class of the map votes for itself from the first step on. A
             short run on few masks cannot learn that for classes it hardly sees.
+        decay: Decay of the moving statistics of the batch norm; only pictures use these.
 
     Raises:
         ValueError: If `variant`, `start` or `width` is outside its range.
@@ -65,6 +66,7 @@ class SelfAttentionGradCAM(keras.layers.Layer):
         width: int = 128,
         variant: int = 2,
         start: str = 'glorot',
+        decay: float = 0.999,
     ):
         super().__init__(name='sgc')
         if variant not in (1, 2):
@@ -86,7 +88,7 @@ class SelfAttentionGradCAM(keras.layers.Layer):
         self.batch_norm = None
         if variant == 2:
             self.batch_norm = keras.layers.BatchNormalization(
-                epsilon=1e-3, momentum=0.999, scale=False, name='batch_norm'
+                epsilon=1e-3, momentum=decay, scale=False, name='batch_norm'
             )
 
     def call(self, cam, hypercolumn, valid, training=False):

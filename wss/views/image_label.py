@@ -6,7 +6,7 @@ from wss.datasets.info import DatasetInfo
 
 
 def classes_present(label: tf.Tensor, info: DatasetInfo) -> tf.Tensor:
-    """Returns the classes that a label map shows (Zou et al., 2021, section 3.2).
+    """Returns the classes that a label map shows (Zou et al., 2021, section 3).
 
     Args:
         label: int32, any shape, values in 0..255.

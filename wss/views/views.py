@@ -1,4 +1,4 @@
-"""The weak and the strong view of one example (Zou et al., 2021, section 3.1)."""
+"""The weak and the strong view of one example (Zou et al., 2021, section 3)."""
 
 import dataclasses
 import numbers

@@ -74,7 +74,7 @@ class SmallResNet(keras.layers.Layer):
         channels, stride = filters[0], 2
         for block, width, count in zip(self.blocks, filters, units, strict=True):
             step = 2 if stride < output_stride else 1
-            # Where the stride stops growing the atrous rate grows instead (DeepLab, section 3.1).
+            # Where the stride stops growing the atrous rate grows instead (DeepLab, section 3).
             rate = 2 if step == 1 and block == 'block_4' else 1
             stride *= step
             layers = []
