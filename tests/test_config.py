@@ -107,3 +107,18 @@ def test_a_setting_that_the_program_itself_supplies_is_refused(tmp_path):
     run = config.configured(experiment.run)
     text = sentence(lambda: run(tmp_path / 'run', experiment.Train(config.operative_text)))
     assert 'deeplab.DeepLabV3Plus.num_classes, which nothing' in text
+
+
+@pytest.mark.parametrize(
+    ('content', 'message'),
+    [
+        (b"include 'experiments/shapes_supervised.gin'\nrun.steps = (1,\n", 'not closed'),
+        ('# Straße\n'.encode('latin-1'), 'not UTF-8'),
+        (b"include 'broken.gin'\n", 'includes itself'),
+    ],
+)
+def test_broken_files(tmp_path, monkeypatch, content, message):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / 'broken.gin').write_bytes(content)
+    with pytest.raises(ValueError, match=rf'broken\.gin.*{message}'):
+        config.parse(['broken.gin'])

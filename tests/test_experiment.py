@@ -207,3 +207,34 @@ def test_evaluation_and_prediction_need_a_run(tiny, tmp_path):
     for task in (experiment.Evaluate(), experiment.Predict('images', 'out')):
         with pytest.raises(FileNotFoundError, match='is not the folder of a run'):
             experiment.run(tmp_path, task, **tiny.settings())
+
+
+def test_training_is_not_lost_when_scoring_fails(tiny, tmp_path, monkeypatch):
+    def fail(*_):
+        raise ValueError('There is nothing to score.')
+
+    monkeypatch.setattr(experiment.training.evaluation, 'evaluate', fail)
+    with pytest.raises(ValueError, match='nothing to score'):
+        experiment.run(tmp_path / 'run', experiment.Train(), **tiny.settings(evaluate_every=0))
+    assert list((tmp_path / 'run' / 'checkpoints' / 'last').glob('ckpt-4.index'))
+
+
+@pytest.mark.parametrize('damage', ['state', 'data'])
+def test_a_damaged_checkpoint_is_named_and_nothing_starts_anew(trained, tmp_path, damage):
+    workdir = tmp_path / 'run'
+    shutil.copytree(trained.workdir, workdir)
+    last = workdir / 'checkpoints' / 'last'
+    if damage == 'state':
+        (last / 'checkpoint').write_text('model_checkpoint')
+    else:
+        (path,) = last.glob('ckpt-4.data-*')
+        path.write_bytes(path.read_bytes()[:100])
+    before = sorted((p.name, p.stat().st_size) for p in last.iterdir())
+    with pytest.raises(ValueError, match='damaged'):
+        experiment.run(workdir, experiment.Train('run.steps = 4\n'), **trained.settings)
+    assert sorted((p.name, p.stat().st_size) for p in last.iterdir()) == before
+
+
+def test_a_seed_out_of_range(tiny, tmp_path):
+    with pytest.raises(ValueError, match=r'run\.seed is -1'):
+        experiment.run(tmp_path / 'run', experiment.Train(), **tiny.settings(seed=-1))

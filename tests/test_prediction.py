@@ -106,3 +106,14 @@ def test_images_are_padded_like_in_evaluation_or_to_their_own_size():
     ):
         labels = predict(np.full([*size, 3], 50, np.uint8))
         np.testing.assert_array_equal(labels, np.full(size, padded[0] * 1000 + padded[1]))
+
+
+def test_masks_made_by_hand_are_not_overwritten(tmp_path, tiny):
+    write_image(tmp_path / 'in' / 'a.jpg')
+    write_image(tmp_path / 'masks' / 'a.png', value=1)
+    before = (tmp_path / 'masks' / 'a.png').read_bytes()
+    with pytest.raises(ValueError, match=r'a\.png is there and is no prediction'):
+        prediction.predict_folder(tmp_path / 'in', tmp_path / 'masks', bright, tiny.make_info())
+    assert (tmp_path / 'masks' / 'a.png').read_bytes() == before
+    for _ in range(2):  # Predicting again is fine.
+        prediction.predict_folder(tmp_path / 'in', tmp_path / 'out', bright, tiny.make_info())

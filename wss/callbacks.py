@@ -202,7 +202,11 @@ class Evaluate(AfterStep):
         del values
         if step != self.steps and not (self.every and step % self.every == 0):
             return
-        self.scores = self.score()
+        try:
+            self.scores = self.score()
+        except Exception:
+            self.checkpoints.save_last(step)  # Training must not be lost with the scores.
+            raise
         best = self.checkpoints.save_if_best(step, self.scores['miou'])
         said = ', '.join(f'{name} {text} %' for name, text in evaluation.percentages(self.scores))
         self.say(f'step {step}: validation {said}{" (best so far)" if best else ""}')

@@ -5,6 +5,7 @@ import difflib
 import importlib
 import inspect
 import re
+import tokenize
 import types
 import typing
 
@@ -115,6 +116,12 @@ def as_user_error(error: Exception, source: str | None) -> Exception:
         source: The file or setting that was read; None for neither.
     """
     text, place = _first_line(error), _place(error, source)
+    if isinstance(error, tokenize.TokenError):
+        return ValueError(f'A bracket or a text in {source} is not closed.')
+    if isinstance(error, UnicodeDecodeError):
+        return ValueError(f'The gin file {source} is not UTF-8 text.')
+    if isinstance(error, RecursionError):
+        return ValueError(f'The gin file {source} includes itself.')
     if isinstance(error, SyntaxError):
         token = re.search(r"Failed to parse token '(.+?)'", str(error))
         what = f'The value {token[1]}' if token else 'A setting'

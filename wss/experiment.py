@@ -259,6 +259,7 @@ def _unlabelled(dataset, method, split, list_file, left_out) -> Examples | None:
         return None
     examples = dataset.examples(split, labels='available')
     if method.needs_image_labels and not examples.has_image_label:
+        # Weak labels come from masks where the dataset gives none, so every image must have one.
         examples = dataset.examples(split, labels='required')
     if list_file is not None:
         examples = _narrowed(examples, list_file)
@@ -274,4 +275,7 @@ def _unlabelled(dataset, method, split, list_file, left_out) -> Examples | None:
 
 
 def _narrowed(examples, list_file):
-    return examples.select(splits.match_ids(splits.read_ids(list_file), examples.ids))
+    try:
+        return examples.select(splits.match_ids(splits.read_ids(list_file), examples.ids))
+    except ValueError as error:
+        raise ValueError(f'The list {list_file} does not fit the dataset: {error}') from error

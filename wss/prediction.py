@@ -117,6 +117,11 @@ def _places(images, out):
     overwritten = sorted(written.intersection(path.resolve() for path in sources))
     if overwritten:
         raise ValueError(f'A mask would be written over {overwritten[0]}; give another --out.')
+    for target in by_target:
+        mask, overlay = pathlib.Path(f'{target}.png'), pathlib.Path(f'{target}_overlay.jpg')
+        # What an earlier prediction wrote has its overlay beside it, a mask made by hand has not.
+        if mask.exists() and not overlay.exists():
+            raise ValueError(f'{mask} is there and is no prediction; give another --out.')
     return places
 
 

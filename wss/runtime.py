@@ -17,6 +17,8 @@ _DATASET_FILE = 'dataset.json'
 
 def set_seed(seed: int) -> None:
     """Makes initialisation and dropout a function of `seed`."""
+    if not 0 <= seed < 2**32:
+        raise ValueError(f'run.seed is {seed}; it must be 0 to {2**32 - 1}.')
     keras.utils.set_random_seed(seed)
 
 
@@ -68,8 +70,20 @@ class Checkpoints:
         return True
 
     def has(self, which: str) -> bool:
-        """Whether there is a checkpoint `last` or `best`."""
-        return self._managers[which].latest_checkpoint is not None
+        """Whether there is a checkpoint `last` or `best`.
+
+        Raises:
+            ValueError: If there are files of checkpoints without the list that names the latest.
+        """
+        manager = self._managers[which]
+        if manager.latest_checkpoint is not None:
+            return True
+        if tf.io.gfile.glob(os.path.join(manager.directory, 'ckpt-*.index')):
+            raise ValueError(
+                f'{manager.directory} holds checkpoints, but its file `checkpoint`, which names '
+                'the latest, is missing or damaged; restore that file, or move the folder away.'
+            )
+        return False
 
     def restore(self, which: str) -> int:
         """Loads the checkpoint `last` or `best`; returns its step.
@@ -83,7 +97,7 @@ class Checkpoints:
             raise ValueError(f'There is no checkpoint {which!r}; it can be {list(self._managers)}.')
         manager = self._managers[which]
         path = manager.latest_checkpoint
-        if path is None:
+        if not self.has(which):
             raise FileNotFoundError(
                 f'{manager.directory} holds no checkpoint; train first, or give the folder of '
                 'another run.'
@@ -97,8 +111,9 @@ class Checkpoints:
                 f'Checkpoint {path} does not fit the configured network and method: '
                 f'{str(error).splitlines()[0]}'
             ) from error
-        except tf.errors.OpError as error:
-            raise ValueError(f'Checkpoint {path} cannot be read: {error.message}') from error
+        except (tf.errors.OpError, IndexError, RuntimeError) as error:
+            reason = str(error).splitlines()[0]
+            raise ValueError(f'Checkpoint {path} is damaged or cut off: {reason}') from error
         return int(self.step)
 
 
@@ -149,6 +164,8 @@ def check_workdir(workdir: str | os.PathLike, config_text: str) -> None:
     Raises:
         ValueError: If the folder holds a run of another configuration, or is a file.
     """
+    if not str(workdir):
+        raise ValueError('The workdir is empty; name a folder.')
     if tf.io.gfile.exists(workdir) and not tf.io.gfile.isdir(workdir):
         raise ValueError(f'The workdir {workdir} is a file; name a folder.')
     path = os.path.join(workdir, CONFIG_FILE)
@@ -164,8 +181,11 @@ def check_workdir(workdir: str | os.PathLike, config_text: str) -> None:
 
 def claim_workdir(workdir: str | os.PathLike, config_text: str) -> None:
     """Makes the folder of a run and writes its configuration to `config.gin`."""
-    tf.io.gfile.makedirs(workdir)
-    _write(os.path.join(workdir, CONFIG_FILE), config_text)
+    try:
+        tf.io.gfile.makedirs(workdir)
+        _write(os.path.join(workdir, CONFIG_FILE), config_text)
+    except tf.errors.OpError as error:
+        raise OSError(f'The workdir {workdir} cannot be written: {error.message}') from error
 
 
 def _read(path):
