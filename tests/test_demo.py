@@ -39,7 +39,7 @@ def test_two_seeds_in_one_step(tmp_path, capsys):
         assert all(0 <= value <= 1 for value in results.values())
         assert Image.open(folder / 'panel.png').width > 5 * 97
         labelled = [(folder / name / 'labelled.txt').read_text() for name in results]
-        assert labelled[0] == labelled[1] and len(labelled[0].split()) == 6
+        assert labelled[0] == labelled[1] and len(labelled[0].split()) == 4
     labels = {(tmp_path / f'seed_{s}' / 'supervised' / 'labelled.txt').read_text() for s in (0, 1)}
     assert len(labels) == 2
     assert len(json.loads((tmp_path / 'seeds.json').read_text())['runs']) == 2

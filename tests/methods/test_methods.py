@@ -281,7 +281,6 @@ def test_pictures_have_their_shapes(has_background):
         ({'threshold': 1.5}, 'threshold'),
         ({'gate_threshold': -0.1}, 'gate_threshold'),
         ({'consistency_weight': -1.0}, 'consistency_weight'),
-        ({'classification_weight': -1.0}, 'classification_weight'),
         ({'attention_blocks': 5}, 'attention_blocks'),
         ({'weight_decay': -1.0}, 'weight_decay'),
     ],

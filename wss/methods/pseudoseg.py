@@ -24,8 +24,6 @@ class PseudoSeg(Method):
         soft: Soft pseudo labels; False takes their argmax (and does not sharpen).
         threshold: Pixels whose pseudo label is less probable do not count; 0 counts all.
         consistency_weight: Factor of the consistency loss.
-        classification_weight: Factor of the classification loss; 0 keeps a pretrained classifier as
-            it is, where few images would only teach it that the classes they lack never occur.
         attention_width: Channels of query and key.
         attention_blocks: How many of the last backbone blocks attention compares pixels by.
         sgc_variant: 2, or 1 for the older form (see `SelfAttentionGradCAM`).
@@ -55,7 +53,6 @@ class PseudoSeg(Method):
         soft: bool = True,
         threshold: float = 0.0,
         consistency_weight: float = 1.0,
-        classification_weight: float = 1.0,
         attention_width: int = 128,
         attention_blocks: int = 2,
         sgc_variant: int = 2,
@@ -76,9 +73,6 @@ class PseudoSeg(Method):
             f'consistency_weight is {consistency_weight}; it must be 0 or more': (
                 consistency_weight < 0
             ),
-            f'classification_weight is {classification_weight}; it must be 0 or more': (
-                classification_weight < 0
-            ),
             f'attention_blocks is {attention_blocks}; the backbone has {len(blocks)} blocks': (
                 not 1 <= attention_blocks <= len(blocks)
             ),
@@ -93,7 +87,6 @@ class PseudoSeg(Method):
         self.soft = soft
         self.threshold = threshold
         self.consistency_weight = consistency_weight
-        self.classification_weight = classification_weight
         self.gate_threshold = gate_threshold
         self.cam_from_training_pass = cam_from_training_pass
         self.attention_blocks = blocks[-attention_blocks:]
@@ -148,8 +141,7 @@ class PseudoSeg(Method):
         return {
             'supervised': losses.supervised(logits, labelled['label'], ignore),
             'sgc': losses.supervised(labelled_sgc, labelled['label'], ignore),
-            'classification': self.classification_weight
-            * losses.classification(class_logits, class_labels),
+            'classification': losses.classification(class_logits, class_labels),
             'consistency': self.consistency_weight
             * losses.consistency(strong_logits, target, valid, confident),
         }
