@@ -65,7 +65,7 @@ def test_checkpoints_that_are_missing_damaged_or_of_another_network(tmp_path):
         runtime.Checkpoints(tmp_path, make_model(units=5)).restore('last')
     index = tmp_path / 'checkpoints' / 'last' / 'ckpt-1.index'
     index.write_bytes(index.read_bytes()[:10])
-    with pytest.raises(ValueError, match=r'ckpt-1 cannot be read'):
+    with pytest.raises(ValueError, match=r'ckpt-1 is damaged or cut off'):
         saved.restore('last')
 
 
