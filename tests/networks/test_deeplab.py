@@ -68,3 +68,17 @@ def test_crop_sizes():
     small_deeplab(8).check_crop_size((17, 65))
     with pytest.raises(ValueError, match=r'crop_size \(33, 32\).*at least 33'):
         small_deeplab(16).check_crop_size((33, 32))
+
+
+@pytest.mark.parametrize(
+    ('options', 'word'),
+    [
+        ({'aspp_filters': 0}, 'filters'),
+        ({'aspp_rates': (0, 2, 4)}, 'aspp_rates'),
+        ({'aspp_dropout': 2.0}, 'dropout'),
+        ({'batch_norm_decay': 7.0}, 'batch_norm_decay'),
+    ],
+)
+def test_options_outside_their_range(options, word):
+    with pytest.raises(ValueError, match=word):
+        small_deeplab(**options)

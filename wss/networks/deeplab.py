@@ -56,7 +56,10 @@ class DeepLabV3Plus(keras.Model):
         aspp_rates: Three atrous rates; by default 6, 12, 18 at output stride 16, twice that at 8.
         aspp_dropout: Dropout rate after the ASPP projection.
         classifier_dropout: Dropout rate before the classifier.
-        batch_norm_decay: Decay of the moving statistics in ASPP and decoder.
+        batch_norm_decay: Decay of the moving statistics in ASPP and decoder, in 0..1.
+
+    Raises:
+        ValueError: If a number of filters, a rate, a dropout rate or the decay is out of range.
     """
 
     def __init__(
@@ -72,6 +75,12 @@ class DeepLabV3Plus(keras.Model):
         classifier_dropout: float = 0.0,
         batch_norm_decay: float = 0.9997,
     ):
+        if min(aspp_filters, decoder_filters, low_level_filters, *(aspp_rates or (1,))) < 1:
+            raise ValueError('DeepLabV3Plus: filters and aspp_rates must be 1 or more.')
+        if not (0 <= aspp_dropout < 1 and 0 <= classifier_dropout < 1):
+            raise ValueError('DeepLabV3Plus: dropout rates must be at least 0 and below 1.')
+        if not 0 <= batch_norm_decay <= 1:
+            raise ValueError(f'DeepLabV3Plus.batch_norm_decay is {batch_norm_decay}, not in 0..1.')
         super().__init__(name='deeplab')
         self.num_classes = num_classes
         self.num_image_classes = num_image_classes
