@@ -110,13 +110,17 @@ class PseudoSeg(Method):
         size = resize.spatial_size(labelled['image'])
 
         # Weak view: the pseudo label, and nothing else, comes from it (stop_gradient), except that
-        # its features train the classifier in weak mode.
+        # its features train the classifier in weak mode. The activation map comes first: it reads
+        # the moving statistics that the training-mode pass changes.
+        cam_features = None
+        if not self.cam_from_training_pass:
+            cam_features = network.features(unlabelled['weak'], training=False)
         weak_features = network.features(unlabelled['weak'], training=True)
         weak_logits = tf.stop_gradient(network.decode(weak_features, size, training=True))
         valid = resize.nearest(unlabelled['valid'], resize.spatial_size(weak_logits))
-        sgc_logits = self.weak_sgc(unlabelled, weak_features, valid)
+        sgc_logits = self.weak_sgc(unlabelled, cam_features or weak_features, valid)
         pseudo_label = self.pseudo_label(weak_logits, sgc_logits)
-        confident = tf.cast(tf.reduce_max(pseudo_label, axis=-1) >= self.threshold, tf.float32)
+        confident = self.confident(pseudo_label)
         self._measure(unlabelled, valid, weak_logits, sgc_logits, pseudo_label)
 
         # Strong view: learns the pseudo label.
@@ -146,11 +150,8 @@ class PseudoSeg(Method):
             * losses.consistency(strong_logits, target, valid, confident),
         }
 
-    def weak_sgc(self, unlabelled, weak_features, valid, training=True):
+    def weak_sgc(self, unlabelled, features, valid, training=True):
         """Computes the SGC logits of the weak view, float32 `[M, h, w, C]`, without gradient."""
-        features = weak_features
-        if not self.cam_from_training_pass:
-            features = self.network.features(unlabelled['weak'], training=False)
         gate = self.gate(unlabelled, features)
         _, sgc_logits = self.activation_and_sgc(features, gate, valid, training)
         return tf.stop_gradient(sgc_logits)
@@ -178,6 +179,10 @@ class PseudoSeg(Method):
         if self.soft and self.temperature != 1:
             fused = fusion.sharpen(fused, self.temperature)
         return tf.stop_gradient(fused)
+
+    def confident(self, pseudo_label):
+        """Marks the pixels whose pseudo label is probable enough: float32 `[M, h, w]`, 0 or 1."""
+        return tf.cast(tf.reduce_max(pseudo_label, axis=-1) >= self.threshold, tf.float32)
 
     def build_variables(self, crop_size):
         """See `Method.build_variables`; builds the SGC layers too."""

@@ -36,11 +36,12 @@ class ConvBatchNorm(keras.layers.Layer):
         if stride > 1 and rate > 1:
             raise ValueError(f'A convolution has a stride ({stride}) or a rate ({rate}), not both.')
         before = (kernel_size - 1) // 2
-        self.padding = (before, kernel_size - 1 - before) if stride > 1 else None
+        self.padding = (before, kernel_size - 1 - before) if stride > 1 < kernel_size else None
+        self.is_depthwise = filters is None
         options = {
             'strides': stride,
             'dilation_rate': rate,
-            'padding': 'valid' if self.padding else 'same',
+            'padding': 'valid' if stride > 1 else 'same',
             'use_bias': False,
             'name': 'convolution',
         }
@@ -56,6 +57,11 @@ class ConvBatchNorm(keras.layers.Layer):
             epsilon=epsilon, momentum=decay, name='batch_norm'
         )
         self.activate = activate
+
+    @property
+    def kernel(self) -> tf.Variable:
+        """The kernel, `[k, k, D, filters]`, or `[k, k, D, 1]` if depthwise."""
+        return self.convolution.depthwise_kernel if self.is_depthwise else self.convolution.kernel
 
     def call(self, maps, training=False):
         """Returns float `[N, ceil(H / stride), ceil(W / stride), filters]` for `[N, H, W, D]`."""

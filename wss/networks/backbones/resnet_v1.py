@@ -1,0 +1,168 @@
+"""ResNet v1 (He et al., CVPR 2016) in the variants of DeepLab, with atrous convolution."""
+
+import dataclasses
+from collections.abc import Iterator
+
+import tensorflow as tf
+import tf_keras as keras
+
+from wss.networks.layers import ConvBatchNorm
+
+_EPSILON, _DECAY = 1e-5, 0.95
+_MEAN_RGB = (123.15, 115.90, 103.06)
+_MIDDLE = (127.5, 127.5, 127.5)
+_WIDTHS = (64, 128, 256, 512)  # Of the bottlenecks of each block; a block gives four times that.
+
+
+@dataclasses.dataclass(frozen=True)
+class Variant:
+    """What distinguishes one network of the family.
+
+    Attributes:
+        scope: Name before its variables in published checkpoints.
+        units: Bottleneck units of each block.
+        beta: Whether the stem is three 3x3 convolutions in place of one 7x7, and images are scaled
+            to [-1, 1] in place of the mean RGB being subtracted.
+        multi_grid: Factors of the atrous rates in the last block, where none are given.
+    """
+
+    scope: str
+    units: tuple[int, int, int, int]
+    beta: bool
+    multi_grid: tuple[int, int, int]
+
+
+VARIANTS = {
+    'resnet_v1_50': Variant('resnet_v1_50', (3, 4, 6, 3), False, (1, 1, 1)),
+    'resnet_v1_101': Variant('resnet_v1_101', (3, 4, 23, 3), False, (1, 1, 1)),
+    'resnet_v1_50_beta': Variant('resnet_v1_50', (3, 4, 6, 3), True, (1, 2, 4)),
+    'resnet_v1_101_beta': Variant('resnet_v1_101', (3, 4, 23, 3), True, (1, 2, 4)),
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class _Unit:
+    """One bottleneck unit: `width` is that of its 3x3 convolution."""
+
+    block: str
+    scope: str
+    width: int
+    stride: int
+    rate: int
+
+
+def _units(counts, output_stride, multi_grid) -> Iterator[_Unit]:
+    """Yields the units; a stride that would exceed `output_stride` becomes an atrous rate."""
+    stride, rate = 4, 1
+    for block, (width, count) in enumerate(zip(_WIDTHS, counts, strict=True), start=1):
+        for i in range(1, count + 1):
+            wanted = 2 if i == count and block < len(_WIDTHS) else 1
+            grid = multi_grid[i - 1] if block == len(_WIDTHS) else 1
+            scope = f'block{block}/unit_{i}/bottleneck_v1'
+            if stride == output_stride:
+                yield _Unit(f'block{block}', scope, width, 1, rate * grid)
+                rate *= wanted
+            else:
+                yield _Unit(f'block{block}', scope, width, wanted, grid)
+                stride *= wanted
+
+
+class ResNetV1(keras.layers.Layer):
+    """ResNet v1 with bottleneck units; the stride of a block is in its last unit.
+
+    Attributes:
+        padding_value: RGB of padding, in [0, 255]; normalises to 0.
+        output_stride: Pixels between neighbouring features of the last block.
+        blocks: Keys of the block outputs, first to last.
+        scope: Name before the variables in published checkpoints.
+        convolutions: Every convolution with its batch norm, by its name in those checkpoints.
+
+    Args:
+        variant: A key of `VARIANTS`; the networks of the paper are the `beta` ones.
+        output_stride: 8 or 16.
+        multi_grid: Three factors of the atrous rates in the last block; by default (1, 2, 4) for
+            the `beta` variants and (1, 1, 1) for the others.
+
+    Raises:
+        ValueError: If the variant is unknown or another argument is out of range.
+    """
+
+    blocks = ('block1', 'block2', 'block3', 'block4')
+
+    def __init__(
+        self,
+        variant: str = 'resnet_v1_50_beta',
+        output_stride: int = 16,
+        multi_grid: tuple[int, ...] | None = None,
+    ):
+        if variant not in VARIANTS:
+            raise ValueError(f'ResNetV1.variant is {variant!r}; it can be one of {list(VARIANTS)}.')
+        if output_stride not in (8, 16):
+            raise ValueError(f'ResNetV1.output_stride is {output_stride}; it can be 8 or 16.')
+        chosen = VARIANTS[variant]
+        grid = tuple(multi_grid or chosen.multi_grid)
+        if len(grid) != 3 or min(grid) < 1:
+            raise ValueError(f'ResNetV1.multi_grid is {grid}; it must be three numbers from 1 up.')
+        super().__init__(name=chosen.scope)
+        self.scope = chosen.scope
+        self.output_stride = output_stride
+        self.beta = chosen.beta
+        self.padding_value = _MIDDLE if chosen.beta else _MEAN_RGB
+        self.units = tuple(_units(chosen.units, output_stride, grid))
+        self.stem = ('conv1_1', 'conv1_2', 'conv1_3') if chosen.beta else ('conv1',)
+        self.convolutions = {}
+        if chosen.beta:
+            self._add('conv1_1', 64, 3, stride=2)
+            self._add('conv1_2', 64, 3)
+            self._add('conv1_3', 128, 3)
+        else:
+            self._add('conv1', 64, 7, stride=2)
+        depth = 128 if chosen.beta else 64
+        for unit in self.units:
+            if depth != 4 * unit.width:
+                depth = 4 * unit.width
+                self._add(f'{unit.scope}/shortcut', depth, 1, stride=unit.stride, activate=False)
+            self._add(f'{unit.scope}/conv1', unit.width, 1)
+            self._add(f'{unit.scope}/conv2', unit.width, 3, stride=unit.stride, rate=unit.rate)
+            self._add(f'{unit.scope}/conv3', depth, 1, activate=False)
+
+    def _add(self, name, filters, kernel_size, **options):
+        self.convolutions[name] = ConvBatchNorm(
+            filters, kernel_size, epsilon=_EPSILON, decay=_DECAY, name=name, **options
+        )
+
+    def call(self, images, training=False):
+        """Computes the feature maps.
+
+        Args:
+            images: float32 `[N, H, W, 3]` in [0, 255].
+            training: Whether batch norm uses the statistics of this batch.
+
+        Returns:
+            `block1` .. `block4` (256, 512, 1024 and 2048 channels) and `stride_4` (the decoder's
+            low-level map, 256 channels), each float `[N, h, w, D]`.
+        """
+        maps = images * (2 / 255) - 1 if self.beta else images - tf.constant(_MEAN_RGB)
+        for name in self.stem:
+            maps = self.convolutions[name](maps, training=training)
+        maps = tf.nn.max_pool2d(maps, 3, 2, 'SAME')
+        features = {}
+        for unit in self.units:
+            maps, residual = self._bottleneck(unit, maps, training)
+            features[unit.block] = maps
+            if unit.scope.startswith('block1/unit_2/'):
+                features['stride_4'] = residual
+        return features
+
+    def _bottleneck(self, unit, maps, training):
+        """Returns the unit's output and, before the sum, its residual."""
+
+        def convolve(name, inputs):
+            return self.convolutions[f'{unit.scope}/{name}'](inputs, training=training)
+
+        residual = convolve('conv3', convolve('conv2', convolve('conv1', maps)))
+        if f'{unit.scope}/shortcut' in self.convolutions:
+            maps = convolve('shortcut', maps)
+        elif unit.stride > 1:
+            maps = maps[:, :: unit.stride, :: unit.stride]
+        return tf.nn.relu(maps + residual), residual
