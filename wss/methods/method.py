@@ -20,21 +20,31 @@ class Method(keras.Model):
         network: The segmentation network (see `networks/deeplab.py`).
         info: Classes of the dataset.
         weight_decay: Factor of the L2 term over the network's `decayed_kernels()`.
+        supervised_loss: Options of the loss against label maps; None for the mean over the pixels.
 
     Raises:
-        ValueError: If `weight_decay` is negative.
+        ValueError: If `weight_decay` is negative, or the loss has options for other classes.
     """
 
     needs_unlabelled = False
     needs_image_labels = False
 
-    def __init__(self, network: keras.Model, info: DatasetInfo, weight_decay: float = 4e-5):
+    def __init__(
+        self,
+        network: keras.Model,
+        info: DatasetInfo,
+        weight_decay: float = 4e-5,
+        supervised_loss: losses.SupervisedLoss | None = None,
+    ):
         super().__init__()
         if weight_decay < 0:
             raise ValueError(f'weight_decay is {weight_decay}; it must be 0 or more.')
+        supervised_loss = supervised_loss or losses.SupervisedLoss()
+        supervised_loss.check_classes(info.num_classes)
         self.network = network
         self.info = info
         self.weight_decay = weight_decay
+        self.supervised_loss = supervised_loss
         self.confusion = metrics.ConfusionMatrix(info.num_classes, info.ignore_value)
         self.quality = {}
 
@@ -53,6 +63,16 @@ class Method(keras.Model):
                 `[M, H, W]`, and `label` and `image_label` where they are known.
         """
         raise NotImplementedError
+
+    def supervised(self, logits, labels) -> tf.Tensor:
+        """Computes the supervised loss, float32 scalar; see `losses.supervised`.
+
+        Args:
+            logits: float `[N, h, w, C]`.
+            labels: int32 `[N, H, W]`, classes or the dataset's ignore value.
+        """
+        step = 0 if self.optimizer is None else self.optimizer.iterations
+        return self.supervised_loss(logits, labels, self.info.ignore_value, step)
 
     # Autograph would convert every function below once more; nothing here needs it.
     @tf.autograph.experimental.do_not_convert

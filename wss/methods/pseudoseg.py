@@ -15,6 +15,7 @@ class PseudoSeg(Method):
         network: See `Method`.
         info: See `Method`.
         weight_decay: See `Method`.
+        supervised_loss: See `Method`; it is the loss of decoder and SGC on labelled images.
         weak_labels: Weak mode: unlabelled images come with true image-level labels, which gate
             their activation maps and train the classifier. Otherwise the gate is the classifier's
             own prediction, and the classifier trains on the labelled images.
@@ -46,6 +47,7 @@ class PseudoSeg(Method):
         network,
         info,
         weight_decay: float = 4e-5,
+        supervised_loss: losses.SupervisedLoss | None = None,
         weak_labels: bool = False,
         source: str = 'avg',
         calibrate: bool = True,
@@ -62,7 +64,7 @@ class PseudoSeg(Method):
         cam_from_training_pass: bool = False,
         monitored_confidence: float = 0.8,
     ):
-        super().__init__(network, info, weight_decay)
+        super().__init__(network, info, weight_decay, supervised_loss)
         blocks = network.backbone.blocks
         problems = {
             f'source is {source!r}; it can be one of {fusion.SOURCES}': source
@@ -137,10 +139,9 @@ class PseudoSeg(Method):
             class_logits = network.classify(weak_features, training=True)
             class_labels = unlabelled['image_label']
 
-        ignore = self.info.ignore_value
         return {
-            'supervised': losses.supervised(logits, labelled['label'], ignore),
-            'sgc': losses.supervised(labelled_sgc, labelled['label'], ignore),
+            'supervised': self.supervised(logits, labelled['label']),
+            'sgc': self.supervised(labelled_sgc, labelled['label']),
             'classification': losses.classification(class_logits, class_labels),
             'consistency': self.consistency_weight
             * losses.consistency(strong_logits, target, valid, confident),
