@@ -4,6 +4,7 @@ import tensorflow as tf
 
 from wss import losses, metrics, resize
 from wss.methods.method import Method
+from wss.methods.weight_update import WeightUpdate
 from wss.pseudo_labels import fusion, grad_cam
 from wss.pseudo_labels.self_attention import SelfAttentionGradCAM, hypercolumn
 
@@ -16,6 +17,7 @@ class PseudoSeg(Method):
         info: See `Method`.
         weight_decay: See `Method`.
         supervised_loss: See `Method`; it is the loss of decoder and SGC on labelled images.
+        weight_update: See `Method`.
         weak_labels: Weak mode: unlabelled images come with true image-level labels, which gate
             their activation maps and train the classifier. Otherwise the gate is the classifier's
             own prediction, and the classifier trains on the labelled images.
@@ -48,6 +50,7 @@ class PseudoSeg(Method):
         info,
         weight_decay: float = 4e-5,
         supervised_loss: losses.SupervisedLoss | None = None,
+        weight_update: WeightUpdate | None = None,
         weak_labels: bool = False,
         source: str = 'avg',
         calibrate: bool = True,
@@ -64,7 +67,7 @@ class PseudoSeg(Method):
         cam_from_training_pass: bool = False,
         monitored_confidence: float = 0.8,
     ):
-        super().__init__(network, info, weight_decay, supervised_loss)
+        super().__init__(network, info, weight_decay, supervised_loss, weight_update)
         blocks = network.backbone.blocks
         problems = {
             f'source is {source!r}; it can be one of {fusion.SOURCES}': source
@@ -180,9 +183,9 @@ class PseudoSeg(Method):
             fused = fusion.sharpen(fused, self.temperature)
         return tf.stop_gradient(fused)
 
-    def build_variables(self, crop_size):
-        """See `Method.build_variables`; builds the SGC layers too."""
-        super().build_variables(crop_size)
+    def build_layers(self, crop_size):
+        """See `Method.build_layers`; builds the SGC layers too."""
+        super().build_layers(crop_size)
         features = self.network.features(tf.zeros([1, *crop_size, 3]))
         image_label = tf.zeros([1, self.info.num_image_classes])
         self.activation_and_sgc(features, image_label, tf.ones([1, *crop_size]), training=False)
