@@ -1,5 +1,7 @@
+import functools
 import json
 import shutil
+import types
 
 import numpy as np
 import pytest
@@ -7,6 +9,7 @@ import tensorflow as tf
 
 from wss import experiment
 from wss.methods.supervised import Supervised
+from wss.methods.weight_update import WeightUpdate
 
 
 def last_weights(workdir):
@@ -103,6 +106,50 @@ def test_another_configuration_is_refused_and_nothing_changes(trained):
         experiment.run(trained.workdir, task, **trained.settings)
     assert (trained.workdir / 'config.gin').read_text() == 'run.steps = 4\n'
     assert (trained.workdir / 'result.json').stat().st_mtime_ns == before
+
+
+@pytest.fixture(scope='module')
+def averaged(tiny, tmp_path_factory):
+    """The folder of a finished run with moving averages, its settings and its result."""
+    workdir = tmp_path_factory.mktemp('runs') / 'averaged'
+    make_method = functools.partial(tiny.pseudoseg, weight_update=WeightUpdate(average_decay=0.9))
+    settings = tiny.settings(make_method=make_method)
+    result = experiment.run(workdir, experiment.Train('run.steps = 4\n'), **settings)
+    return types.SimpleNamespace(workdir=workdir, settings=settings, result=result)
+
+
+def test_averages_leave_the_training_as_it_is(trained, averaged):
+    raw, more = last_weights(trained.workdir), last_weights(averaged.workdir)
+    added = {name for name in more if name.startswith('method/averages/')}
+    assert added and more.keys() - added == raw.keys()
+    for name, value in raw.items():
+        # Sums of the same numbers in another order: the graphs differ.
+        if not name.startswith('best_'):
+            np.testing.assert_allclose(more[name], value, rtol=1e-3, atol=1e-4, err_msg=name)
+
+
+def test_averages_go_on_as_if_the_run_had_not_stopped(averaged, tmp_path):
+    workdir = tmp_path / 'copy'
+    shutil.copytree(averaged.workdir, workdir)
+    forget_the_end(workdir, 2)
+    experiment.run(workdir, experiment.Train('run.steps = 4\n'), **averaged.settings)
+    expected, resumed = last_weights(averaged.workdir), last_weights(workdir)
+    assert expected.keys() == resumed.keys()
+    for name, value in expected.items():
+        np.testing.assert_array_equal(resumed[name], value, name)
+
+
+@pytest.mark.parametrize('checkpoint', ['best', 'last'])
+def test_averages_are_what_a_folder_is_evaluated_and_used_by(averaged, checkpoint):
+    method = experiment.run(averaged.workdir, experiment.Load(checkpoint), **averaged.settings)
+    reader = tf.train.load_checkpoint(str(averaged.workdir / 'checkpoints' / checkpoint))
+    for i, variable in enumerate(method.trainable_variables):
+        stored = reader.get_tensor(f'method/averages/{i}/.ATTRIBUTES/VARIABLE_VALUE')
+        np.testing.assert_array_equal(variable, stored)
+    name = 'method/network/logits/kernel/.ATTRIBUTES/VARIABLE_VALUE'
+    assert np.any(reader.get_tensor(name) != method.network.logits.kernel.numpy())
+    scores = experiment.run(averaged.workdir, experiment.Evaluate(checkpoint), **averaged.settings)
+    assert scores['iou'] == averaged.result[checkpoint]['iou']
 
 
 class Poisoned(Supervised):

@@ -5,7 +5,8 @@ import pathlib
 import gin
 import pytest
 
-from wss import config, experiment
+from wss import config, experiment, losses
+from wss.methods.weight_update import WeightUpdate
 
 ROOT = pathlib.Path(__file__).resolve().parents[1] / 'gin_configs'
 FILES = sorted(str(path.relative_to(ROOT)) for path in ROOT.rglob('*.gin'))
@@ -53,3 +54,17 @@ def test_every_experiment_takes_a_step(name, tiny, tmp_path):
         picture_every=0,
     )
     assert result['last']['step'] == 1
+
+
+def test_the_options_of_the_authors_program_reach_the_method(tiny):
+    settings = ['WeightUpdate.average_decay = 0.9', 'SupervisedLoss.label_weights = (1, 2.5, 0)']
+    config.parse(['methods/pseudoseg_authors.gin'], settings)
+    network = tiny.make_network(num_classes=3, num_image_classes=2)
+    method = gin.get_bindings('experiment.run')['make_method'](network, tiny.make_info())
+    assert method.weight_update == WeightUpdate(1.0, 2.0, 0.9)
+    assert method.supervised_loss == losses.SupervisedLoss((1, 2.5, 0))
+    used = gin.operative_config_str()
+    assert 'WeightUpdate.bias_multiplier = 2.0' in used
+    assert 'SupervisedLoss.label_weights = (1, 2.5, 0)' in used
+    with pytest.raises(ValueError, match=r'label_weights is 3, but must be a tuple'):
+        config.parse(['methods/pseudoseg_authors.gin'], ['SupervisedLoss.label_weights = 3'])

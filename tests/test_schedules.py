@@ -2,6 +2,8 @@
 
 import numpy as np
 import pytest
+import tensorflow as tf
+import tf_keras as keras
 
 from wss import schedules
 
@@ -18,9 +20,65 @@ def test_momentum_poly_by_hand():
     assert optimizer.momentum == 0.9
 
 
+def test_end_learning_rate_by_hand():
+    optimizer = schedules.momentum_poly(100, learning_rate=0.5, power=2.0, end_learning_rate=0.1)
+    # 0.4 (1 - step / 100)^2 + 0.1.
+    for step, expected in [(0, 0.5), (50, 0.2), (100, 0.1), (150, 0.1)]:
+        np.testing.assert_allclose(rate(optimizer, step), expected, atol=1e-7)
+
+
+def test_slow_start_by_hand():
+    optimizer = schedules.momentum_poly(
+        110, learning_rate=0.5, power=2.0, slow_start_steps=10, slow_start_learning_rate=0.01
+    )
+    # Ten slow steps; then 0.5 (1 - (step - 10) / 100)^2, from the full rate down to 0.
+    expected = [(0, 0.01), (9, 0.01), (10, 0.5), (60, 0.125), (100, 0.005), (110, 0.0), (150, 0.0)]
+    for step, value in expected:
+        np.testing.assert_allclose(rate(optimizer, step), value, atol=1e-7)
+
+
+def test_slow_start_in_training():
+    """SGD on a loss equal to the weight moves it by the rate of each step."""
+    optimizer = schedules.momentum_poly(
+        4, learning_rate=0.5, momentum=0.0, power=1.0, slow_start_steps=2
+    )
+    weight = tf.Variable(0.0)
+    optimizer.build([weight])
+
+    @tf.function
+    def step():
+        optimizer.apply_gradients([(tf.constant(1.0), weight)])
+
+    moved = []
+    for _ in range(4):
+        before = float(weight)
+        step()
+        moved.append(before - float(weight))
+    np.testing.assert_allclose(moved, [1e-4, 1e-4, 0.5, 0.25], rtol=1e-3)
+
+
+def test_slow_start_survives_serialisation():
+    optimizer = schedules.momentum_poly(100, slow_start_steps=10, slow_start_learning_rate=0.01)
+    config = keras.optimizers.schedules.serialize(optimizer._learning_rate)
+    again = keras.optimizers.schedules.deserialize(config, {'SlowStart': schedules.SlowStart})
+    for step in (0, 9, 10, 60, 100):
+        assert float(again(step)) == rate(optimizer, step)
+
+
 @pytest.mark.parametrize(
-    'options', [{'learning_rate': 0.0}, {'momentum': 1.0}, {'power': -1.0}, {'steps': 0}]
+    ('options', 'words'),
+    [
+        ({'learning_rate': 0.0}, 'momentum_poly needs'),
+        ({'momentum': 1.0}, 'momentum_poly needs'),
+        ({'power': -1.0}, 'momentum_poly needs'),
+        ({'steps': 0}, 'momentum_poly needs'),
+        ({'end_learning_rate': -0.1}, r'end_learning_rate is -0\.1'),
+        ({'end_learning_rate': 0.1}, r'end_learning_rate is 0\.1; it must be 0 to'),
+        ({'slow_start_steps': 10}, 'got 10 of 10 steps'),
+        ({'slow_start_steps': -1}, 'got -1 of 10 steps'),
+        ({'slow_start_learning_rate': 0.0}, 'slow_start_learning_rate > 0'),
+    ],
 )
-def test_momentum_poly_outside_its_range(options):
-    with pytest.raises(ValueError, match='momentum_poly needs'):
+def test_momentum_poly_outside_its_range(options, words):
+    with pytest.raises(ValueError, match=words):
         schedules.momentum_poly(**{'steps': 10, **options})

@@ -6,7 +6,7 @@ from wss import metrics
 
 
 def evaluate(method, batches: tf.data.Dataset) -> dict:
-    """Scores a method.
+    """Scores a method, with the moving averages of its weights if it has any.
 
     Args:
         method: A compiled `Method`.
@@ -22,7 +22,8 @@ def evaluate(method, batches: tf.data.Dataset) -> dict:
     method.reset_scores()
     # Accelerators have no strings; the ids stay behind.
     parts = batches.map(lambda batch: {name: batch[name] for name in ('image', 'label')})
-    method.evaluate(parts, verbose=0)
+    with method.averaged():
+        method.evaluate(parts, verbose=0)
     scores = metrics.summarise(method.confusion.counts.numpy())
     if not scores['pixels']:
         raise ValueError('There is nothing to score: the split has no labelled pixel.')

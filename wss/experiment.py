@@ -195,10 +195,11 @@ def run(
 
 
 def _load(workdir, task, make):
-    """Returns the trained method and the size of images in its evaluation."""
+    """Returns the trained method, its weights averaged if it averages, and the evaluation size."""
     info, size = runtime.read_description(workdir)
     method = make(info, size)
     runtime.Checkpoints(workdir, method).restore(task.checkpoint)
+    method.use_averages()
     return method, size
 
 

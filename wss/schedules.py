@@ -1,18 +1,72 @@
 """Optimisers with the learning-rate schedule of the paper (Zou et al., 2021, section 4.1)."""
 
+import tensorflow as tf
 import tf_keras as keras
 
 
-def momentum_poly(
-    steps: int, learning_rate: float = 0.007, momentum: float = 0.9, power: float = 0.9
-) -> keras.optimizers.Optimizer:
-    """Makes SGD with momentum whose learning rate decays as `lr * (1 - step / steps) ** power`.
+class SlowStart(keras.optimizers.schedules.LearningRateSchedule):
+    """A constant rate at first, then another schedule from its beginning.
+
+    As DeepLab's slow start: the other schedule counts its steps from the end of the slow ones.
 
     Args:
-        steps: Steps of the whole run, after which the rate is 0.
-        learning_rate: Rate of the first step, above 0.
+        steps: How many steps are slow.
+        learning_rate: Rate of the slow steps.
+        then: The schedule that follows.
+    """
+
+    def __init__(
+        self,
+        steps: int,
+        learning_rate: float,
+        then: keras.optimizers.schedules.LearningRateSchedule,
+    ):
+        super().__init__()
+        self.steps = steps
+        self.learning_rate = learning_rate
+        self.then = then
+
+    def __call__(self, step):
+        """Returns the rate of a step, float32 scalar; `step` is an integer scalar from 0."""
+        step = tf.cast(step, tf.int64)
+        later = self.then(tf.maximum(step - self.steps, 0))
+        return tf.where(step < self.steps, self.learning_rate, later)
+
+    def get_config(self):
+        """Returns the arguments of the constructor, for Keras."""
+        then = keras.optimizers.schedules.serialize(self.then)
+        return {'steps': self.steps, 'learning_rate': self.learning_rate, 'then': then}
+
+    @classmethod
+    def from_config(cls, config):
+        """Makes a schedule from what `get_config` returned."""
+        then = keras.optimizers.schedules.deserialize(config['then'])
+        return cls(**{**config, 'then': then})
+
+
+def momentum_poly(
+    steps: int,
+    learning_rate: float = 0.007,
+    momentum: float = 0.9,
+    power: float = 0.9,
+    end_learning_rate: float = 0.0,
+    slow_start_steps: int = 0,
+    slow_start_learning_rate: float = 1e-4,
+) -> keras.optimizers.Optimizer:
+    """Makes SGD with momentum and the poly schedule.
+
+    The rate of a step is `(lr - end) * (1 - step / steps) ** power + end`. With a slow start the
+    first steps have a rate of their own, and the poly schedule takes the others from `lr` to `end`.
+    The defaults are those of the authors' program.
+
+    Args:
+        steps: Steps of the whole run, after which the rate is `end_learning_rate`.
+        learning_rate: Rate of the first step that is not slow, above 0.
         momentum: Share of the last update that is kept, in [0, 1).
         power: Exponent of the decay.
+        end_learning_rate: Rate at the end, from 0 to `learning_rate`.
+        slow_start_steps: How many steps are slow, less than `steps`; 0 for none.
+        slow_start_learning_rate: Rate of the slow steps, above 0.
 
     Raises:
         ValueError: If a value is outside its range.
@@ -22,5 +76,19 @@ def momentum_poly(
             'momentum_poly needs learning_rate > 0, 0 <= momentum < 1, power >= 0 and steps >= 1; '
             f'got {learning_rate}, {momentum}, {power} and {steps}.'
         )
-    rate = keras.optimizers.schedules.PolynomialDecay(learning_rate, steps, 0.0, power)
+    if not 0 <= end_learning_rate <= learning_rate:
+        raise ValueError(
+            f'momentum_poly.end_learning_rate is {end_learning_rate}; it must be 0 to '
+            f'learning_rate, {learning_rate}.'
+        )
+    if not 0 <= slow_start_steps < steps or slow_start_learning_rate <= 0:
+        raise ValueError(
+            'momentum_poly needs 0 <= slow_start_steps < steps and slow_start_learning_rate > 0; '
+            f'got {slow_start_steps} of {steps} steps and {slow_start_learning_rate}.'
+        )
+    rate = keras.optimizers.schedules.PolynomialDecay(
+        learning_rate, steps - slow_start_steps, end_learning_rate, power
+    )
+    if slow_start_steps:
+        rate = SlowStart(slow_start_steps, slow_start_learning_rate, rate)
     return keras.optimizers.SGD(rate, momentum=momentum)

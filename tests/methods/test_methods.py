@@ -7,6 +7,7 @@ import pytest
 import tensorflow as tf
 import tf_keras as keras
 
+from wss import losses
 from wss.datasets.info import DatasetInfo
 from wss.methods.pseudoseg import PseudoSeg
 from wss.methods.supervised import Supervised
@@ -232,6 +233,61 @@ def test_an_update_of_supervised_by_hand():
     values = method.train_step({'labelled': batch[0], 'unlabelled': batch[1]})
     np.testing.assert_allclose(kernel, expected, atol=1e-6)
     np.testing.assert_allclose(values['loss'], values['supervised'] + values['weight_decay'])
+
+
+def test_weight_decay_counts_the_kernels_of_the_network_alone():
+    """Ones in every weight make the sum of squares the number of weights that decay."""
+    method = make_method(PseudoSeg, weight_decay=0.1)
+    for variable in method.trainable_variables:
+        variable.assign(tf.ones_like(variable))
+    backbone = [v for v in method.network.backbone.trainable_variables if v.name[-8:] == 'kernel:0']
+    backbone = sum(int(tf.size(v)) for v in backbone if 'depthwise_kernel' not in v.name)
+    # ASPP: pooling, 1x1 and three pointwise kernels from 16 to 16, the projection from 5 * 16;
+    # the low-level map 16 to 16, the decoder from 32 and from 16, logits 16 to 3, classifier 2.
+    aspp, decoder = (5 + 5) * 16 * 16, (1 + 2 + 1) * 16 * 16
+    expected = 0.5 * 0.1 * (backbone + aspp + decoder + 16 * 3 + 16 * 2)
+    method.compile(optimizer=keras.optimizers.SGD(0.0))
+    labelled, unlabelled = make_batch(method.info)
+    values = method.train_step({'labelled': labelled, 'unlabelled': unlabelled})
+    np.testing.assert_allclose(values['weight_decay'], expected, rtol=1e-5)
+
+
+def test_the_options_of_the_supervised_loss_reach_decoder_and_sgc():
+    """Known logits, uniform for decoder and SGC: ln 3 a pixel, times the weight of its class."""
+    loss = losses.SupervisedLoss(label_weights=(0.5, 2.0, 0.0))
+    for kind in (Supervised, PseudoSeg):
+        options = {} if kind is Supervised else {'sgc_variant': 1}
+        method = make_method(kind, supervised_loss=loss, **options)
+        layers = [method.network.logits]
+        if kind is PseudoSeg:
+            layers.append(method.sgc.output_convolution)
+        for layer in layers:
+            layer.set_weights([np.zeros_like(w) for w in layer.get_weights()])
+        labelled, unlabelled = make_batch(method.info)
+        counts = np.bincount(labelled['label'].numpy().ravel(), minlength=3)
+        expected = np.log(3.0) * np.dot(counts, [0.5, 2.0, 0.0]) / counts.sum()
+        values = method.compute_losses(labelled, unlabelled)
+        for name in {'supervised', 'sgc'} & set(values):
+            np.testing.assert_allclose(values[name], expected, rtol=1e-5)
+
+
+def test_hard_pixel_mining_follows_the_steps_of_the_optimiser():
+    method = make_method(Supervised, supervised_loss=losses.SupervisedLoss(None, 0.25, 2))
+    method.compile(optimizer=keras.optimizers.SGD(0.0))
+    labelled, _ = make_batch(method.info)
+    step = tf.function(method.train_step)
+    logits = method.network(labelled['image'], training=True)[0]
+    found = [float(step({'labelled': labelled})['supervised']) for _ in range(4)]
+    expected = [
+        float(losses.supervised(logits, labelled['label'], 255, None, share))
+        for share in (1.0, 0.625, 0.25, 0.25)
+    ]
+    np.testing.assert_allclose(found, expected, rtol=1e-4)
+
+
+def test_label_weights_of_another_number_of_classes():
+    with pytest.raises(ValueError, match='has 2 weights; the dataset has 3 classes'):
+        make_method(Supervised, supervised_loss=losses.SupervisedLoss((1.0, 2.0)))
 
 
 @pytest.mark.parametrize('kind', [Supervised, PseudoSeg])

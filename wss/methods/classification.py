@@ -5,6 +5,7 @@ import tf_keras as keras
 
 from wss import losses, resize
 from wss.methods.method import Method
+from wss.methods.weight_update import WeightUpdate
 from wss.pseudo_labels import grad_cam
 
 
@@ -16,8 +17,10 @@ class Classification(Method):
     one minus that is higher. Masks serve only to tell the classes of a crop, and for scores.
     """
 
-    def __init__(self, network, info, weight_decay: float = 1e-4):
-        super().__init__(network, info, weight_decay)
+    def __init__(
+        self, network, info, weight_decay: float = 1e-4, weight_update: WeightUpdate | None = None
+    ):
+        super().__init__(network, info, weight_decay, weight_update=weight_update)
         self.image_accuracy = keras.metrics.Mean(name='image_accuracy')
 
     def compute_losses(self, labelled, unlabelled):

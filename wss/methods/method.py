@@ -1,10 +1,13 @@
 """What every method shares: the training step, the evaluation step and the measures."""
 
+import contextlib
+
 import tensorflow as tf
 import tf_keras as keras
 
 from wss import losses, metrics, resize
 from wss.datasets.info import DatasetInfo
+from wss.methods.weight_update import WeightUpdate, average, average_rate
 
 
 class Method(keras.Model):
@@ -14,27 +17,42 @@ class Method(keras.Model):
         needs_unlabelled: Whether batches must have an `unlabelled` part.
         needs_image_labels: Whether every unlabelled image must have an image-level label.
         confusion: Counts of the evaluation step.
+        averages: Moving averages of the trainable variables, in their order; empty without.
         quality: Running measures of the pseudo labels by name; empty where a method has none.
 
     Args:
         network: The segmentation network (see `networks/deeplab.py`).
         info: Classes of the dataset.
         weight_decay: Factor of the L2 term over the network's `decayed_kernels()`.
+        supervised_loss: Options of the loss against label maps; None for the mean over the pixels.
+        weight_update: Options of the update of the weights; None for none of them.
 
     Raises:
-        ValueError: If `weight_decay` is negative.
+        ValueError: If `weight_decay` is negative, or the loss has options for other classes.
     """
 
     needs_unlabelled = False
     needs_image_labels = False
 
-    def __init__(self, network: keras.Model, info: DatasetInfo, weight_decay: float = 4e-5):
+    def __init__(
+        self,
+        network: keras.Model,
+        info: DatasetInfo,
+        weight_decay: float = 4e-5,
+        supervised_loss: losses.SupervisedLoss | None = None,
+        weight_update: WeightUpdate | None = None,
+    ):
         super().__init__()
         if weight_decay < 0:
             raise ValueError(f'weight_decay is {weight_decay}; it must be 0 or more.')
+        supervised_loss = supervised_loss or losses.SupervisedLoss()
+        supervised_loss.check_classes(info.num_classes)
         self.network = network
         self.info = info
         self.weight_decay = weight_decay
+        self.supervised_loss = supervised_loss
+        self.weight_update = weight_update or WeightUpdate()
+        self.averages = []
         self.confusion = metrics.ConfusionMatrix(info.num_classes, info.ignore_value)
         self.quality = {}
 
@@ -54,6 +72,16 @@ class Method(keras.Model):
         """
         raise NotImplementedError
 
+    def supervised(self, logits, labels) -> tf.Tensor:
+        """Computes the supervised loss, float32 scalar; see `losses.supervised`.
+
+        Args:
+            logits: float `[N, h, w, C]`.
+            labels: int32 `[N, H, W]`, classes or the dataset's ignore value.
+        """
+        step = 0 if self.optimizer is None else self.optimizer.iterations
+        return self.supervised_loss(logits, labels, self.info.ignore_value, step)
+
     # Autograph would convert every function below once more; nothing here needs it.
     @tf.autograph.experimental.do_not_convert
     def train_step(self, data):
@@ -69,9 +97,53 @@ class Method(keras.Model):
         variables = self.trainable_variables
         gradients = tape.gradient(scaled, variables)
         norm = tf.linalg.global_norm([g for g in gradients if g is not None])
-        used = [(g, v) for g, v in zip(gradients, variables, strict=True) if g is not None]
-        self.optimizer.apply_gradients(used)
+        multipliers = self._gradient_multipliers(variables)
+        self.optimizer.apply_gradients(
+            (g if m == 1 else m * g, v)
+            for g, m, v in zip(gradients, multipliers, variables, strict=True)
+            if g is not None
+        )
+        self._update_averages(variables)
         return {**values, 'loss': total, 'gradient_norm': norm}
+
+    def _gradient_multipliers(self, variables):
+        """Returns the factors of the gradients of variables, which the update asks for."""
+        last_layers = (self.network.logits, self.network.classifier)
+        last = {v.ref() for layer in last_layers for v in layer.variables}
+        biases = [getattr(layer, 'bias', None) for layer in self.submodules]
+        biases = {bias.ref() for bias in biases if isinstance(bias, tf.Variable)}
+        multiplier = self.weight_update.multiplier
+        return [multiplier(v.ref() in last, v.ref() in biases) for v in variables]
+
+    def _update_averages(self, variables):
+        if self.averages:
+            rate = average_rate(self.weight_update.average_decay, self.optimizer.iterations)
+            for last, variable in zip(self.averages, variables, strict=True):
+                last.assign(average(last, variable, rate))
+
+    def use_averages(self) -> None:
+        """Puts the averages, where there are any, in the place of the weights, for good.
+
+        Only trainable variables have averages. The moving statistics of batch norm stay as they
+        are, averages by themselves, though of what the raw weights computed.
+        """
+        if self.averages:
+            for variable, mean in zip(self.trainable_variables, self.averages, strict=True):
+                variable.assign(mean)
+
+    @contextlib.contextmanager
+    def averaged(self):
+        """Inside a `with`, puts the averages, where there are any, in the place of the weights."""
+        if not self.averages:
+            yield
+            return
+        raw = [tf.identity(variable) for variable in self.trainable_variables]
+        try:
+            self.use_averages()
+            yield
+        finally:
+            for variable, value in zip(self.trainable_variables, raw, strict=True):
+                variable.assign(value)
 
     @tf.autograph.experimental.do_not_convert
     def test_step(self, data):
@@ -100,8 +172,16 @@ class Method(keras.Model):
 
     def build_variables(self, crop_size) -> None:
         """Creates every variable by one pass over empty images of `(height, width)` pixels."""
-        self.network(tf.zeros([1, *crop_size, 3]), training=False)
+        self.build_layers(crop_size)
+        if self.weight_update.average_decay:
+            # Every replica computes the same average.
+            options = {'trainable': False, 'aggregation': tf.VariableAggregation.ONLY_FIRST_REPLICA}
+            self.averages = [tf.Variable(v, **options) for v in self.trainable_variables]
         self.built = True
+
+    def build_layers(self, crop_size) -> None:
+        """Creates the variables of all layers; part of `build_variables`."""
+        self.network(tf.zeros([1, *crop_size, 3]), training=False)
 
     def pictures(self, labelled, unlabelled) -> dict[str, dict[str, tf.Tensor]]:
         """Returns what to show of a batch.

@@ -4,6 +4,7 @@ import tensorflow as tf
 
 from wss import losses, metrics, resize
 from wss.methods.method import Method
+from wss.methods.weight_update import WeightUpdate
 from wss.pseudo_labels import fusion, grad_cam
 from wss.pseudo_labels.self_attention import SelfAttentionGradCAM, hypercolumn
 
@@ -15,6 +16,8 @@ class PseudoSeg(Method):
         network: See `Method`.
         info: See `Method`.
         weight_decay: See `Method`.
+        supervised_loss: See `Method`; it is the loss of decoder and SGC on labelled images.
+        weight_update: See `Method`.
         weak_labels: Weak mode: unlabelled images come with true image-level labels, which gate
             their activation maps and train the classifier. Otherwise the gate is the classifier's
             own prediction, and the classifier trains on the labelled images.
@@ -46,6 +49,8 @@ class PseudoSeg(Method):
         network,
         info,
         weight_decay: float = 4e-5,
+        supervised_loss: losses.SupervisedLoss | None = None,
+        weight_update: WeightUpdate | None = None,
         weak_labels: bool = False,
         source: str = 'avg',
         calibrate: bool = True,
@@ -62,7 +67,7 @@ class PseudoSeg(Method):
         cam_from_training_pass: bool = False,
         monitored_confidence: float = 0.8,
     ):
-        super().__init__(network, info, weight_decay)
+        super().__init__(network, info, weight_decay, supervised_loss, weight_update)
         blocks = network.backbone.blocks
         problems = {
             f'source is {source!r}; it can be one of {fusion.SOURCES}': source
@@ -141,10 +146,9 @@ class PseudoSeg(Method):
             class_logits = network.classify(weak_features, training=True)
             class_labels = unlabelled['image_label']
 
-        ignore = self.info.ignore_value
         return {
-            'supervised': losses.supervised(logits, labelled['label'], ignore),
-            'sgc': losses.supervised(labelled_sgc, labelled['label'], ignore),
+            'supervised': self.supervised(logits, labelled['label']),
+            'sgc': self.supervised(labelled_sgc, labelled['label']),
             'classification': losses.classification(class_logits, class_labels),
             'consistency': self.consistency_weight
             * losses.consistency(strong_logits, target, valid, confident),
@@ -184,9 +188,9 @@ class PseudoSeg(Method):
         """Marks the pixels whose pseudo label is probable enough: float32 `[M, h, w]`, 0 or 1."""
         return tf.cast(tf.reduce_max(pseudo_label, axis=-1) >= self.threshold, tf.float32)
 
-    def build_variables(self, crop_size):
-        """See `Method.build_variables`; builds the SGC layers too."""
-        super().build_variables(crop_size)
+    def build_layers(self, crop_size):
+        """See `Method.build_layers`; builds the SGC layers too."""
+        super().build_layers(crop_size)
         features = self.network.features(tf.zeros([1, *crop_size, 3]))
         image_label = tf.zeros([1, self.info.num_image_classes])
         self.activation_and_sgc(features, image_label, tf.ones([1, *crop_size]), training=False)

@@ -1,6 +1,6 @@
 """The baseline: cross-entropy on the labelled images alone (Zou et al., 2021, section 4)."""
 
-from wss import losses, resize
+from wss import resize
 from wss.methods.method import Method
 
 
@@ -13,4 +13,4 @@ class Supervised(Method):
         features = self.network.features(labelled['image'], training=True)
         size = resize.spatial_size(labelled['image'])
         logits = self.network.decode(features, size, training=True)
-        return {'supervised': losses.supervised(logits, labelled['label'], self.info.ignore_value)}
+        return {'supervised': self.supervised(logits, labelled['label'])}
