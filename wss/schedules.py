@@ -4,6 +4,25 @@ import tensorflow as tf
 import tf_keras as keras
 
 
+class Momentum(keras.optimizers.SGD):
+    """SGD with momentum as TensorFlow 1 has it: `m <- momentum * m + g`, `w <- w - rate * m`.
+
+    Keras puts the rate into `m`, so that a rate that falls is late by the memory of `m`. This is
+    also one fused operation a variable, where Keras has six.
+    """
+
+    def update_step(self, gradient, variable):
+        """Applies the gradient of one variable."""
+        velocity = self.momentums[self._index_dict[self._var_key(variable)]]
+        tf.raw_ops.ResourceApplyMomentum(
+            var=variable.handle,
+            accum=velocity.handle,
+            lr=tf.cast(self.learning_rate, variable.dtype),
+            grad=gradient,
+            momentum=tf.cast(self.momentum, variable.dtype),
+        )
+
+
 class SlowStart(keras.optimizers.schedules.LearningRateSchedule):
     """A constant rate at first, then another schedule from its beginning.
 
@@ -52,7 +71,7 @@ def momentum_poly(
     end_learning_rate: float = 0.0,
     slow_start_steps: int = 0,
     slow_start_learning_rate: float = 1e-4,
-) -> keras.optimizers.Optimizer:
+) -> Momentum:
     """Makes SGD with momentum and the poly schedule.
 
     The rate of a step is `(lr - end) * (1 - step / steps) ** power + end`. With a slow start the
@@ -91,4 +110,4 @@ def momentum_poly(
     )
     if slow_start_steps:
         rate = SlowStart(slow_start_steps, slow_start_learning_rate, rate)
-    return keras.optimizers.SGD(rate, momentum=momentum)
+    return Momentum(rate, momentum=momentum)

@@ -88,14 +88,16 @@ class Method(keras.Model):
         """Applies one update; returns this step's losses, their sum and the gradient's L2 norm."""
         with tf.GradientTape() as tape:
             values = self.compute_losses(data['labelled'], data.get('unlabelled'))
-            if self.weight_decay:
-                kernels = self.network.decayed_kernels()
-                values['weight_decay'] = losses.weight_decay(kernels, self.weight_decay)
-            total = tf.add_n(list(values.values()))
             # Gradients are summed over replicas, losses are means over one replica's batch.
-            scaled = total / tf.distribute.get_strategy().num_replicas_in_sync
+            replicas = tf.distribute.get_strategy().num_replicas_in_sync
+            scaled = tf.add_n(list(values.values())) / replicas
         variables = self.trainable_variables
         gradients = tape.gradient(scaled, variables)
+        if self.weight_decay:
+            kernels = self.network.decayed_kernels()
+            values['weight_decay'] = losses.weight_decay(kernels, self.weight_decay)
+            gradients = self._add_decay(gradients, variables, kernels, replicas)
+        total = tf.add_n(list(values.values()))
         norm = tf.linalg.global_norm([g for g in gradients if g is not None])
         multipliers = self._gradient_multipliers(variables)
         self.optimizer.apply_gradients(
@@ -105,6 +107,19 @@ class Method(keras.Model):
         )
         self._update_averages(variables)
         return {**values, 'loss': total, 'gradient_norm': norm}
+
+    def _add_decay(self, gradients, variables, kernels, replicas):
+        """Adds the gradient of the weight decay, `weight_decay * w`, without a backward pass."""
+        decayed = {kernel.ref() for kernel in kernels}
+        factor = self.weight_decay / replicas
+
+        def add(gradient, variable):
+            if variable.ref() not in decayed:
+                return gradient
+            decay = factor * variable
+            return decay if gradient is None else gradient + decay
+
+        return [add(g, v) for g, v in zip(gradients, variables, strict=True)]
 
     def _gradient_multipliers(self, variables):
         """Returns the factors of the gradients of variables, which the update asks for."""

@@ -4,6 +4,69 @@ import tensorflow as tf
 import tf_keras as keras
 
 
+def taps_in_reach(kernel: tf.Tensor, rate: int, size) -> tf.Tensor:
+    """Leaves out the taps of an atrous kernel that see nothing but padding on a small map.
+
+    The tap in row `i` looks `(i - k // 2) * rate` rows away, which lies outside of a map of as many
+    rows or fewer, at whatever pixel the kernel stands.
+
+    Args:
+        kernel: `[k, k, ...]`, `k` odd.
+        rate: Atrous rate; the stride is 1 and the padding 0 all around ("same").
+        size: `(H, W)` of the map, integers, or None where one is not known.
+
+    Returns:
+        `[k', k'', ...]`, odd and of the same centre, with which the result is the same.
+    """
+    for axis, side in enumerate(size):
+        half = kernel.shape[axis] // 2
+        kept = half if side is None else min(half, (side - 1) // rate)
+        if kept < half:
+            rows = slice(half - kept, half + kept + 1)
+            kernel = kernel[rows] if axis == 0 else kernel[:, rows]
+    return kernel
+
+
+class _Convolution(keras.layers.Conv2D):
+    """Convolution without the work that leaves no trace in its result."""
+
+    def convolution_op(self, inputs, kernel):
+        if self.strides == (1, 1) and self.dilation_rate != (1, 1):
+            kernel = taps_in_reach(kernel, self.dilation_rate[0], inputs.shape[1:3])
+        if kernel.shape[:2] != (1, 1):
+            return super().convolution_op(inputs, kernel)
+        # A matrix product takes half the time of a 1x1 convolution in the backward pass of a CPU.
+        stride = self.strides[0]
+        maps = inputs[:, ::stride, ::stride] if stride > 1 else inputs
+        kernel = tf.reshape(kernel, kernel.shape[2:])
+        pixels = tf.matmul(tf.reshape(maps, [-1, maps.shape[-1]]), kernel)
+        return tf.reshape(pixels, [*_shape(maps)[:3], kernel.shape[1]])
+
+
+class _DepthwiseConvolution(keras.layers.DepthwiseConv2D):
+    """Depthwise convolution without the work that leaves no trace in its result."""
+
+    def call(self, inputs):
+        kernel = tf.convert_to_tensor(self.depthwise_kernel)
+        if self.strides == (1, 1) and self.dilation_rate != (1, 1):
+            kernel = taps_in_reach(kernel, self.dilation_rate[0], inputs.shape[1:3])
+        if kernel.shape[:2] == (1, 1):
+            return inputs * tf.reshape(kernel, [-1])
+        return tf.nn.depthwise_conv2d(
+            inputs,
+            kernel,
+            [1, *self.strides, 1],
+            self.padding.upper(),
+            dilations=self.dilation_rate,
+        )
+
+
+def _shape(maps):
+    """The shape, integers where it is known."""
+    known, dynamic = maps.shape.as_list(), tf.shape(maps)
+    return [dynamic[i] if side is None else side for i, side in enumerate(known)]
+
+
 class ConvBatchNorm(keras.layers.Layer):
     """Convolution without bias, batch norm and, if asked, ReLU.
 
@@ -46,11 +109,11 @@ class ConvBatchNorm(keras.layers.Layer):
             'name': 'convolution',
         }
         if filters is None:
-            self.convolution = keras.layers.DepthwiseConv2D(
+            self.convolution = _DepthwiseConvolution(
                 kernel_size, depthwise_initializer='he_normal', **options
             )
         else:
-            self.convolution = keras.layers.Conv2D(
+            self.convolution = _Convolution(
                 filters, kernel_size, kernel_initializer='he_normal', **options
             )
         self.batch_norm = keras.layers.BatchNormalization(
