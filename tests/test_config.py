@@ -33,6 +33,12 @@ def test_files_are_found_from_any_folder(tmp_path, monkeypatch):
         ('Views.crop_size = (97,)', r'crop_size is \(97,\), but must be a tuple of 2: an int, an'),
         ('PseudoSeg.calibrate = 1', r'calibrate is 1, but must be True or False'),
         ('width = 2.5\nrun.steps = %width', r'run\.steps is 2\.5, but must be an int'),
+        ("n = 'a'\nShapes.counts = {'val': %n}", r"counts is \{'val': 'a'\}, but must be"),
+        ('width = 2\nrun.steps = %widht', r'uses %widht, which nothing .* mean width'),
+        ('Views.scales = (1.0, %N)', r'uses %N, which nothing defines; add a line N = value'),
+        ('a = %b\nb = %a\nrun.steps = %a', r'%name is defined by itself'),
+        ('run.steps = %gin.REQUIRED', r'The configuration must set run\.steps'),
+        ('run.make_views = @Views()', r'make_views is @.*Views\(\), .* without parentheses'),
     ],
 )
 def test_mistakes_in_settings(param, message):
@@ -62,7 +68,9 @@ def test_mistakes_in_files_are_said_with_their_place(tmp_path, line, message):
     assert '\n' not in str(raised.value)
 
 
-def test_missing_files():
+def test_missing_files(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r'gin file .* does not exist or is a folder'):
+        config.parse([str(tmp_path)])
     with pytest.raises(FileNotFoundError, match=r'The gin file nowhere\.gin does not exist'):
         config.parse(['nowhere.gin'])
     with pytest.raises(FileNotFoundError, match='nowhere is not the folder of a run'):

@@ -59,7 +59,9 @@ for _place in _PLACES:
     gin.add_config_file_search_path(str(_place))
 # gin's own readers also look for packages, and fail where a folder `datasets` of the user's passes
 # for the package that an include of `datasets/shapes.gin` names. This one reads `gs://` too.
-gin.config._FILE_READERS[:] = [(tf.io.gfile.GFile, tf.io.gfile.exists)]
+gin.config._FILE_READERS[:] = [
+    (tf.io.gfile.GFile, lambda path: tf.io.gfile.exists(path) and not tf.io.gfile.isdir(path))
+]
 gin.config.register_finalize_hook(config_checks.check_types)
 
 
