@@ -61,7 +61,7 @@ def training_batches(
         ValueError: If a stream has no example, labelled examples have no label map, or a number is
             out of range.
     """
-    _check_whole('labelled_batch_size', labelled_batch_size, 1)
+    _check_whole('run.labelled_batch_size', labelled_batch_size, 1)
     _check_whole('first_step', first_step, 0)
     _check_whole('cache_bytes', cache_bytes, 0)
     _check_whole('workers', workers, 1)
@@ -71,7 +71,7 @@ def training_batches(
             'The labelled examples have no label maps; name a split or a list with masks.'
         )
     if unlabelled is not None:
-        _check_whole('unlabelled_batch_size', unlabelled_batch_size, 1)
+        _check_whole('run.unlabelled_batch_size', unlabelled_batch_size, 1)
         _check_examples(unlabelled, 'unlabelled')
 
     sources = {'labelled': (labelled, labelled_batch_size, views.labelled)}
@@ -116,7 +116,7 @@ def evaluation_batches(
         ValueError: If there is no example, the batch size is below 1 or an image is larger than
             `size`.
     """
-    _check_whole('batch_size', batch_size, 1)
+    _check_whole('run.evaluation_batch_size', batch_size, 1)
     _check_examples(examples, 'evaluation')
     size = tuple(size)
     if any(largest > side for largest, side in zip(examples.max_size, size, strict=True)):
