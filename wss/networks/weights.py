@@ -21,8 +21,21 @@ def save(network, path: str | os.PathLike, parts: tuple[str, ...] = _PARTS) -> N
         network: The network, built.
         path: File to write, local or `gs://`.
         parts: Names of layers of the network, such as `backbone`.
+
+    Raises:
+        ValueError: If the network lacks a part, or a weight is beyond the range of float16.
     """
-    arrays = {name: v.numpy().astype(np.float16) for name, v in _variables(network, parts).items()}
+    with np.errstate(over='ignore'):
+        arrays = {
+            name: variable.numpy().astype(np.float16)
+            for name, variable in _variables(network, parts).items()
+        }
+    for name, array in arrays.items():
+        if not np.all(np.isfinite(array)):
+            raise ValueError(
+                f'{name} has values that are beyond the range of float16 (65504) or not finite, '
+                f'so {path} was not written; export weights of another run or checkpoint.'
+            )
     content = io.BytesIO()  # NumPy seeks while it writes, which `gs://` files cannot.
     np.savez_compressed(content, **arrays)
     with tf.io.gfile.GFile(path, 'wb') as file:
