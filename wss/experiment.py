@@ -275,7 +275,8 @@ def _unlabelled(dataset, method, split, list_file, left_out) -> Examples | None:
 
 
 def _narrowed(examples, list_file):
+    known = (*examples.ids, *examples.skipped)
     try:
-        return examples.select(splits.match_ids(splits.read_ids(list_file), examples.ids))
+        return examples.select(splits.match_ids(splits.read_ids(list_file), known))
     except ValueError as error:
         raise ValueError(f'The list {list_file} does not fit the dataset: {error}') from error
