@@ -33,6 +33,15 @@ def _silent_stderr():
         os.close(kept)
 
 
+def _say_stopped(kind, error, trace):
+    """Takes the place of the trace that Ctrl-C would print outside of `run_main`."""
+    if not issubclass(kind, KeyboardInterrupt):
+        return sys.__excepthook__(kind, error, trace)
+    print('\nStopped.', file=sys.stderr)
+    sys.exit(130)
+
+
+sys.excepthook = _say_stopped  # The import of TensorFlow and of the library takes seconds.
 os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '3')
 with _silent_stderr():
     # TensorFlow 2.20 and up greets on import whatever the level.
@@ -44,7 +53,6 @@ GIN_PARAM = flags.DEFINE_multi_string(
     [],
     "A setting that takes precedence over those of the files, such as 'run.steps = 9'.",
 )
-CHECKPOINT = flags.DEFINE_enum('checkpoint', 'best', ['best', 'last'], 'Which weights to use.')
 
 _PACKAGE = pathlib.Path(__file__).resolve().parent
 # `gin_configs` lies beside the package in the repository and inside it when installed. Found from
@@ -63,6 +71,11 @@ gin.config._FILE_READERS[:] = [
     (tf.io.gfile.GFile, lambda path: tf.io.gfile.exists(path) and not tf.io.gfile.isdir(path))
 ]
 gin.config.register_finalize_hook(config_checks.check_types)
+
+
+def define_checkpoint_flag() -> flags.FlagHolder:
+    """Defines --checkpoint for a binary that uses a trained run."""
+    return flags.DEFINE_enum('checkpoint', 'best', ['best', 'last'], 'Which weights to use.')
 
 
 def parse(files: Sequence[str], params: Sequence[str] = ()) -> None:
