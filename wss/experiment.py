@@ -5,7 +5,7 @@ import os
 from collections.abc import Callable
 from typing import Any
 
-from wss import evaluation, pipeline, prediction, runtime, training
+from wss import evaluation, pipeline, prediction, runtime, selection, training
 from wss.datasets import splits
 from wss.datasets.info import DatasetInfo, Examples
 
@@ -159,9 +159,13 @@ def run(
     config_text = task.config_text() if callable(task.config_text) else task.config_text
     runtime.check_workdir(workdir, config_text)
 
-    labelled = _labelled(dataset, labelled_split, labelled_list, labelled_count, labelled_seed)
+    labelled = selection.labelled_examples(
+        dataset, labelled_split, labelled_list, labelled_count, labelled_seed
+    )
     left_out = labelled.ids if exclude_labelled else ()
-    unlabelled = _unlabelled(dataset, method, unlabelled_split, unlabelled_list, left_out)
+    unlabelled = selection.unlabelled_examples(
+        dataset, method, unlabelled_split, unlabelled_list, left_out
+    )
     padding_value = method.network.backbone.padding_value
 
     def make_batches(first_step, **options):
@@ -242,41 +246,3 @@ def _make_method(make_network, make_method, make_optimizer, steps, info: Dataset
 
 def _evaluation_size(examples: Examples, method) -> tuple[int, int]:
     return pipeline.evaluation_size(examples.max_size, method.network.backbone.output_stride)
-
-
-def _labelled(dataset, split, list_file, count, seed) -> Examples:
-    examples = dataset.examples(split)
-    if list_file is not None:
-        examples = _narrowed(examples, list_file)
-    if count is not None:
-        examples = examples.select(splits.draw(examples.ids, count, seed))
-    return examples
-
-
-def _unlabelled(dataset, method, split, list_file, left_out) -> Examples | None:
-    """Returns the unlabelled examples if the method learns from them."""
-    if not method.needs_unlabelled:
-        return None
-    examples = dataset.examples(split, labels='available')
-    if method.needs_image_labels and not examples.has_image_label:
-        # Weak labels come from masks where the dataset gives none, so every image must have one.
-        examples = dataset.examples(split, labels='required')
-    if list_file is not None:
-        examples = _narrowed(examples, list_file)
-    left_out = set(left_out)
-    ids = [name for name in examples.ids if name not in left_out]
-    if not ids:
-        raise ValueError(
-            f'No unlabelled image is left: all {len(examples)} of split {split!r} are labelled. '
-            'Name another run.unlabelled_split, draw fewer labelled images '
-            '(run.labelled_count) or leave out run.exclude_labelled.'
-        )
-    return examples if len(ids) == len(examples) else examples.select(ids)
-
-
-def _narrowed(examples, list_file):
-    known = (*examples.ids, *examples.skipped)
-    try:
-        return examples.select(splits.match_ids(splits.read_ids(list_file), known))
-    except ValueError as error:
-        raise ValueError(f'The list {list_file} does not fit the dataset: {error}') from error
