@@ -56,7 +56,7 @@ def load(network, path: str, parts: tuple[str, ...] = ('backbone',)) -> None:
     """
     shipped = _SHIPPED / path
     found = path if tf.io.gfile.exists(path) else str(shipped)
-    if not tf.io.gfile.exists(found):
+    if not tf.io.gfile.exists(found) or tf.io.gfile.isdir(found):
         names = ', '.join(sorted(file.name for file in _SHIPPED.glob('*.npz')))
         raise FileNotFoundError(
             f'There is no weights file {path}; name a file, or one of those that come with the '
@@ -98,7 +98,7 @@ def _variables(network, parts) -> dict[str, tf.Variable]:
     named = {}
     for part in parts:
         layer = getattr(network, part, None)
-        if layer is None:
+        if not isinstance(layer, tf.Module):
             raise ValueError(f'The network has no part {part!r}; weights are of {_PARTS}.')
         for variable in layer.variables:
             inside = variable.name.rsplit(f'{layer.name}/', 1)[-1].removesuffix(':0')
