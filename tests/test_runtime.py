@@ -71,6 +71,14 @@ def test_checkpoints_that_are_missing_damaged_or_of_another_network(tmp_path):
         saved.restore('last')
 
 
+@pytest.mark.parametrize('content', [b'', b'\xff\xff'])
+def test_a_damaged_list_of_checkpoints(tmp_path, content):
+    runtime.Checkpoints(tmp_path, make_model()).save_last(1)
+    (tmp_path / 'checkpoints' / 'last' / 'checkpoint').write_bytes(content)
+    with pytest.raises(ValueError, match=r'last holds checkpoints, but its file `checkpoint`'):
+        runtime.Checkpoints(tmp_path, make_model())
+
+
 def test_a_description_comes_back(tmp_path):
     info = DatasetInfo('x', ('a', 'b'), ((0, 0, 0), (1, 2, 3)), False, 254)
     runtime.write_description(tmp_path, info, (65, 97))

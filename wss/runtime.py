@@ -38,6 +38,9 @@ class Checkpoints:
     Args:
         workdir: Folder of the run; checkpoints lie in `checkpoints/last` and `checkpoints/best`.
         method: Method whose variables exist already (`build_variables`).
+
+    Raises:
+        ValueError: If the file that lists the checkpoints is damaged.
     """
 
     def __init__(self, workdir: str | os.PathLike, method: keras.Model):
@@ -48,9 +51,7 @@ class Checkpoints:
             method=method, step=self.step, best_step=self.best_step, best_miou=self.best_miou
         )
         self._managers = {
-            which: tf.train.CheckpointManager(
-                self._checkpoint, os.path.join(workdir, _CHECKPOINTS, which), max_to_keep=kept
-            )
+            which: _manager(self._checkpoint, os.path.join(workdir, _CHECKPOINTS, which), kept)
             for which, kept in (('last', 2), ('best', 1))
         }
 
@@ -79,10 +80,7 @@ class Checkpoints:
         if manager.latest_checkpoint is not None:
             return True
         if tf.io.gfile.glob(os.path.join(manager.directory, 'ckpt-*.index')):
-            raise ValueError(
-                f'{manager.directory} holds checkpoints, but its file `checkpoint`, which names '
-                'the latest, is missing or damaged; restore that file, or move the folder away.'
-            )
+            raise ValueError(_lost(manager.directory))
         return False
 
     def restore(self, which: str) -> int:
@@ -115,6 +113,20 @@ class Checkpoints:
             reason = str(error).splitlines()[0]
             raise ValueError(f'Checkpoint {path} is damaged or cut off: {reason}') from error
         return int(self.step)
+
+
+def _manager(checkpoint, folder, kept):
+    try:
+        return tf.train.CheckpointManager(checkpoint, folder, max_to_keep=kept)
+    except ValueError as error:  # The list of checkpoints is empty or no text.
+        raise ValueError(_lost(folder)) from error
+
+
+def _lost(folder):
+    return (
+        f'{folder} holds checkpoints, but its file `checkpoint`, which names the latest, is '
+        'missing or damaged; restore that file, or move the folder away.'
+    )
 
 
 def write_json(path: str | os.PathLike, value) -> None:
