@@ -161,6 +161,7 @@ def test_streams_draw_apart():
         ({'labelled': make_examples(2, has_label=False)}, 'no label maps'),
         ({'labelled_batch_size': 0}, r'^run\.labelled_batch_size = 0'),
         ({'unlabelled_batch_size': -1}, r'^run\.unlabelled_batch_size = -1'),
+        ({'labelled_batch_size': 10**8}, r'^run\.labelled_batch_size = 10+: it must be at most'),
         ({'labelled_batch_size': 2.0}, 'labelled_batch_size = 2.0'),
         ({'first_step': -1}, 'first_step = -1'),
     ],
