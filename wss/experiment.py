@@ -144,7 +144,7 @@ def run(
         return _load(workdir, task, make)[0]
     if isinstance(task, Predict):
         return _predict(workdir, task, make)
-    dataset = make_dataset()
+    dataset = _fitting(make_dataset(), 'make_dataset', 'examples')
     if isinstance(task, Evaluate):
         split = task.split or validation_split
         if split is None:
@@ -152,7 +152,7 @@ def run(
         return _evaluate(workdir, task, make, dataset, split, evaluation_batch_size)
 
     schedule = training.Schedule(steps, evaluate_every, checkpoint_every, log_every, picture_every)
-    views = make_views()
+    views = _fitting(make_views(), 'make_views', 'crop_size')
     method = make(dataset.info, views.crop_size)
     if initial_weights is not None:
         initial_weights(method.network)
@@ -236,12 +236,22 @@ def _make_method(make_network, make_method, make_optimizer, steps, info: Dataset
         network = make_network(
             num_classes=info.num_classes, num_image_classes=info.num_image_classes
         )
-        network.check_crop_size(crop_size)
-        method = make_method(network, info)
+        _fitting(network, 'make_network', 'check_crop_size').check_crop_size(crop_size)
+        method = _fitting(make_method(network, info), 'make_method', 'compute_losses')
         method.build_variables(crop_size)
         method.compile(optimizer=make_optimizer(steps=steps))
         method.optimizer.build(method.trainable_variables)
     return method
+
+
+def _fitting(part, setting, attribute):
+    """Returns a part, if it is of the kind that a setting is for."""
+    if not hasattr(part, attribute):
+        raise ValueError(
+            f'run.{setting} makes a {type(part).__name__}, which is of another kind: it has no '
+            f'{attribute}; name another in its place.'
+        )
+    return part
 
 
 def _evaluation_size(examples: Examples, method) -> tuple[int, int]:
