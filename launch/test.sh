@@ -3,7 +3,8 @@
 #
 #   ./launch/test.sh                         all tests on the reference stack (.venv)
 #   ./launch/test.sh --stack next            the same on the newer TensorFlow (.venv-next)
-#   ./launch/test.sh tests/test_losses.py    further arguments are pytest's
+#   ./launch/test.sh tests/test_losses.py    further arguments are pytest's; paths start from the
+#                                            folder that this is started in, else the repository
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/environment.sh"
 
@@ -13,6 +14,10 @@ while [ $# -gt 0 ]; do
     case "$1" in
         --stack) [ $# -gt 1 ] || fail "--stack wants a name: 'reference' or 'next'."; stack="$2"; shift 2 ;;
         --stack=*) stack="${1#--stack=}"; shift ;;
+        /* | -*) arguments+=("$1"); shift ;;
+        */* | *.py*)  # A path, if it is there: pytest runs in the repository.
+            if [ -e "${1%%::*}" ]; then arguments+=("$PWD/$1"); else arguments+=("$1"); fi
+            shift ;;
         *) arguments+=("$1"); shift ;;
     esac
 done

@@ -159,6 +159,17 @@ def test_a_run_without_configuration_is_refused(folder):
     assert 'give a --gin_file' in refused(start(folder, 'train', '--workdir', 'new'))
 
 
+def test_a_stop_during_the_imports_is_one_line():
+    result = subprocess.run(
+        [sys.executable, '-c', 'from wss import config; raise KeyboardInterrupt'],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (result.returncode, result.stderr) == (130, '\nStopped.\n')
+
+
 def test_flags_are_checked(folder):
     result = start(folder, 'train')
     assert result.returncode == 1
@@ -167,6 +178,9 @@ def test_flags_are_checked(folder):
     result = start(folder, 'evaluate', '--workdir', 'run', '--checkpoint', 'newest')
     assert result.returncode == 1
     assert 'best|last' in result.stderr
+    result = start(folder, 'train', '--workdir', 'new', '--checkpoint', 'last')
+    assert result.returncode == 1
+    assert "Unknown command line flag 'checkpoint'" in result.stderr
     assert "Unexpected argument 'run.steps=3'" in refused(
         start(folder, 'train', '--workdir', 'new', 'run.steps=3')
     )

@@ -1,8 +1,10 @@
 """Reading of gin files: what is found, and what is said about mistakes."""
 
 import pathlib
+import re
 
 import pytest
+import tensorflow as tf
 
 from wss import config, experiment
 
@@ -33,6 +35,12 @@ def test_files_are_found_from_any_folder(tmp_path, monkeypatch):
         ('Views.crop_size = (97,)', r'crop_size is \(97,\), but must be a tuple of 2: an int, an'),
         ('PseudoSeg.calibrate = 1', r'calibrate is 1, but must be True or False'),
         ('width = 2.5\nrun.steps = %width', r'run\.steps is 2\.5, but must be an int'),
+        ("n = 'a'\nShapes.counts = {'val': %n}", r"counts is \{'val': 'a'\}, but must be"),
+        ('width = 2\nrun.steps = %widht', r'uses %widht, which nothing .* mean width'),
+        ('Views.scales = (1.0, %N)', r'uses %N, which nothing defines; add a line N = value'),
+        ('a = %b\nb = %a\nrun.steps = %a', r'%name is defined by itself'),
+        ('run.steps = %gin.REQUIRED', r'The configuration must set run\.steps'),
+        ('run.make_views = @Views()', r'make_views is @.*Views\(\), .* without parentheses'),
     ],
 )
 def test_mistakes_in_settings(param, message):
@@ -62,7 +70,9 @@ def test_mistakes_in_files_are_said_with_their_place(tmp_path, line, message):
     assert '\n' not in str(raised.value)
 
 
-def test_missing_files():
+def test_missing_files(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r'gin file .* does not exist or is a folder'):
+        config.parse([str(tmp_path)])
     with pytest.raises(FileNotFoundError, match=r'The gin file nowhere\.gin does not exist'):
         config.parse(['nowhere.gin'])
     with pytest.raises(FileNotFoundError, match='nowhere is not the folder of a run'):
@@ -90,7 +100,44 @@ def test_errors_of_users_are_sentences_and_defects_are_not():
     assert text == 'SmallResNet.output_stride is 7; it can be 8 or 16.'
     assert 'No such file' in sentence(lambda: pathlib.Path('/nowhere/file').read_text())
     assert sentence(lambda: int('x')) is None
+    assert sentence(lambda: tf.function(lambda: tf.ones([2, -3]))()) is None
     assert sentence(lambda: {}['x']) is None
+
+
+def test_memory_that_does_not_suffice():
+    exhausted = tf.errors.ResourceExhaustedError(
+        None,
+        None,
+        'Graph execution error:\n\nOOM when allocating tensor with shape[8,97,3] and type',
+    )
+    for error in (
+        exhausted,
+        MemoryError('Unable to allocate 9 GiB for an array with shape (8, 97, 3)'),
+    ):
+        text = config.user_sentence(error)
+        assert text.startswith('The memory does not suffice (for an array of 8 x 97 x 3 numbers)')
+        assert 'run.labelled_batch_size' in text
+
+
+def test_files_that_tensorflow_cannot_reach(tmp_path):
+    text = sentence(lambda: tf.io.gfile.GFile(str(tmp_path)).read())
+    assert text.startswith('A file cannot be read or written: ') and str(tmp_path) in text
+    full = tf.errors.ResourceExhaustedError(None, None, 'Error:\n/w/ckpt; No space left on device')
+    assert config.user_sentence(full) == 'The disk is full: /w/ckpt; No space left on device.'
+
+
+@pytest.mark.parametrize(
+    ('param', 'message'),
+    [
+        ('run.make_views = @Shapes', 'run.make_views makes a Shapes, which is of another kind'),
+        ('run.make_dataset = @Views', 'run.make_dataset makes a Views, which is of another kind'),
+        ('run.make_network = @Shapes', 'Shapes stands where .* another kind: it takes no num_clas'),
+    ],
+)
+def test_parts_in_the_wrong_place(tmp_path, param, message):
+    config.parse([EXPERIMENT], [param])
+    run = config.configured(experiment.run)
+    assert re.match(message, sentence(lambda: run(tmp_path / 'run', experiment.Train())))
 
 
 def test_settings_that_nothing_uses_are_refused_before_anything_is_written(tmp_path):

@@ -48,6 +48,7 @@ def test_references_fit_where_something_is_made_or_called():
     assert not config_checks.fits(bare, int)
     assert not config_checks.fits(bare, tuple[int, ...])
     assert config_checks.fits(called, int)
+    assert not config_checks.fits(called, collections.abc.Callable[[], int])
 
 
 @pytest.mark.parametrize(

@@ -211,6 +211,7 @@ def test_initial_weights_are_set_before_training(tiny, tmp_path):
     [
         ({'steps': 0}, r'run.steps is 0; it must be 1 or more'),
         ({'evaluate_every': -1}, r'run.evaluate_every is -1'),
+        ({'steps': 10**20}, r'run.steps is 10+; it must be at most'),
         ({'labelled_count': 13}, r'Cannot draw 13 of 12 ids'),
         ({'labelled_split': 'trian'}, r"no split 'trian'; it has train"),
         ({'validation_split': 'test'}, r"no split 'test'"),

@@ -26,7 +26,7 @@ PARTS = {
 # Each of these lines knows the lines before it.
 LAYERS = [
     PARTS,
-    {'pipeline', 'methods', 'runtime'},
+    {'pipeline', 'methods', 'runtime', 'selection'},
     {'evaluation', 'prediction'},
     {'callbacks'},
     {'training'},

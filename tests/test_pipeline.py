@@ -159,8 +159,9 @@ def test_streams_draw_apart():
         ({'labelled': make_examples(0)}, 'no labelled examples'),
         ({'unlabelled': make_examples(0)}, 'no unlabelled examples'),
         ({'labelled': make_examples(2, has_label=False)}, 'no label maps'),
-        ({'labelled_batch_size': 0}, 'labelled_batch_size = 0'),
-        ({'unlabelled_batch_size': -1}, 'unlabelled_batch_size = -1'),
+        ({'labelled_batch_size': 0}, r'^run\.labelled_batch_size = 0'),
+        ({'unlabelled_batch_size': -1}, r'^run\.unlabelled_batch_size = -1'),
+        ({'labelled_batch_size': 10**8}, r'^run\.labelled_batch_size = 10+: it must be at most'),
         ({'labelled_batch_size': 2.0}, 'labelled_batch_size = 2.0'),
         ({'first_step': -1}, 'first_step = -1'),
     ],
@@ -214,7 +215,7 @@ def test_evaluation_shapes_are_static_and_labels_may_be_missing():
 def test_evaluation_refuses_larger_images_and_bad_numbers():
     with pytest.raises(ValueError, match=r'5 x 5 .*evaluation size 5 x 4'):
         pipeline.evaluation_batches(make_examples(2), INFO, (5, 4), PADDING, 2)
-    with pytest.raises(ValueError, match='batch_size = 0'):
+    with pytest.raises(ValueError, match=r'^run\.evaluation_batch_size = 0'):
         pipeline.evaluation_batches(make_examples(2), INFO, (5, 5), PADDING, 0)
     with pytest.raises(ValueError, match='no evaluation examples'):
         pipeline.evaluation_batches(make_examples(0), INFO, (5, 5), PADDING, 1)

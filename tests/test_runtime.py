@@ -1,3 +1,5 @@
+import json
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -69,16 +71,49 @@ def test_checkpoints_that_are_missing_damaged_or_of_another_network(tmp_path):
         saved.restore('last')
 
 
+@pytest.mark.parametrize('content', [b'', b'\xff\xff'])
+def test_a_damaged_list_of_checkpoints(tmp_path, content):
+    runtime.Checkpoints(tmp_path, make_model()).save_last(1)
+    (tmp_path / 'checkpoints' / 'last' / 'checkpoint').write_bytes(content)
+    with pytest.raises(ValueError, match=r'last holds checkpoints, but its file `checkpoint`'):
+        runtime.Checkpoints(tmp_path, make_model())
+
+
 def test_a_description_comes_back(tmp_path):
     info = DatasetInfo('x', ('a', 'b'), ((0, 0, 0), (1, 2, 3)), False, 254)
     runtime.write_description(tmp_path, info, (65, 97))
     assert runtime.read_description(tmp_path) == (info, (65, 97))
 
 
-@pytest.mark.parametrize('content', ['', '{}', '[1]', '{"evaluation_size": 3}'])
+@pytest.mark.parametrize('content', ['', '{}', 'null', '[1]', '{"evaluation_size": 3}', '\xff'])
 def test_a_damaged_description_is_named(tmp_path, content):
     (tmp_path / 'dataset.json').write_text(content)
     with pytest.raises(ValueError, match=r'dataset\.json is damaged'):
+        runtime.read_description(tmp_path)
+
+
+@pytest.mark.parametrize(
+    'change',
+    [
+        {'name': None},
+        {'class_names': 'ab'},
+        {'class_names': ['a', 'a']},
+        {'colours': [[0, 0, 0], [0, 0, 256]]},
+        {'colours': None},
+        {'has_background': 'no'},
+        {'ignore_value': '255'},
+        {'evaluation_size': [65, 97.5]},
+        {'evaluation_size': [65]},
+        {'evaluation_size': [0, 65]},
+        {'another': 1},
+    ],
+)
+def test_a_description_with_wrong_values_is_damaged(tmp_path, change):
+    info = DatasetInfo('x', ('a', 'b'), ((0, 0, 0), (1, 2, 3)))
+    runtime.write_description(tmp_path, info, (65, 97))
+    path = tmp_path / 'dataset.json'
+    path.write_text(json.dumps(json.loads(path.read_text()) | change))
+    with pytest.raises(ValueError, match=r'dataset\.json is damaged: .*; restore it'):
         runtime.read_description(tmp_path)
 
 

@@ -33,6 +33,15 @@ def _silent_stderr():
         os.close(kept)
 
 
+def _say_stopped(kind, error, trace):
+    """Takes the place of the trace that Ctrl-C would print outside of `run_main`."""
+    if not issubclass(kind, KeyboardInterrupt):
+        return sys.__excepthook__(kind, error, trace)
+    print('\nStopped.', file=sys.stderr)
+    sys.exit(130)
+
+
+sys.excepthook = _say_stopped  # The import of TensorFlow and of the library takes seconds.
 os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '3')
 with _silent_stderr():
     # TensorFlow 2.20 and up greets on import whatever the level.
@@ -44,7 +53,6 @@ GIN_PARAM = flags.DEFINE_multi_string(
     [],
     "A setting that takes precedence over those of the files, such as 'run.steps = 9'.",
 )
-CHECKPOINT = flags.DEFINE_enum('checkpoint', 'best', ['best', 'last'], 'Which weights to use.')
 
 _PACKAGE = pathlib.Path(__file__).resolve().parent
 # `gin_configs` lies beside the package in the repository and inside it when installed. Found from
@@ -59,8 +67,15 @@ for _place in _PLACES:
     gin.add_config_file_search_path(str(_place))
 # gin's own readers also look for packages, and fail where a folder `datasets` of the user's passes
 # for the package that an include of `datasets/shapes.gin` names. This one reads `gs://` too.
-gin.config._FILE_READERS[:] = [(tf.io.gfile.GFile, tf.io.gfile.exists)]
+gin.config._FILE_READERS[:] = [
+    (tf.io.gfile.GFile, lambda path: tf.io.gfile.exists(path) and not tf.io.gfile.isdir(path))
+]
 gin.config.register_finalize_hook(config_checks.check_types)
+
+
+def define_checkpoint_flag() -> flags.FlagHolder:
+    """Defines --checkpoint for a binary that uses a trained run."""
+    return flags.DEFINE_enum('checkpoint', 'best', ['best', 'last'], 'Which weights to use.')
 
 
 def parse(files: Sequence[str], params: Sequence[str] = ()) -> None:
@@ -170,10 +185,25 @@ def user_sentence(error: Exception) -> str | None:
     """Returns what to tell a user about an error, or None if it is a defect of the program."""
     text, *calls = re.split(r'\n +In call to configurable ', str(error))
     text = text.split('\n  No values supplied by Gin')[0]
+    frames = traceback.extract_tb(error.__traceback__)
+    raised_in = pathlib.Path(frames[-1].filename if frames else '')
+    if isinstance(error, tf.errors.OpError):
+        if full := re.search(r'.*No space left on device', text):
+            return f'The disk is full: {full[0].strip()}.'
+        if raised_in.name == 'file_io.py':  # TensorFlow's files, local and `gs://`.
+            return f'A file cannot be read or written: {text.splitlines()[0]}.'
+    if isinstance(error, MemoryError | tf.errors.ResourceExhaustedError):
+        shape = re.search(r'shape ?[\[(]([\d, ]+)', text)
+        what = f' (for an array of {re.sub(", *", " x ", shape[1])} numbers)' if shape else ''
+        return (
+            f'The memory does not suffice{what}; lower the batch sizes (run.labelled_batch_size, '
+            'run.unlabelled_batch_size, run.evaluation_batch_size) or Views.crop_size.'
+        )
     if isinstance(error, OSError | FloatingPointError):
         return text
+    if text.startswith('in user code:'):  # Out of a graph, with a trace in the text.
+        return None
     if isinstance(error, ValueError):
-        raised_in = pathlib.Path(traceback.extract_tb(error.__traceback__)[-1].filename)
         return text if raised_in.resolve().is_relative_to(_PACKAGE) else None
     missing = re.match(r'(\w+)(?:\.__init__)?\(\) missing \d+ required .*?: (.+)', text)
     if (
@@ -184,6 +214,12 @@ def user_sentence(error: Exception) -> str | None:
     ):
         names = ', '.join(f'{missing[1]}.{name}' for name in re.findall(r"'(\w+)'", missing[2]))
         return f'The configuration does not set {names}.'
+    surplus = re.match(r"(\w+)(?:\.__init__)?\(\) got an unexpected keyword argument '(\w+)'", text)
+    if surplus and calls and calls[0].startswith(f"'{surplus[1]}'"):
+        return (
+            f'{surplus[1]} stands where the configuration needs a part of another kind: it takes '
+            f'no {surplus[2]}; name another in its place.'
+        )
     # Errors in the input pipeline come out of TensorFlow with ours inside.
     inner = re.search(r'(?:ValueError|FileNotFoundError|BrokenFileError): (.+)', text)
     if type(error).__module__.startswith('tensorflow') and inner:

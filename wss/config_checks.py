@@ -37,14 +37,16 @@ def fits(value, hint) -> bool:
     """Whether a value of a configuration fits an annotation; True where that cannot be told.
 
     An int counts as float, a list as tuple or sequence, a reference (`@name`) as callable, and
-    what a reference makes (`@name()`) as anything.
+    what a reference makes (`@name()`) as anything but a callable.
     """
     origin, inner = typing.get_origin(hint), typing.get_args(hint)
     if origin in (typing.Union, types.UnionType):
         return any(fits(value, choice) for choice in inner)
     if isinstance(value, gin.config.ConfigurableReference):
+        if value.evaluate:
+            return collections.abc.Callable not in (origin, hint)
         container = origin in (tuple, list, dict, collections.abc.Sequence, collections.abc.Mapping)
-        return value.evaluate or not (hint in _PLAIN_TYPES or container)
+        return not (hint in _PLAIN_TYPES or container)
     if origin is typing.Literal:
         return value in inner
     if hint in (int, float):
@@ -120,6 +122,17 @@ def as_user_error(error: Exception, source: str | None) -> Exception:
         return ValueError(f'A bracket or a text in {source} is not closed.')
     if isinstance(error, UnicodeDecodeError):
         return ValueError(f'The gin file {source} is not UTF-8 text.')
+    if match := re.match(r"No bindings specified for '(.+)/gin\.macro'", text):
+        macros = [name for name in _names(gin.config_str()) if '.' not in name]
+        meant = _meant(match[1], macros)
+        return ValueError(
+            f'A setting uses %{match[1]}, which nothing defines{meant}; add a line '
+            f'{match[1]} = value.'
+        )
+    if isinstance(error, RecursionError) and source is None:
+        return ValueError('A name used as %name is defined by itself; give it a value.')
+    if match := re.match(r'(\S+) set to `%gin\.REQUIRED`', text):
+        return ValueError(f'The configuration must set {match[1]}.')
     if isinstance(error, RecursionError):
         return ValueError(f'The gin file {source} includes itself.')
     if isinstance(error, SyntaxError):
@@ -141,8 +154,8 @@ def as_user_error(error: Exception, source: str | None) -> Exception:
         return ValueError(f'{match[1]} has no {name}{meant}{place}.')
     if match := re.match(r"'(.+)' was not provided by an import statement", text):
         return ValueError(f'Nothing called {match[1]} is imported in the gin file{place}.')
-    if match := re.match(r'Unable to open file: (.+?)\. Searched', text):
-        return FileNotFoundError(f'The gin file {match[1]} does not exist{place}.')
+    if match := re.match(r'Unable to open file: (.*?)\. Searched', text):
+        return FileNotFoundError(f'The gin file {match[1]} does not exist or is a folder{place}.')
     if isinstance(error, ImportError):
         return ValueError(f'A gin file imports what is not there: {text}{place}.')
     return error
@@ -193,6 +206,8 @@ def _without_macros(value, config):
         return value
     if isinstance(value, tuple | list):
         return type(value)(_without_macros(item, config) for item in value)
+    if isinstance(value, dict):
+        return {key: _without_macros(item, config) for key, item in value.items()}
     return value
 
 

@@ -6,6 +6,7 @@ from absl import flags
 
 from wss import config, evaluation, experiment, runtime
 
+CHECKPOINT = config.define_checkpoint_flag()
 SPLIT = flags.DEFINE_string('split', None, 'Split to score; by default the validation split.')
 flags.adopt_module_key_flags(config)
 
@@ -14,7 +15,7 @@ def main() -> None:
     """Prints the scores by class and writes them to the folder of the run."""
     workdir = config.WORKDIR.value
     config.parse_run(workdir, config.GIN_PARAM.value)
-    task = experiment.Evaluate(config.CHECKPOINT.value, SPLIT.value)
+    task = experiment.Evaluate(CHECKPOINT.value, SPLIT.value)
     scores = config.configured(experiment.run)(workdir, task)
     print(evaluation.table(scores))
     name = f'evaluation-{scores["checkpoint"]}-{scores["split"]}.json'

@@ -5,7 +5,7 @@ import os
 from collections.abc import Callable
 from typing import Any
 
-from wss import evaluation, pipeline, prediction, runtime, training
+from wss import evaluation, pipeline, prediction, runtime, selection, training
 from wss.datasets import splits
 from wss.datasets.info import DatasetInfo, Examples
 
@@ -144,7 +144,7 @@ def run(
         return _load(workdir, task, make)[0]
     if isinstance(task, Predict):
         return _predict(workdir, task, make)
-    dataset = make_dataset()
+    dataset = _fitting(make_dataset(), 'make_dataset', 'examples')
     if isinstance(task, Evaluate):
         split = task.split or validation_split
         if split is None:
@@ -152,16 +152,20 @@ def run(
         return _evaluate(workdir, task, make, dataset, split, evaluation_batch_size)
 
     schedule = training.Schedule(steps, evaluate_every, checkpoint_every, log_every, picture_every)
-    views = make_views()
+    views = _fitting(make_views(), 'make_views', 'crop_size')
     method = make(dataset.info, views.crop_size)
     if initial_weights is not None:
         initial_weights(method.network)
     config_text = task.config_text() if callable(task.config_text) else task.config_text
     runtime.check_workdir(workdir, config_text)
 
-    labelled = _labelled(dataset, labelled_split, labelled_list, labelled_count, labelled_seed)
+    labelled = selection.labelled_examples(
+        dataset, labelled_split, labelled_list, labelled_count, labelled_seed
+    )
     left_out = labelled.ids if exclude_labelled else ()
-    unlabelled = _unlabelled(dataset, method, unlabelled_split, unlabelled_list, left_out)
+    unlabelled = selection.unlabelled_examples(
+        dataset, method, unlabelled_split, unlabelled_list, left_out
+    )
     padding_value = method.network.backbone.padding_value
 
     def make_batches(first_step, **options):
@@ -233,50 +237,23 @@ def _make_method(make_network, make_method, make_optimizer, steps, info: Dataset
         network = make_network(
             num_classes=info.num_classes, num_image_classes=info.num_image_classes
         )
-        network.check_crop_size(crop_size)
-        method = make_method(network, info)
+        _fitting(network, 'make_network', 'check_crop_size').check_crop_size(crop_size)
+        method = _fitting(make_method(network, info), 'make_method', 'compute_losses')
         method.build_variables(crop_size)
         method.compile(optimizer=make_optimizer(steps=steps))
         method.optimizer.build(method.trainable_variables)
     return method
 
 
+def _fitting(part, setting, attribute):
+    """Returns a part, if it is of the kind that a setting is for."""
+    if not hasattr(part, attribute):
+        raise ValueError(
+            f'run.{setting} makes a {type(part).__name__}, which is of another kind: it has no '
+            f'{attribute}; name another in its place.'
+        )
+    return part
+
+
 def _evaluation_size(examples: Examples, method) -> tuple[int, int]:
     return pipeline.evaluation_size(examples.max_size, method.network.backbone.output_stride)
-
-
-def _labelled(dataset, split, list_file, count, seed) -> Examples:
-    examples = dataset.examples(split)
-    if list_file is not None:
-        examples = _narrowed(examples, list_file)
-    if count is not None:
-        examples = examples.select(splits.draw(examples.ids, count, seed))
-    return examples
-
-
-def _unlabelled(dataset, method, split, list_file, left_out) -> Examples | None:
-    """Returns the unlabelled examples if the method learns from them."""
-    if not method.needs_unlabelled:
-        return None
-    examples = dataset.examples(split, labels='available')
-    if method.needs_image_labels and not examples.has_image_label:
-        # Weak labels come from masks where the dataset gives none, so every image must have one.
-        examples = dataset.examples(split, labels='required')
-    if list_file is not None:
-        examples = _narrowed(examples, list_file)
-    left_out = set(left_out)
-    ids = [name for name in examples.ids if name not in left_out]
-    if not ids:
-        raise ValueError(
-            f'No unlabelled image is left: all {len(examples)} of split {split!r} are labelled. '
-            'Name another run.unlabelled_split, draw fewer labelled images '
-            '(run.labelled_count) or leave out run.exclude_labelled.'
-        )
-    return examples if len(ids) == len(examples) else examples.select(ids)
-
-
-def _narrowed(examples, list_file):
-    try:
-        return examples.select(splits.match_ids(splits.read_ids(list_file), examples.ids))
-    except ValueError as error:
-        raise ValueError(f'The list {list_file} does not fit the dataset: {error}') from error

@@ -5,6 +5,7 @@ from absl import flags
 from wss import config, experiment, prediction
 from wss.networks import weights
 
+CHECKPOINT = config.define_checkpoint_flag()
 OUT = flags.DEFINE_string('out', None, 'Folder for a SavedModel: images to labels.')
 WEIGHTS = flags.DEFINE_string('weights', None, 'File for backbone and classifier, as float16.')
 flags.adopt_module_key_flags(config)
@@ -16,7 +17,7 @@ def main() -> None:
         raise ValueError('Nothing to export: give --out, --weights or both.')
     workdir = config.WORKDIR.value
     config.parse_run(workdir, config.GIN_PARAM.value)
-    method = config.configured(experiment.run)(workdir, experiment.Load(config.CHECKPOINT.value))
+    method = config.configured(experiment.run)(workdir, experiment.Load(CHECKPOINT.value))
     if WEIGHTS.value:
         weights.save(method.network, WEIGHTS.value)
         print(f'Wrote {WEIGHTS.value}.')

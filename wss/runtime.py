@@ -38,6 +38,9 @@ class Checkpoints:
     Args:
         workdir: Folder of the run; checkpoints lie in `checkpoints/last` and `checkpoints/best`.
         method: Method whose variables exist already (`build_variables`).
+
+    Raises:
+        ValueError: If the file that lists the checkpoints is damaged.
     """
 
     def __init__(self, workdir: str | os.PathLike, method: keras.Model):
@@ -48,9 +51,7 @@ class Checkpoints:
             method=method, step=self.step, best_step=self.best_step, best_miou=self.best_miou
         )
         self._managers = {
-            which: tf.train.CheckpointManager(
-                self._checkpoint, os.path.join(workdir, _CHECKPOINTS, which), max_to_keep=kept
-            )
+            which: _manager(self._checkpoint, os.path.join(workdir, _CHECKPOINTS, which), kept)
             for which, kept in (('last', 2), ('best', 1))
         }
 
@@ -79,10 +80,7 @@ class Checkpoints:
         if manager.latest_checkpoint is not None:
             return True
         if tf.io.gfile.glob(os.path.join(manager.directory, 'ckpt-*.index')):
-            raise ValueError(
-                f'{manager.directory} holds checkpoints, but its file `checkpoint`, which names '
-                'the latest, is missing or damaged; restore that file, or move the folder away.'
-            )
+            raise ValueError(_lost(manager.directory))
         return False
 
     def restore(self, which: str) -> int:
@@ -117,6 +115,20 @@ class Checkpoints:
         return int(self.step)
 
 
+def _manager(checkpoint, folder, kept):
+    try:
+        return tf.train.CheckpointManager(checkpoint, folder, max_to_keep=kept)
+    except ValueError as error:  # The list of checkpoints is empty or no text.
+        raise ValueError(_lost(folder)) from error
+
+
+def _lost(folder):
+    return (
+        f'{folder} holds checkpoints, but its file `checkpoint`, which names the latest, is '
+        'missing or damaged; restore that file, or move the folder away.'
+    )
+
+
 def write_json(path: str | os.PathLike, value) -> None:
     """Writes a value as JSON, local or `gs://`, for people and programs."""
     _write(path, json.dumps(value, indent=2) + '\n')
@@ -145,13 +157,47 @@ def read_description(workdir) -> tuple[DatasetInfo, tuple[int, int]]:
     if not tf.io.gfile.exists(path):
         raise FileNotFoundError(f'{workdir} is not the folder of a run: it has no {_DATASET_FILE}.')
     try:
-        description = json.loads(_read(path))
-        size = tuple(description.pop('evaluation_size'))
-        description['class_names'] = tuple(description['class_names'])
-        description['colours'] = tuple(tuple(colour) for colour in description['colours'])
-        return DatasetInfo(**description), size
-    except (ValueError, KeyError, TypeError) as error:
-        raise ValueError(f'{path} is damaged: {error}') from error
+        return _description(json.loads(_read(path)))
+    except ValueError as error:
+        reason = str(error).rstrip('.')
+        raise ValueError(
+            f'{path} is damaged: {reason}; restore it, or give the folder of another run.'
+        ) from error
+
+
+def _description(content) -> tuple[DatasetInfo, tuple[int, int]]:
+    """Turns the content of `dataset.json` into what `read_description` returns; or ValueError."""
+
+    def whole(value, low, high):
+        return type(value) is int and low <= value <= high
+
+    def sequence(value, fits, length=None):
+        return (
+            isinstance(value, list)
+            and len(value) == (length or len(value))
+            and all(map(fits, value))
+        )
+
+    def colour(value):
+        return sequence(value, lambda v: whole(v, 0, 255), 3)
+
+    rules = {
+        'name': lambda value: isinstance(value, str),
+        'class_names': lambda value: sequence(value, lambda v: isinstance(v, str)),
+        'colours': lambda value: sequence(value, colour),
+        'has_background': lambda value: isinstance(value, bool),
+        'ignore_value': lambda value: whole(value, 0, 255),
+        'evaluation_size': lambda value: sequence(value, lambda v: whole(v, 1, 10**6), 2),
+    }
+    if not isinstance(content, dict) or set(content) != set(rules):
+        raise ValueError(f'it must hold {", ".join(rules)} and nothing else')
+    for name, fits in rules.items():
+        if not fits(content[name]):
+            raise ValueError(f'{name} is {content[name]!r}')
+    size = tuple(content.pop('evaluation_size'))
+    content['class_names'] = tuple(content['class_names'])
+    content['colours'] = tuple(map(tuple, content['colours']))
+    return DatasetInfo(**content), size
 
 
 def check_workdir(workdir: str | os.PathLike, config_text: str) -> None:

@@ -36,6 +36,8 @@ class Schedule:
             least = 1 if field.name in ('steps', 'log_every') else 0
             if value < least:
                 raise ValueError(f'run.{field.name} is {value}; it must be {least} or more.')
+            if value > 10**9:
+                raise ValueError(f'run.{field.name} is {value}; it must be at most {10**9}.')
 
 
 def train(

@@ -262,3 +262,11 @@ def test_a_folder_is_refused_by_name(tmp_path):
 def test_messages_use_the_name_that_is_given():
     with pytest.raises(ValueError, match='Image 7 is not an image'):
         decoding.decode_image(b'nonsense', 'Image 7')
+
+
+def test_a_huge_image_is_too_large_not_damaged():
+    content = png(20000, 10000, 1, 0, [])
+    for read in (decoding.decode_image, decoding.decode_mask, decoding.image_size):
+        with pytest.raises(ValueError, match=r'^x is too large: 200 million pixels') as caught:
+            read(content, 'x')
+        assert not isinstance(caught.value, decoding.BrokenFileError)

@@ -69,3 +69,7 @@ def test_unknown_split_and_bad_numbers():
         Shapes(33, COUNTS).examples('dev')
     with pytest.raises(ValueError, match='size 0'):
         Shapes(0)
+    with pytest.raises(ValueError, match=r'Shapes\.seed is -1'):
+        Shapes(seed=-1)
+    with pytest.raises(ValueError, match='at most 1000000 scenes'):
+        Shapes(counts={'train': 10**12})

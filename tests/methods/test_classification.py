@@ -49,6 +49,7 @@ def test_image_accuracy_by_hand():
     method.reset_scores()
     method.test_step({'image': tf.zeros([3, 33, 33, 3]), 'label': tf.constant(label)})
     np.testing.assert_allclose(method.extra_scores()['image_accuracy'], 0.75)
+    assert method.confusion.counts.numpy().sum() == 2 * 33 * 33
 
 
 def test_the_segmentation_is_the_gated_activation_map():

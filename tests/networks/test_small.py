@@ -35,7 +35,13 @@ def test_padding_normalises_to_zero():
 
 @pytest.mark.parametrize(
     'options, word',
-    [({'output_stride': 4}, 'output_stride is 4'), ({'filters': (16, 16)}, 'four blocks')],
+    [
+        ({'output_stride': 4}, 'output_stride is 4'),
+        ({'filters': (16, 16)}, 'four blocks'),
+        ({'filters': (16, 16, 0, 16)}, '1 or more each'),
+        ({'units': (1, 1, 1, 0)}, '1 or more each'),
+        ({'batch_norm_decay': 2.0}, 'batch_norm_decay is 2.0'),
+    ],
 )
 def test_options_outside_their_range(options, word):
     with pytest.raises(ValueError, match=word):

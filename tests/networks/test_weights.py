@@ -70,12 +70,26 @@ def test_a_part_that_the_file_lacks(tmp_path):
         weights.load(network, path, ('classifier',))
     with pytest.raises(ValueError, match="no part 'head'"):
         weights.load(network, path, ('head',))
+    with pytest.raises(ValueError, match="no part 'variables'"):
+        weights.load(network, path, ('variables',))
+
+
+@pytest.mark.parametrize('value', [7e4, np.nan])
+def test_values_that_float16_cannot_hold_are_refused(tmp_path, value):
+    network = make_network(1)
+    network.backbone.stem.batch_norm.moving_variance.assign([value] + [1.0] * 15)
+    with pytest.raises(ValueError, match=r'^backbone/\S+moving_variance .* range of float16'):
+        weights.save(network, tmp_path / 'weights.npz')
+    assert not (tmp_path / 'weights.npz').exists()
 
 
 def test_a_missing_and_a_damaged_file(tmp_path):
     network = make_network(1)
     with pytest.raises(FileNotFoundError, match=r'no weights file .*nowhere\.npz'):
         weights.load(network, str(tmp_path / 'nowhere.npz'))
+    for folder in ('', str(tmp_path)):
+        with pytest.raises(FileNotFoundError, match='There is no weights file'):
+            weights.load(network, folder)
     damaged = tmp_path / 'damaged.npz'
     damaged.write_bytes(b'PK not really')
     with pytest.raises(ValueError, match='cannot be read'):

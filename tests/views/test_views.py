@@ -31,7 +31,7 @@ def seed(i):
 
 @pytest.mark.parametrize('i', range(12))
 def test_labelled_view_at_scale_1_shows_the_same_pixels(i):
-    views = Views(crop_size=(9, 20), scales=(1.0,))
+    views = Views(crop_size=(9, 20), scales=(1.0,), cutout_half_size=2)
     view = views.labelled(pixels_example(), INFO, PADDING, seed(i))
     image, label, valid = (view[name].numpy() for name in ('image', 'label', 'valid'))
     inside = valid == 1
@@ -45,7 +45,7 @@ def test_labelled_view_at_scale_1_shows_the_same_pixels(i):
 
 @pytest.mark.parametrize('scale', [0.5, 0.75, 1.25, 1.5, 1.75, 2.0])
 def test_labelled_view_at_other_scales_shows_the_same_place(scale):
-    views = Views(crop_size=(9, 20), scales=(scale,))
+    views = Views(crop_size=(9, 20), scales=(scale,), cutout_half_size=2)
     for i in range(4):
         view = views.labelled(pixels_example(), INFO, PADDING, seed(i))
         inside = view['valid'].numpy() == 1
@@ -116,7 +116,7 @@ def test_image_label_of_view_and_of_whole_image():
     assert view['image_label'].shape == (CLASSES,)
     assert view['image_label'].numpy().sum() == 16
     assert (view['label'].numpy() != 255).sum() < 16
-    whole = Views(crop_size=(4, 4), scales=(1.0,), image_labels='image')
+    whole = Views(crop_size=(4, 4), scales=(1.0,), cutout_half_size=4, image_labels='image')
     view = whole.unlabelled(pixels_example(), INFO, PADDING, seed(3))
     assert view['image_label'].numpy().sum() == CLASSES
     view = whole.labelled(pixels_example(), INFO, PADDING, seed(3))
@@ -179,15 +179,20 @@ def test_seed_decides():
         ('scales', ()),
         ('scales', (1.0, 0)),
         ('scales', ('1',)),
+        ('scales', (1.0, -1)),
+        ('scales', (1000,)),
+        ('scales', (1e-9,)),
         ('flip_probability', 1.1),
         ('flip_probability', 'half'),
         ('strong_probability', -0.1),
         ('brightness', -0.1),
         ('contrast', 'much'),
+        ('contrast', 1e400),
         ('saturation', True),
         ('hue', 0.6),
         ('cutout_half_size', -1),
         ('cutout_half_size', 1.5),
+        ('cutout_half_size', 514),
         ('image_labels', 'crop'),
         ('strong', 'equalize'),
     ],

@@ -199,13 +199,14 @@ def list_some(names) -> str:
     return ', '.join(names[:_NAMED]) + (', ...' if len(names) > _NAMED else '')
 
 
-def loader(ids, read, has_label: bool):
+def loader(ids, read, has_label: bool, full: bool):
     """Makes the `load` function of `Examples`.
 
     Args:
         ids: Ids of the examples.
         read: From a position (int) to image uint8 `[H, W, 3]` and label int32 `[H, W]`.
         has_label: Whether examples have a label.
+        full: Whether the check before decoded the files, or read headers alone.
 
     Returns:
         Function from an int64 scalar to an example; can be traced by `tf.data`, where what `read`
@@ -213,10 +214,19 @@ def loader(ids, read, has_label: bool):
     """
     names = tf.constant(ids, tf.string)
 
+    def read_one(index):
+        try:
+            return read(int(index))
+        except decoding.BrokenFileError as error:
+            if full:
+                raise
+            raise decoding.BrokenFileError(
+                f"{error} The check of headers cannot see this; with check = 'full' such files are "
+                'found before training, and left out if skip_broken = True.'
+            ) from error
+
     def load(index):
-        image, label = tf.numpy_function(
-            lambda i: read(int(i)), [index], [tf.uint8, tf.int32], stateful=False
-        )
+        image, label = tf.numpy_function(read_one, [index], [tf.uint8, tf.int32], stateful=False)
         image.set_shape((None, None, 3))
         label.set_shape((None, None))
         example = {'image': image, 'id': tf.gather(names, index)}

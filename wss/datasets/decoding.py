@@ -6,6 +6,7 @@ call it, and may be left out for a path.
 
 import io
 import os
+import re
 
 import numpy as np
 import tensorflow as tf
@@ -160,6 +161,12 @@ def _opened(file, name):
     try:
         image = Image.open(file)
         frames = getattr(image, 'n_frames', 1)
+    except Image.DecompressionBombError as error:
+        pixels = re.search(r'\d+', str(error))[0]
+        raise ValueError(
+            f'{name} is too large: {int(pixels) / 1e6:.0f} million pixels, where '
+            f'{2 * Image.MAX_IMAGE_PIXELS / 1e6:.0f} million can be read; scale it down or cut it.'
+        ) from error
     except Image.UnidentifiedImageError as error:
         raise BrokenFileError(f'{name} is not an image, or its beginning is damaged.') from error
     except Exception as error:

@@ -118,12 +118,13 @@ class Folder:
         heights, widths = zip(*(results[i] for i in good), strict=True)
         kept = [pairs[i] for i in good]
         has_label = any(mask is not None for _, mask in kept)
-        ids = tuple(ids[i] for i in good)
+        kept_ids = tuple(ids[i] for i in good)
         return Examples(
-            ids=ids,
-            load=checks.loader(ids, lambda i: self._read(*kept[i]), has_label),
+            ids=kept_ids,
+            load=checks.loader(kept_ids, lambda i: self._read(*kept[i]), has_label, self._full),
             has_label=has_label,
             max_size=(max(heights), max(widths)),
+            skipped=tuple(sorted(set(ids) - set(kept_ids))),
         )
 
     def _ids(self, split, images):

@@ -73,6 +73,7 @@ class Examples:
         has_label: Whether examples have a `label`.
         max_size: Largest height and largest width in pixels.
         has_image_label: Whether examples have an `image_label` that does not come from a mask.
+        skipped: Ids that the split has but that were left out because their files are damaged.
     """
 
     ids: tuple[str, ...]
@@ -80,6 +81,7 @@ class Examples:
     has_label: bool
     max_size: tuple[int, int]
     has_image_label: bool = False
+    skipped: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -92,6 +94,13 @@ class Examples:
         """
         ids = tuple(ids)
         position = {name: i for i, name in enumerate(self.ids)}
+        skipped = [name for name in ids if name in set(self.skipped)]
+        if skipped:
+            raise ValueError(
+                f'{len(skipped)} ids of the list were left out because their files are damaged '
+                f'(skip_broken), the first: {", ".join(skipped[:5])}. Mend the files, or take '
+                'the ids off the list.'
+            )
         unknown = [name for name in ids if name not in position]
         if unknown:
             raise ValueError(

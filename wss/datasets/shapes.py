@@ -62,7 +62,7 @@ class Shapes:
         seed: Seed of the whole dataset; another seed gives other scenes throughout.
 
     Raises:
-        ValueError: If a number is not positive.
+        ValueError: If a number is not positive, the seed is negative, or a split too large.
     """
 
     def __init__(
@@ -78,6 +78,10 @@ class Shapes:
                 f'Shapes needs positive numbers: size {size}, max_objects {max_objects}, '
                 f'counts {self.counts}.'
             )
+        if max(self.counts.values()) > 10**6:
+            raise ValueError(f'Shapes.counts is {self.counts}; a split has at most {10**6} scenes.')
+        if seed < 0:
+            raise ValueError(f'Shapes.seed is {seed}; it must be 0 or more.')
         self.size = size
         self.max_objects = max_objects
         self.seed = seed

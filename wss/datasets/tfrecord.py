@@ -134,7 +134,9 @@ class TFRecord:
         ids = tuple(record.id for record in records)
         return Examples(
             ids=ids,
-            load=checks.loader(ids, lambda i: self._read(records[i], with_masks), has_label),
+            load=checks.loader(
+                ids, lambda i: self._read(records[i], with_masks), has_label, self._full
+            ),
             has_label=has_label,
             max_size=(max(heights), max(widths)),
         )

@@ -32,15 +32,20 @@ class Classification(Method):
 
     def predict_labels(self, images):
         """See `Method.predict_labels`; classes of the activation map."""
+        return self._activation_labels(images)[0]
+
+    def _activation_labels(self, images):
+        """Returns classes int32 `[N, H, W]` and image-level logits float `[N, K]`."""
         features = self.network.features(images)
-        image_label = grad_cam.predicted_labels(self.network.classify(features))
+        image_logits = self.network.classify(features)
+        image_label = grad_cam.predicted_labels(image_logits)
         last = features[self.network.last_block]
         cam = grad_cam.class_activation(last, self.network.classifier.kernel)
         cam = grad_cam.gate_and_normalise(cam, image_label)
         if self.info.has_background:
             cam = grad_cam.add_background(cam, 1.0)
         cam = resize.bilinear(cam, resize.spatial_size(images))
-        return tf.argmax(cam, axis=-1, output_type=tf.int32)
+        return tf.argmax(cam, axis=-1, output_type=tf.int32), image_logits
 
     @tf.autograph.experimental.do_not_convert
     def test_step(self, data):
@@ -48,12 +53,13 @@ class Classification(Method):
         labels = data['label']
         classes = tf.range(int(self.info.has_background), self.info.num_classes)
         present = tf.reduce_any(labels[..., tf.newaxis] == classes, axis=[1, 2])
-        predicted = self.network.classify(self.network.features(data['image'])) >= 0
+        predicted_labels, image_logits = self._activation_labels(data['image'])
         # Items that only fill the batch have no labelled pixel.
         real = tf.reduce_any(labels != self.info.ignore_value, axis=[1, 2])
-        right = tf.cast(present == predicted, tf.float32)
+        right = tf.cast(present == (image_logits >= 0), tf.float32)
         self.image_accuracy.update_state(right, tf.cast(real, tf.float32)[:, tf.newaxis])
-        return super().test_step(data)
+        self.confusion.update_state(labels, predicted_labels)
+        return {}
 
     def extra_scores(self):
         """Share of right decisions "class c is in the image", over images and classes, in 0..1."""

@@ -75,6 +75,12 @@ class PseudoSeg(Method):
             f'temperature is {temperature}; it must be above 0': temperature <= 0,
             f'threshold is {threshold}; it must be in 0..1': not 0 <= threshold <= 1,
             f'gate_threshold is {gate_threshold}; it must be in 0..1': not 0 <= gate_threshold <= 1,
+            f'monitored_confidence is {monitored_confidence}; it must be in 0..1': (
+                not 0 <= monitored_confidence <= 1
+            ),
+            f'sgc_batch_norm_decay is {sgc_batch_norm_decay}; it must be in 0..1': (
+                not 0 <= sgc_batch_norm_decay <= 1
+            ),
             f'consistency_weight is {consistency_weight}; it must be 0 or more': (
                 consistency_weight < 0
             ),

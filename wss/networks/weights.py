@@ -21,8 +21,21 @@ def save(network, path: str | os.PathLike, parts: tuple[str, ...] = _PARTS) -> N
         network: The network, built.
         path: File to write, local or `gs://`.
         parts: Names of layers of the network, such as `backbone`.
+
+    Raises:
+        ValueError: If the network lacks a part, or a weight is beyond the range of float16.
     """
-    arrays = {name: v.numpy().astype(np.float16) for name, v in _variables(network, parts).items()}
+    with np.errstate(over='ignore'):
+        arrays = {
+            name: variable.numpy().astype(np.float16)
+            for name, variable in _variables(network, parts).items()
+        }
+    for name, array in arrays.items():
+        if not np.all(np.isfinite(array)):
+            raise ValueError(
+                f'{name} has values that are beyond the range of float16 (65504) or not finite, '
+                f'so {path} was not written; export weights of another run or checkpoint.'
+            )
     content = io.BytesIO()  # NumPy seeks while it writes, which `gs://` files cannot.
     np.savez_compressed(content, **arrays)
     with tf.io.gfile.GFile(path, 'wb') as file:
@@ -43,7 +56,7 @@ def load(network, path: str, parts: tuple[str, ...] = ('backbone',)) -> None:
     """
     shipped = _SHIPPED / path
     found = path if tf.io.gfile.exists(path) else str(shipped)
-    if not tf.io.gfile.exists(found):
+    if not tf.io.gfile.exists(found) or tf.io.gfile.isdir(found):
         names = ', '.join(sorted(file.name for file in _SHIPPED.glob('*.npz')))
         raise FileNotFoundError(
             f'There is no weights file {path}; name a file, or one of those that come with the '
@@ -85,7 +98,7 @@ def _variables(network, parts) -> dict[str, tf.Variable]:
     named = {}
     for part in parts:
         layer = getattr(network, part, None)
-        if layer is None:
+        if not isinstance(layer, tf.Module):
             raise ValueError(f'The network has no part {part!r}; weights are of {_PARTS}.')
         for variable in layer.variables:
             inside = variable.name.rsplit(f'{layer.name}/', 1)[-1].removesuffix(':0')

@@ -24,7 +24,15 @@ def class_activation(features: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
 
 
 def predicted_labels(image_logits: tf.Tensor, threshold: float = 0.5) -> tf.Tensor:
-    """Image-level labels `[sigmoid(logit_c) >= threshold]` as float32 `[N, K]` of 0 and 1."""
+    """Predicts image-level labels: `[sigmoid(logit_c) >= threshold]`.
+
+    Args:
+        image_logits: float `[N, K]`.
+        threshold: Probability in [0, 1] from which a class counts as present.
+
+    Returns:
+        float32 `[N, K]` of 0 and 1.
+    """
     return tf.cast(tf.sigmoid(tf.cast(image_logits, tf.float32)) >= threshold, tf.float32)
 
 

@@ -12,6 +12,11 @@ _STARTS = {'glorot': 'glorot_uniform', 'identity': 'identity'}
 def hypercolumn(features: dict[str, tf.Tensor], blocks, size) -> tf.Tensor:
     """Joins block outputs, resized to `size`; last block first, no gradient.
 
+    Args:
+        features: Maps float `[N, h', w', D]` by block, of any sizes and channels.
+        blocks: Keys of the maps to join, first to last.
+        size: Height and width `(h, w)` of the result.
+
     Returns:
         float32 `[N, h, w, sum of channels]`.
     """

@@ -22,13 +22,15 @@ class Views:
 
     Attributes:
         crop_size: Height and width of every view in pixels.
-        scales: Factors by which an image is scaled before the crop, each equally likely.
+        scales: Factors by which an image is scaled before the crop, each equally likely, in
+            0.01..100.
         flip_probability: Probability of a left-right flip.
-        brightness: Strong view: largest addend on 0..1 values.
+        brightness: Strong view: largest addend on 0..1 values; this and the next two at most 10.
         contrast: Strong view: largest departure of the contrast factor from 1.
         saturation: Strong view: largest departure of the saturation factor from 1.
         hue: Strong view: largest turn of the hue, in turns; at most 0.5.
-        cutout_half_size: Strong view: half the side of the CutOut square in pixels; 0 for none.
+        cutout_half_size: Strong view: half the side of the CutOut square in pixels; 0 for none, at
+            most the longer side of the crop.
         strong: Further augmentations of the strong view, by name, after the colours and in this
             order: 'gaussian_blur', 'equalize', 'sharpness'. They need tensorflow-addons.
         strong_probability: Probability of each of `strong`.
@@ -64,17 +66,21 @@ class Views:
             object.__setattr__(self, name, tuple(getattr(self, name)))
         sides = [side for side in self.crop_size if type(side) is int and side > 0]
         check('crop_size', len(sides) == len(self.crop_size) == 2, 'two whole numbers above 0')
-        scales = [scale for scale in self.scales if _number(scale) and scale > 0]
-        check('scales', len(scales) == len(self.scales) > 0, 'one or more numbers above 0')
+        scales = [scale for scale in self.scales if _number(scale) and 0.01 <= scale <= 100]
+        check('scales', len(scales) == len(self.scales) > 0, 'one or more numbers in 0.01..100')
         for name in ('flip_probability', 'strong_probability'):
             value = getattr(self, name)
             check(name, _number(value) and 0 <= value <= 1, 'a probability, 0 to 1')
         for name in ('brightness', 'contrast', 'saturation', 'hue'):
             value = getattr(self, name)
-            check(name, _number(value) and value >= 0, 'a number of 0 or more')
+            check(name, _number(value) and 0 <= value <= 10, 'a number in 0..10')
         check('hue', self.hue <= 0.5, 'at most 0.5 (half a turn)')
         half = self.cutout_half_size
         check('cutout_half_size', type(half) is int and half >= 0, 'a whole number of 0 or more')
+        longest = max(self.crop_size)
+        check(
+            'cutout_half_size', half <= longest, f'at most {longest}, the longer side of crop_size'
+        )
         check('image_labels', self.image_labels in ('view', 'image'), "'view' or 'image'")
         addons.check(self.strong)
 

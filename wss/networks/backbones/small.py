@@ -7,7 +7,16 @@ from wss.networks.layers import ConvBatchNorm
 
 
 class ResidualUnit(keras.layers.Layer):
-    """Two 3x3 convolutions and a shortcut (projected where shape changes), ReLU after the sum."""
+    """Two 3x3 convolutions and a shortcut (projected where shape changes), ReLU after the sum.
+
+    Args:
+        filters: Output channels.
+        stride: Stride of the first convolution and of the shortcut.
+        rate: Atrous rate of the convolutions that have no stride.
+        project: Whether the shortcut is a 1x1 convolution; needed where stride or channels change.
+        decay: Decay of the moving statistics of the batch norms.
+        name: Name of the layer.
+    """
 
     def __init__(self, filters, stride, rate, project, decay, name):
         super().__init__(name=name)
@@ -22,6 +31,7 @@ class ResidualUnit(keras.layers.Layer):
             )
 
     def call(self, maps, training=False):
+        """Returns float `[N, ceil(H / stride), ceil(W / stride), filters]` for `[N, H, W, D]`."""
         residual = self.second(self.first(maps, training=training), training=training)
         if self.shortcut is not None:
             maps = self.shortcut(maps, training=training)
@@ -43,10 +53,11 @@ class SmallResNet(keras.layers.Layer):
         filters: Channels of the four blocks; multiples of 16 run fastest on a CPU.
         units: Residual units of each block.
         output_stride: 8 or 16.
-        batch_norm_decay: Decay of the moving statistics.
+        batch_norm_decay: Decay of the moving statistics, in 0..1.
 
     Raises:
-        ValueError: If `output_stride` is neither 8 nor 16, or there are not four blocks.
+        ValueError: If `output_stride` is neither 8 nor 16, there are not four blocks, or a number
+            is out of range.
     """
 
     padding_value = (127.5, 127.5, 127.5)
@@ -68,6 +79,12 @@ class SmallResNet(keras.layers.Layer):
                 f'SmallResNet has four blocks; filters {filters} and units {units} must have '
                 'four numbers each.'
             )
+        if min(*filters, *units) < 1:
+            raise ValueError(
+                f'SmallResNet.filters {filters} and units {units} must be 1 or more each.'
+            )
+        if not 0 <= batch_norm_decay <= 1:
+            raise ValueError(f'SmallResNet.batch_norm_decay is {batch_norm_decay}, not in 0..1.')
         self.output_stride = output_stride
         self.stem = ConvBatchNorm(filters[0], stride=2, decay=batch_norm_decay, name='stem')
         self.units = []
