@@ -203,7 +203,7 @@ def test_initial_weights_are_set_before_training(tiny, tmp_path):
     seen = []
     settings = tiny.settings(steps=1, validation_split=None, initial_weights=seen.append)
     experiment.run(tmp_path / 'run', experiment.Train(), **settings)
-    assert [network.num_classes for network in seen] == [3]
+    assert [method.network.num_classes for method in seen] == [3]
 
 
 @pytest.mark.parametrize(

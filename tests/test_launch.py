@@ -36,7 +36,8 @@ def started(folder, script, *arguments):
 def test_the_demo_runs_where_it_is_started(root):
     beside = root.parent / 'beside'
     said = started(beside, root / 'launch' / 'demo.sh', '--workdir', 'mine')
-    assert said == f'in {beside}: -m wss.demo --workdir mine'
+    defaults = f'--workdir {root}/runs/demo'  # Of two workdirs the last counts.
+    assert said == f'in {beside}: -m wss.demo {defaults} --workdir mine'
 
 
 @pytest.mark.parametrize(

@@ -120,8 +120,8 @@ def run(
         picture_every: Steps between pictures; 0 for none.
         seed: Seed of initialisation, order of the images, views and dropout. A run that goes on
             from a checkpoint sees the batches it would have seen, but its dropout starts anew.
-        initial_weights: Sets the weights of the new network, which it is called with; None leaves
-            them random.
+        initial_weights: Sets weights of the new method, which it is called with; None leaves them
+            random. `networks/weights.py` and `networks/tf1_checkpoint.py` have such functions.
 
     Returns:
         For `Train` the content of `result.json`: `steps`, and for `last` and `best` the `step` and
@@ -155,7 +155,7 @@ def run(
     views = _fitting(make_views(), 'make_views', 'crop_size')
     method = make(dataset.info, views.crop_size)
     if initial_weights is not None:
-        initial_weights(method.network)
+        initial_weights(method)
     config_text = task.config_text() if callable(task.config_text) else task.config_text
     runtime.check_workdir(workdir, config_text)
 

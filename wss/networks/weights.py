@@ -42,11 +42,11 @@ def save(network, path: str | os.PathLike, parts: tuple[str, ...] = _PARTS) -> N
         file.write(content.getvalue())
 
 
-def load(network, path: str, parts: tuple[str, ...] = ('backbone',)) -> None:
-    """Loads parts of a network from a file that `save` wrote, and says what it did.
+def load(method, path: str, parts: tuple[str, ...] = ('backbone',)) -> None:
+    """Starts the network of a method from a file that `save` wrote, and says what it did.
 
     Args:
-        network: The network, built.
+        method: A `Method` whose variables exist.
         path: The file, or the name of one that comes with the package.
         parts: Which parts to load; the file must have all of their weights.
 
@@ -67,7 +67,7 @@ def load(network, path: str, parts: tuple[str, ...] = ('backbone',)) -> None:
             stored = {name: arrays[name].astype(np.float32) for name in arrays.files}
     except Exception as error:  # Zip, pickle and NumPy each have errors of their own.
         raise ValueError(f'The weights file {found} cannot be read: {error}') from error
-    wanted = _variables(network, parts)
+    wanted = _variables(method.network, parts)
     for name, variable in wanted.items():
         if name not in stored:
             raise ValueError(
