@@ -30,7 +30,7 @@ LAYERS = [
     {'evaluation', 'prediction'},
     {'callbacks'},
     {'training'},
-    {'experiment'},
+    {'experiment', 'reference'},
 ]
 # These alone know gin and absl.
 CONFIGURATION = {'config', 'config_checks'}

@@ -4,7 +4,6 @@ The reference files are described in `README.md` of their folder, `shared/parity
 repository or what the environment variable `WSS_PARITY_DIR` names. The tolerances are its own.
 """
 
-import functools
 import importlib.util
 import json
 import os
@@ -14,14 +13,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from wss import losses, resize
-from wss.datasets.info import DatasetInfo
-from wss.methods.pseudoseg import PseudoSeg
+from wss import resize
 from wss.networks import tf1_checkpoint
-from wss.networks.backbones.resnet_v1 import ResNetV1
-from wss.networks.backbones.xception import Xception
-from wss.networks.deeplab import DeepLabV3Plus
 from wss.pseudo_labels import grad_cam
+from wss.reference import make_method
 
 FOLDER = pathlib.Path(
     os.environ.get('WSS_PARITY_DIR')
@@ -59,46 +54,6 @@ def weights_module():
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
-
-
-def build(options):
-    """Builds the method that the options of a reference file describe."""
-    family = Xception if options['model_variant'].startswith('xception') else ResNetV1
-    classes = options['num_classes']
-    info = DatasetInfo(
-        'reference',
-        tuple(f'class {i}' for i in range(classes)),
-        ((0, 0, 0),) * classes,
-        ignore_value=options['ignore_label'],
-    )
-    network = DeepLabV3Plus(
-        classes,
-        classes - 1,
-        functools.partial(
-            family,
-            options['model_variant'],
-            output_stride=options['output_stride'],
-            multi_grid=options.get('multi_grid') or (1, 1, 1),
-        ),
-        aspp_rates=tuple(options['atrous_rates']),
-        aspp_dropout=0.0,
-    )
-    method = PseudoSeg(
-        network,
-        info,
-        weight_decay=options['weight_decay'],
-        weak_labels=options['weakly'],
-        source=options['pseudo_src'],
-        calibrate=options.get('logit_norm', True),
-        temperature=options['temperature'],
-        soft=options['soft_pseudo_label'],
-        threshold=options['pseudo_label_threshold'],
-        consistency_weight=options['unlabeled_weight'],
-        attention_width=options.get('attention_dim', 128),
-        sgc_variant=2 if options.get('att_v2', True) else 1,
-    )
-    method.build_variables(options['crop_size'])
-    return method
 
 
 def write_checkpoint(path, variables):
@@ -176,9 +131,7 @@ def losses_and_gradient_norms(method, labelled, unlabelled):
         terms = method.compute_losses(labelled, unlabelled)
         total = tf.add_n(list(terms.values()))
     gradients = tape.gradient(total, method.trainable_variables)
-    terms['weight_decay'] = losses.weight_decay(
-        method.network.decayed_kernels(), method.weight_decay
-    )
+    terms['weight_decay'] = method.decay_loss()
     return {f'loss_{name}': value for name, value in terms.items()}, [tf.norm(g) for g in gradients]
 
 
@@ -200,7 +153,7 @@ def step(request, tmp_path_factory):
         arrays = dict(file)
     checkpoint = tmp_path_factory.mktemp('tf1') / 'model.ckpt'
     write_checkpoint(checkpoint, reference['variables'])
-    method = build(reference['options'])
+    method = make_method(reference['options'])
     tf1_checkpoint.load_model(method, checkpoint)
     labelled, unlabelled = batches(arrays)
     values = tf.function(forward_values, autograph=False)(method, labelled, unlabelled)

@@ -127,6 +127,7 @@ class Log(AfterStep):
 
     def _write_scalars(self, step):
         means = {f'losses/{name}': total / self.count for name, total in self.sums.items()}
+        means['losses/weight_decay'] = float(self.model.decay_loss())
         means['learning_rate'] = current_learning_rate(self.model.optimizer)
         for source, quality in self.model.quality.items():
             for measure, value in quality.summary().items():

@@ -87,6 +87,7 @@ def run(
     log_every: int = 50,
     picture_every: int = 500,
     seed: int = 0,
+    precision: str = 'float32',
     initial_weights: Callable[[Any], None] | None = None,
 ):
     """Runs one experiment in the folder `workdir`.
@@ -120,6 +121,7 @@ def run(
         picture_every: Steps between pictures; 0 for none.
         seed: Seed of initialisation, order of the images, views and dropout. A run that goes on
             from a checkpoint sees the batches it would have seen, but its dropout starts anew.
+        precision: `float32` or `mixed_bfloat16` (see `runtime.set_precision`).
         initial_weights: Sets weights of the new method, which it is called with; None leaves them
             random. `networks/weights.py` and `networks/tf1_checkpoint.py` have such functions.
 
@@ -136,6 +138,7 @@ def run(
         FloatingPointError: If a loss is not finite.
     """
     runtime.set_seed(seed)
+    runtime.set_precision(precision)
 
     def make(info, crop_size):
         return _make_method(make_network, make_method, make_optimizer, steps, info, crop_size)

@@ -14,13 +14,17 @@ def bilinear(maps: tf.Tensor, size) -> tf.Tensor:
         size: `(H', W')`, integers or an int32 tensor of shape `[2]`.
 
     Returns:
-        float32 `[N, H', W', D]`; `maps` itself where the static size is already right.
+        float `[N, H', W', D]` of the same type, computed in float32; `maps` itself where the static
+        size is already right.
     """
     known = maps.shape[1:3].is_fully_defined() and not tf.is_tensor(size)
     if known and tuple(maps.shape[1:3]) == tuple(size):
         return maps
     # The raw operations: their wrappers of TensorFlow 1 warn that they are old at each start.
-    return tf.raw_ops.ResizeBilinear(images=maps, size=size, align_corners=True)
+    resized = tf.raw_ops.ResizeBilinear(
+        images=tf.cast(maps, tf.float32), size=size, align_corners=True
+    )
+    return tf.cast(resized, maps.dtype)
 
 
 def nearest(maps: tf.Tensor, size) -> tf.Tensor:

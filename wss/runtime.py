@@ -10,6 +10,7 @@ import tf_keras as keras
 
 from wss.datasets.info import DatasetInfo
 
+PRECISIONS = ('float32', 'mixed_bfloat16')
 CONFIG_FILE = 'config.gin'
 _CHECKPOINTS = 'checkpoints'
 _DATASET_FILE = 'dataset.json'
@@ -20,6 +21,20 @@ def set_seed(seed: int) -> None:
     if not 0 <= seed < 2**32:
         raise ValueError(f'run.seed is {seed}; it must be 0 to {2**32 - 1}.')
     keras.utils.set_random_seed(seed)
+
+
+def set_precision(precision: str) -> None:
+    """Sets what layers compute in; weights, statistics, losses and pseudo labels stay float32.
+
+    Args:
+        precision: `float32`, or `mixed_bfloat16` for TPUs and for GPUs and CPUs that have it.
+
+    Raises:
+        ValueError: If it is neither.
+    """
+    if precision not in PRECISIONS:
+        raise ValueError(f'run.precision is {precision!r}; it can be one of {PRECISIONS}.')
+    keras.mixed_precision.set_global_policy(precision)
 
 
 def make_strategy() -> tf.distribute.Strategy:

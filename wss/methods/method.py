@@ -42,7 +42,7 @@ class Method(keras.Model):
         supervised_loss: losses.SupervisedLoss | None = None,
         weight_update: WeightUpdate | None = None,
     ):
-        super().__init__()
+        super().__init__(autocast=False)
         if weight_decay < 0:
             raise ValueError(f'weight_decay is {weight_decay}; it must be 0 or more.')
         supervised_loss = supervised_loss or losses.SupervisedLoss()
@@ -85,19 +85,21 @@ class Method(keras.Model):
     # Autograph would convert every function below once more; nothing here needs it.
     @tf.autograph.experimental.do_not_convert
     def train_step(self, data):
-        """Applies one update; returns this step's losses, their sum and the gradient's L2 norm."""
+        """Applies one update; returns this step's losses, their sum and the gradient's L2 norm.
+
+        Weight decay is in the gradient and its norm. Its loss is a pass over all weights that no
+        update needs: `decay_loss` computes it when it is to be shown.
+        """
         with tf.GradientTape() as tape:
             values = self.compute_losses(data['labelled'], data.get('unlabelled'))
             # Gradients are summed over replicas, losses are means over one replica's batch.
             replicas = tf.distribute.get_strategy().num_replicas_in_sync
-            scaled = tf.add_n(list(values.values())) / replicas
+            total = tf.add_n(list(values.values()))
+            scaled = total / replicas
         variables = self.trainable_variables
         gradients = tape.gradient(scaled, variables)
         if self.weight_decay:
-            kernels = self.network.decayed_kernels()
-            values['weight_decay'] = losses.weight_decay(kernels, self.weight_decay)
-            gradients = self._add_decay(gradients, variables, kernels, replicas)
-        total = tf.add_n(list(values.values()))
+            gradients = self._add_decay(gradients, variables, self.weight_decay / replicas)
         norm = tf.linalg.global_norm([g for g in gradients if g is not None])
         multipliers = self._gradient_multipliers(variables)
         self.optimizer.apply_gradients(
@@ -108,10 +110,13 @@ class Method(keras.Model):
         self._update_averages(variables)
         return {**values, 'loss': total, 'gradient_norm': norm}
 
-    def _add_decay(self, gradients, variables, kernels, replicas):
-        """Adds the gradient of the weight decay, `weight_decay * w`, without a backward pass."""
-        decayed = {kernel.ref() for kernel in kernels}
-        factor = self.weight_decay / replicas
+    def decay_loss(self) -> tf.Tensor:
+        """Computes the L2 term of the present weights, `weight_decay`, float32 scalar."""
+        return losses.weight_decay(self.network.decayed_kernels(), self.weight_decay)
+
+    def _add_decay(self, gradients, variables, factor):
+        """Adds the gradient of the weight decay, `factor * w`, to those of its kernels."""
+        decayed = {kernel.ref() for kernel in self.network.decayed_kernels()}
 
         def add(gradient, variable):
             if variable.ref() not in decayed:

@@ -45,6 +45,8 @@ class ASPP(keras.layers.Layer):
 class DeepLabV3Plus(keras.Model):
     """Segmentation logits at stride 4 and image-level logits over one shared backbone.
 
+    In mixed precision the last layers compute in float32, and so do batch-norm statistics.
+
     Args:
         num_classes: `C`, the classes of a label map.
         num_image_classes: `K`, the classes of an image-level label (`C - 1` with a background).
@@ -81,7 +83,7 @@ class DeepLabV3Plus(keras.Model):
             raise ValueError('DeepLabV3Plus: dropout rates must be at least 0 and below 1.')
         if not 0 <= batch_norm_decay <= 1:
             raise ValueError(f'DeepLabV3Plus.batch_norm_decay is {batch_norm_decay}, not in 0..1.')
-        super().__init__(name='deeplab')
+        super().__init__(name='deeplab', autocast=False)
         self.num_classes = num_classes
         self.num_image_classes = num_image_classes
         self.backbone = make_backbone()
@@ -94,11 +96,18 @@ class DeepLabV3Plus(keras.Model):
             for i in range(2)
         ]
         self.logits = keras.layers.Conv2D(
-            num_classes, 1, kernel_initializer=_last_layer_initialiser(), name='logits'
+            num_classes,
+            1,
+            kernel_initializer=_last_layer_initialiser(),
+            dtype='float32',
+            name='logits',
         )
         self.classifier_dropout = keras.layers.Dropout(classifier_dropout)
         self.classifier = keras.layers.Dense(
-            num_image_classes, kernel_initializer=_last_layer_initialiser(), name='classifier'
+            num_image_classes,
+            kernel_initializer=_last_layer_initialiser(),
+            dtype='float32',
+            name='classifier',
         )
 
     @property
@@ -119,7 +128,7 @@ class DeepLabV3Plus(keras.Model):
             training: Whether batch norm and dropout are in training mode.
 
         Returns:
-            float `[N, (H - 1) // 4 + 1, (W - 1) // 4 + 1, C]`.
+            float32 `[N, (H - 1) // 4 + 1, (W - 1) // 4 + 1, C]`.
         """
         stride_4 = [(side - 1) // 4 + 1 for side in (size[0], size[1])]
         high = self.aspp(features[self.last_block], training=training)
@@ -130,8 +139,9 @@ class DeepLabV3Plus(keras.Model):
         return self.logits(maps)
 
     def classify(self, features, training=False) -> tf.Tensor:
-        """Computes image-level logits `[N, K]`: global average pool, dropout, linear."""
-        pooled = tf.reduce_mean(features[self.last_block], axis=[1, 2])
+        """Computes image-level logits, float32 `[N, K]`: global average pool, dropout, linear."""
+        last = tf.cast(features[self.last_block], tf.float32)
+        pooled = tf.reduce_mean(last, axis=[1, 2])
         return self.classifier(self.classifier_dropout(pooled, training=training))
 
     def call(self, images, training=False):

@@ -73,7 +73,8 @@ class SelfAttentionGradCAM(keras.layers.Layer):
         start: str = 'glorot',
         decay: float = 0.999,
     ):
-        super().__init__(name='sgc')
+        # All of it in float32, whatever the precision of the network: scores and logits decide.
+        super().__init__(name='sgc', dtype='float32')
         if variant not in (1, 2):
             raise ValueError(f'The SGC variant is {variant}; it can be 1 or 2.')
         if width < 1:
@@ -82,18 +83,19 @@ class SelfAttentionGradCAM(keras.layers.Layer):
             raise ValueError(f'The SGC start is {start!r}; it can be one of {tuple(_STARTS)}.')
         self.has_background = has_background
         self.skip = variant == 2
-        self.query = keras.layers.Dense(width, use_bias=False, name='query')
-        self.key = keras.layers.Dense(width, use_bias=False, name='key')
+        self.query = keras.layers.Dense(width, use_bias=False, dtype='float32', name='query')
+        self.key = keras.layers.Dense(width, use_bias=False, dtype='float32', name='key')
         self.output_convolution = keras.layers.Dense(
             num_classes,
             use_bias=variant == 1,
             kernel_initializer=_STARTS[start],
+            dtype='float32',
             name='pixel_normalisation',
         )
         self.batch_norm = None
         if variant == 2:
             self.batch_norm = keras.layers.BatchNormalization(
-                epsilon=1e-3, momentum=decay, scale=False, name='batch_norm'
+                epsilon=1e-3, momentum=decay, scale=False, dtype='float32', name='batch_norm'
             )
 
     def call(self, cam, hypercolumn, valid, training=False):

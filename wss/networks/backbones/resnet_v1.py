@@ -103,7 +103,7 @@ class ResNetV1(keras.layers.Layer):
         grid = tuple(multi_grid or chosen.multi_grid)
         if len(grid) != 3 or min(grid) < 1:
             raise ValueError(f'ResNetV1.multi_grid is {grid}; it must be three numbers from 1 up.')
-        super().__init__(name=chosen.scope)
+        super().__init__(name=chosen.scope, autocast=False)  # Pixels are scaled in float32.
         self.scope = chosen.scope
         self.output_stride = output_stride
         self.beta = chosen.beta

@@ -71,7 +71,7 @@ class SmallResNet(keras.layers.Layer):
         batch_norm_decay: float = 0.95,
         name: str = 'small_resnet',
     ):
-        super().__init__(name=name)
+        super().__init__(name=name, autocast=False)  # Pixels are scaled in float32.
         if output_stride not in (8, 16):
             raise ValueError(f'SmallResNet.output_stride is {output_stride}; it can be 8 or 16.')
         if len(filters) != 4 or len(units) != 4:

@@ -112,7 +112,7 @@ class Xception(keras.layers.Layer):
         grid = tuple(multi_grid or (1, 1, 1))
         if len(grid) != 3 or min(grid) < 1:
             raise ValueError(f'Xception.multi_grid is {grid}; it must be three numbers from 1 up.')
-        super().__init__(name=variant)
+        super().__init__(name=variant, autocast=False)  # Pixels are scaled in float32.
         self.scope = variant
         self.output_stride = output_stride
         blocks = _blocks(MIDDLE_UNITS[variant])

@@ -1,0 +1,156 @@
+"""What one training step of PseudoSeg costs, beside that of the authors' program.
+
+    python benchmarks/step_cost.py --reference NAME.json [--fast] [--crop 129] [--json]
+
+`NAME.json` describes a step of the authors' program: its flag values (`options`) and the
+floating-point operations of its training graph at their shapes (`train_flops`, by TensorFlow's
+profiler). The same step is built here, forward, backward and optimiser, and counted at the same
+shapes by the same profiler; it is then timed, at these shapes or at those of `--crop`.
+"""
+
+import argparse
+import json
+import pathlib
+import statistics
+import time
+
+import tensorflow as tf
+from tensorflow.python.profiler.model_analyzer import profile
+from tensorflow.python.profiler.option_builder import ProfileOptionBuilder
+
+from wss import reference, runtime, schedules
+
+_PEAK_SIDE = 2048  # Of the square matrices whose product stands for the machine's peak.
+
+
+def make_step(options: dict, fast: bool):
+    """Returns the training step, a `tf.function` of a batch, with its optimiser."""
+    method = reference.make_method(options)
+    method.cam_from_training_pass = fast
+    method.compile(optimizer=schedules.momentum_poly(steps=30_000))
+    method.optimizer.build(method.trainable_variables)
+    return tf.function(method.train_step, autograph=False)
+
+
+def make_batch(options: dict, crop: tuple[int, int], size: int) -> dict:
+    """Makes a batch of noise: `size` labelled and as many unlabelled images."""
+    random = tf.random.Generator.from_seed(0)
+    classes = options['num_classes']
+
+    def image():
+        return random.uniform([size, *crop, 3], 0, 255)
+
+    def image_label():
+        return tf.cast(random.uniform([size, classes - 1]) > 0.8, tf.float32)
+
+    label = random.uniform([size, *crop], 0, classes, tf.int32)
+    valid = tf.ones([size, *crop])
+    return {
+        'labelled': {
+            'image': image(),
+            'label': label,
+            'valid': valid,
+            'image_label': image_label(),
+        },
+        'unlabelled': {
+            'weak': image(),
+            'strong': image(),
+            'valid': valid,
+            'image_label': image_label(),
+        },
+    }
+
+
+def count_flops(step, batch) -> int:
+    """Counts the floating-point operations of a step with TensorFlow's profiler."""
+    graph = step.get_concrete_function(batch).graph
+    options = ProfileOptionBuilder(ProfileOptionBuilder.float_operation())
+    return profile(graph, options=options.with_empty_output().build()).total_float_ops
+
+
+def time_calls(call, repeats: int) -> list[float]:
+    """Times calls one by one, in seconds, after one that is not counted."""
+    seconds = []
+    for _ in range(repeats + 1):
+        start = time.perf_counter()
+        tf.nest.map_structure(lambda value: value.numpy(), call())
+        seconds.append(time.perf_counter() - start)
+    return seconds[1:]
+
+
+def peak_flops(precision: str) -> float:
+    """Times a large matrix product: floating-point operations a second."""
+    dtype = tf.bfloat16 if precision == 'mixed_bfloat16' else tf.float32
+    matrix = tf.cast(tf.random.stateless_uniform([_PEAK_SIDE] * 2, [0, 0]), dtype)
+    product = tf.function(lambda: tf.reduce_sum(tf.matmul(matrix, matrix)))
+    return 2 * _PEAK_SIDE**3 / min(time_calls(product, 10))
+
+
+def measure(arguments) -> dict:
+    """Builds, counts and times the step; returns what is to be printed."""
+    description = json.loads(arguments.reference.read_text())
+    options = description['options']
+    runtime.set_seed(0)
+    runtime.set_precision(arguments.precision)
+    step = make_step(options, arguments.fast)
+    own_crop, own_batch = tuple(options['crop_size']), options['batch']
+    flops = count_flops(step, make_batch(options, own_crop, own_batch))
+    crop = (arguments.crop, arguments.crop) if arguments.crop else own_crop
+    size = arguments.batch or own_batch
+    batch = make_batch(options, crop, size)
+    timed_flops = count_flops(step, batch)
+    # The peak before and after, since the clock of a busy machine moves; the better one counts.
+    peak = peak_flops(arguments.precision)
+    seconds = time_calls(lambda: step(batch)['loss'], arguments.steps)
+    peak = max(peak, peak_flops(arguments.precision))
+    median = statistics.median(seconds)
+    return {
+        'reference': arguments.reference.stem,
+        'step': 'fast' if arguments.fast else 'faithful',
+        'precision': arguments.precision,
+        'counted_at': f'{own_crop[0]}x{own_crop[1]}, {own_batch} + {own_batch} images',
+        'flops': flops,
+        'reference_flops': description['train_flops'],
+        'flops_ratio': flops / description['train_flops'],
+        'timed_at': f'{crop[0]}x{crop[1]}, {size} + {size} images',
+        'timed_flops': timed_flops,
+        'seconds_per_step': median,
+        'seconds_per_step_min': min(seconds),
+        'seconds_per_step_max': max(seconds),
+        'images_per_second': 2 * size / median,
+        'peak_flops_per_second': peak,
+        'peak_share': timed_flops / median / peak,
+        'steps': len(seconds),
+    }
+
+
+def show(results: dict) -> None:
+    """Prints the results as a table."""
+    shown = {int: '{:,}', float: '{:,.4g}', str: '{}'}
+    for name, value in results.items():
+        print(f'{name.replace("_", " "):24}{shown[type(value)].format(value):>32}')
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument('--reference', type=pathlib.Path, required=True, help='NAME.json')
+    parser.add_argument('--fast', action='store_true', help='CAM from the training-mode pass')
+    parser.add_argument('--crop', type=int, help='side of the crops that are timed')
+    parser.add_argument('--batch', type=int, help='labelled images that are timed')
+    parser.add_argument('--precision', choices=runtime.PRECISIONS, default='float32')
+    parser.add_argument('--steps', type=int, default=10, help='steps that are timed')
+    parser.add_argument('--json', action='store_true', help='print one JSON object')
+    arguments = parser.parse_args()
+    if not arguments.reference.is_file():
+        parser.error(f'there is no file {arguments.reference}')
+    if arguments.steps < 1:
+        parser.error('--steps must be 1 or more')
+    results = measure(arguments)
+    if arguments.json:
+        print(json.dumps(results))
+    else:
+        show(results)
+
+
+if __name__ == '__main__':
+    main()
