@@ -43,12 +43,11 @@ def make_batch(options: dict, crop: tuple[int, int], size: int) -> dict:
     def image_label():
         return tf.cast(random.uniform([size, classes - 1]) > 0.8, tf.float32)
 
-    label = random.uniform([size, *crop], 0, classes, tf.int32)
     valid = tf.ones([size, *crop])
     return {
         'labelled': {
             'image': image(),
-            'label': label,
+            'label': random.uniform([size, *crop], 0, classes, tf.int32),
             'valid': valid,
             'image_label': image_label(),
         },
