@@ -1,0 +1,93 @@
+"""Mixed precision: what computes in bfloat16, and what must not."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+import tf_keras as keras
+
+from tests.methods.test_methods import make_batch, make_info, make_method
+from wss import experiment, runtime, schedules
+from wss.methods.pseudoseg import PseudoSeg
+
+# Softmax, cross-entropy, fusion and its scale, and the norm of the gradient.
+FLOAT32_OPERATIONS = {
+    'Softmax',
+    'SoftmaxCrossEntropyWithLogits',
+    'SparseSoftmaxCrossEntropyWithLogits',
+    'Rsqrt',
+    'Pow',
+    'L2Loss',
+    'ResizeBilinear',
+    'ResourceApplyMomentum',
+    'BatchMatMulV2',  # Attention scores, and the activation map spread by them.
+}
+
+
+@pytest.fixture
+def bfloat16():
+    runtime.set_precision('mixed_bfloat16')
+    yield
+    runtime.set_precision('float32')
+
+
+def step_graph(method, batch):
+    method.compile(optimizer=schedules.momentum_poly(10))
+    method.optimizer.build(method.trainable_variables)
+    step = tf.function(method.train_step, autograph=False)
+    return step.get_concrete_function({'labelled': batch[0], 'unlabelled': batch[1]}).graph
+
+
+def test_convolutions_are_bfloat16_and_decisions_float32(bfloat16):
+    method = make_method(PseudoSeg)
+    graph = step_graph(method, make_batch(make_info(True)))
+    kinds = {}
+    for operation in graph.get_operations():
+        kind = kinds.setdefault(operation.type, set())
+        kind |= {t.dtype for t in operation.inputs if t.dtype.is_floating}
+        kind |= {t.dtype for t in operation.outputs if t.dtype.is_floating}
+        if operation.type == 'ResourceApplyMomentum':
+            kind.add(operation.get_attr('T'))
+    assert set(kinds) >= FLOAT32_OPERATIONS
+    for name in FLOAT32_OPERATIONS:
+        assert kinds[name] == {tf.float32}, name
+    backbone = [
+        operation
+        for operation in graph.get_operations()
+        if operation.type == 'Conv2D' and 'small_resnet' in operation.name
+    ]
+    assert backbone
+    assert all(operation.inputs[0].dtype == tf.bfloat16 for operation in backbone)
+    # Batch norm takes bfloat16 maps and keeps scale, offset and statistics in float32.
+    norms = [o for o in graph.get_operations() if o.type == 'FusedBatchNormV3']
+    assert any(o.inputs[0].dtype == tf.bfloat16 for o in norms)
+    assert all(t.dtype == tf.float32 for o in norms for t in o.inputs[1:])
+    assert all(v.dtype == tf.float32 for v in method.trainable_variables)
+
+
+def test_losses_are_near_those_of_float32():
+    batch = make_batch(make_info(True))
+    values = {}
+    for precision in runtime.PRECISIONS:
+        runtime.set_precision(precision)
+        values[precision] = make_method(PseudoSeg).compute_losses(*batch)
+    runtime.set_precision('float32')
+    for name, expected in values['float32'].items():
+        assert values['mixed_bfloat16'][name].dtype == tf.float32
+        np.testing.assert_allclose(values['mixed_bfloat16'][name], expected, rtol=0.1)
+        assert values['mixed_bfloat16'][name] != expected
+
+
+def test_a_run_in_bfloat16(tiny, tmp_path):
+    settings = tiny.settings(make_method=tiny.pseudoseg, precision='mixed_bfloat16', steps=2)
+    result = experiment.run(tmp_path, experiment.Train(), **settings)
+    assert 0 <= result['last']['miou'] <= 1
+    method = experiment.run(tmp_path, experiment.Load('last'), **settings)
+    assert method.network.logits.compute_dtype == 'float32'
+    assert method.network.backbone.compute_dtype == 'bfloat16'
+    runtime.set_precision('float32')
+
+
+def test_an_unknown_precision(tiny, tmp_path):
+    with pytest.raises(ValueError, match=r"run\.precision is 'half'; it can be one of"):
+        experiment.run(tmp_path, experiment.Train(), **tiny.settings(precision='half'))
+    assert keras.mixed_precision.global_policy().name == 'float32'
