@@ -23,9 +23,9 @@ FLOAT32_OPERATIONS = {
 }
 
 
-@pytest.fixture
-def bfloat16():
-    runtime.set_precision('mixed_bfloat16')
+@pytest.fixture(autouse=True)
+def restored():
+    """The precision is the process's; other tests expect float32."""
     yield
     runtime.set_precision('float32')
 
@@ -37,7 +37,8 @@ def step_graph(method, batch):
     return step.get_concrete_function({'labelled': batch[0], 'unlabelled': batch[1]}).graph
 
 
-def test_convolutions_are_bfloat16_and_decisions_float32(bfloat16):
+def test_convolutions_are_bfloat16_and_decisions_float32():
+    runtime.set_precision('mixed_bfloat16')
     method = make_method(PseudoSeg)
     graph = step_graph(method, make_batch(make_info(True)))
     kinds = {}
@@ -70,7 +71,6 @@ def test_losses_are_near_those_of_float32():
     for precision in runtime.PRECISIONS:
         runtime.set_precision(precision)
         values[precision] = make_method(PseudoSeg).compute_losses(*batch)
-    runtime.set_precision('float32')
     for name, expected in values['float32'].items():
         assert values['mixed_bfloat16'][name].dtype == tf.float32
         np.testing.assert_allclose(values['mixed_bfloat16'][name], expected, rtol=0.1)
@@ -84,7 +84,6 @@ def test_a_run_in_bfloat16(tiny, tmp_path):
     method = experiment.run(tmp_path, experiment.Load('last'), **settings)
     assert method.network.logits.compute_dtype == 'float32'
     assert method.network.backbone.compute_dtype == 'bfloat16'
-    runtime.set_precision('float32')
 
 
 def test_an_unknown_precision(tiny, tmp_path):
