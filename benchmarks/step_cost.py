@@ -10,6 +10,7 @@ shapes by the same profiler; it is then timed, at these shapes or at those of `-
 
 import argparse
 import json
+import os
 import pathlib
 import statistics
 import time
@@ -78,17 +79,22 @@ def time_calls(call, repeats: int) -> list[float]:
 
 
 def peak_flops(precision: str) -> float:
-    """Times a large matrix product: floating-point operations a second."""
+    """Times large matrix products, one a core at once: floating-point operations a second."""
     dtype = tf.bfloat16 if precision == 'mixed_bfloat16' else tf.float32
-    matrix = tf.cast(tf.random.stateless_uniform([_PEAK_SIDE] * 2, [0, 0]), dtype)
-    product = tf.function(lambda: tf.reduce_sum(tf.matmul(matrix, matrix)))
-    return 2 * _PEAK_SIDE**3 / min(time_calls(product, 10))
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count()
+    matrices = [
+        tf.cast(tf.random.stateless_uniform([_PEAK_SIDE] * 2, [0, i]), dtype) for i in range(cores)
+    ]
+    products = tf.function(lambda: [tf.reduce_sum(tf.matmul(m, m)) for m in matrices])
+    return cores * 2 * _PEAK_SIDE**3 / min(time_calls(products, 10))
 
 
 def measure(arguments) -> dict:
     """Builds, counts and times the step; returns what is to be printed."""
     description = json.loads(arguments.reference.read_text())
     options = description['options']
+    if arguments.intra_op_threads:
+        tf.config.threading.set_intra_op_parallelism_threads(arguments.intra_op_threads)
     runtime.set_seed(0)
     runtime.set_precision(arguments.precision)
     step = make_step(options, arguments.fast)
@@ -107,6 +113,7 @@ def measure(arguments) -> dict:
         'reference': arguments.reference.stem,
         'step': 'fast' if arguments.fast else 'faithful',
         'precision': arguments.precision,
+        'intra_op_threads': arguments.intra_op_threads or 'as TensorFlow chooses',
         'counted_at': f'{own_crop[0]}x{own_crop[1]}, {own_batch} + {own_batch} images',
         'flops': flops,
         'reference_flops': description['train_flops'],
@@ -137,6 +144,7 @@ def main():
     parser.add_argument('--crop', type=int, help='side of the crops that are timed')
     parser.add_argument('--batch', type=int, help='labelled images that are timed')
     parser.add_argument('--precision', choices=runtime.PRECISIONS, default='float32')
+    parser.add_argument('--intra_op_threads', type=int, help='threads of one operation')
     parser.add_argument('--steps', type=int, default=10, help='steps that are timed')
     parser.add_argument('--json', action='store_true', help='print one JSON object')
     arguments = parser.parse_args()
