@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from wss import experiment
+from wss import experiment, schedules
 from wss.methods.supervised import Supervised
 from wss.methods.weight_update import WeightUpdate
 
@@ -206,10 +206,47 @@ def test_initial_weights_are_set_before_training(tiny, tmp_path):
     assert [method.network.num_classes for method in seen] == [3]
 
 
+def test_no_steps_save_and_evaluate_the_initial_weights(tiny, tmp_path, capsys):
+    def initial_weights(method):
+        method.network.logits.bias.assign([0.25, 0.5, -1.0])
+
+    settings = tiny.settings(
+        make_method=functools.partial(
+            tiny.pseudoseg, weight_update=WeightUpdate(average_decay=0.9)
+        ),
+        make_optimizer=functools.partial(schedules.momentum_poly, slow_start_steps=100),
+        steps=0,
+        initial_weights=initial_weights,
+    )
+    workdir = tmp_path / 'run'
+    result = experiment.run(workdir, experiment.Train('run.steps = 0\n'), **settings)
+    said = capsys.readouterr().out
+    assert 'No steps: the initial weights are saved and evaluated' in said
+    assert 'finished' not in said and 'loss' not in said
+    assert result['steps'] == result['last']['step'] == result['best']['step'] == 0
+    assert result['last'] == result['best']
+    assert json.loads((workdir / 'result.json').read_text()) == result
+
+    method = experiment.run(workdir, experiment.Load('best'), **settings)
+    np.testing.assert_array_equal(method.network.logits.bias, [0.25, 0.5, -1.0])
+    for checkpoint in ('best', 'last'):
+        scores = experiment.run(workdir, experiment.Evaluate(checkpoint), **settings)
+        assert scores['iou'] == result[checkpoint]['iou']
+    again = experiment.run(workdir, experiment.Train('run.steps = 0\n'), **settings)
+    assert again == result
+    assert 'finished; evaluating only' in capsys.readouterr().out
+
+
+def test_no_steps_and_no_validation_split(tiny, tmp_path):
+    settings = tiny.settings(steps=0, validation_split=None)
+    assert experiment.run(tmp_path / 'run', experiment.Train(), **settings) == {'steps': 0}
+    experiment.run(tmp_path / 'run', experiment.Load('last'), **settings)
+
+
 @pytest.mark.parametrize(
     ('changes', 'message'),
     [
-        ({'steps': 0}, r'run.steps is 0; it must be 1 or more'),
+        ({'steps': -1}, r'run.steps is -1; it must be 0 or more'),
         ({'evaluate_every': -1}, r'run.evaluate_every is -1'),
         ({'steps': 10**20}, r'run.steps is 10+; it must be at most'),
         ({'labelled_count': 13}, r'Cannot draw 13 of 12 ids'),

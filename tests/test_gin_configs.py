@@ -1,12 +1,20 @@
 """Every gin file parses, and every experiment takes a step (on random images of its classes)."""
 
+import dataclasses
+import functools
+import logging
 import pathlib
 
 import gin
+import numpy as np
 import pytest
+import tensorflow as tf
 
 from wss import config, experiment, losses
 from wss.methods.weight_update import WeightUpdate
+from wss.networks.backbones import resnet_v1, xception
+from wss.networks.deeplab import DeepLabV3Plus
+from wss.networks.tf1_names import variable_names
 
 ROOT = pathlib.Path(__file__).resolve().parents[1] / 'gin_configs'
 FILES = sorted(str(path.relative_to(ROOT)) for path in ROOT.rglob('*.gin'))
@@ -29,10 +37,24 @@ def test_every_experiment_says_its_command(name):
     assert f'gin_configs/{name}' in first
 
 
+@pytest.fixture
+def shallow(monkeypatch):
+    """Makes the large backbones shallow and narrow, so that a step takes seconds."""
+    monkeypatch.setattr(resnet_v1, '_WIDTHS', (4, 8, 12, 16))
+    for name, variant in resnet_v1.VARIANTS.items():
+        less = dataclasses.replace(variant, units=(2, 1, 1, 1))
+        monkeypatch.setitem(resnet_v1.VARIANTS, name, less)
+    for name in xception.MIDDLE_UNITS:
+        monkeypatch.setitem(xception.MIDDLE_UNITS, name, 1)
+
+
 @pytest.mark.parametrize('name', EXPERIMENTS)
-def test_every_experiment_takes_a_step(name, tiny, tmp_path):
+def test_every_experiment_takes_a_step(name, tiny, tmp_path, shallow):
     config.parse([name], ['Views.crop_size = (65, 65)', 'Views.cutout_half_size = 6'])
     settings = gin.get_bindings('experiment.run')
+    published = {}
+    if '@tf1_checkpoint.' in gin.config_str():  # Those weights are not at hand.
+        published['initial_weights'] = None
     info = settings['make_dataset']().info  # Folders and files are not looked at for this.
     splits = {
         settings.get('labelled_split', 'train'): 4,
@@ -52,8 +74,77 @@ def test_every_experiment_takes_a_step(name, tiny, tmp_path):
         unlabelled_batch_size=1,
         evaluation_batch_size=1,
         picture_every=0,
+        **published,
     )
     assert result['last']['step'] == 1
+
+
+@pytest.mark.parametrize('name', [*resnet_v1.VARIANTS, *xception.MIDDLE_UNITS])
+def test_every_backbone_has_a_file(name):
+    config.parse([f'networks/{name}.gin'])
+    backbone = gin.get_bindings('DeepLabV3Plus')['make_backbone']()
+    family = xception.Xception if name in xception.MIDDLE_UNITS else resnet_v1.ResNetV1
+    assert list(backbone.convolutions) == list(family(name).convolutions)
+
+
+@pytest.mark.parametrize(
+    ('network', 'weight_decay'), [('xception_65', 4e-5), ('resnet_v1_50_beta', 1e-4)]
+)
+def test_published_weights_become_a_run(network, weight_decay, tiny, tmp_path, shallow, caplog):
+    """`steps = 0` turns a TensorFlow 1 checkpoint into a folder that can be evaluated."""
+    caplog.set_level(logging.INFO, 'wss')
+    checkpoint, values = write_checkpoint(tmp_path, network)
+    file = tmp_path / 'published.gin'
+    file.write_text(
+        'from __gin__ import dynamic_registration\n'
+        'from wss import experiment\n'
+        'from wss.datasets import shapes\n'
+        'from wss.methods import supervised\n'
+        'from wss.networks import tf1_checkpoint\n'
+        "include 'datasets/shapes.gin'\n"
+        "include 'methods/supervised.gin'\n"
+        f"include 'networks/{network}.gin'\n"
+        f"checkpoint = '{checkpoint}'\n"
+        'experiment.run.initial_weights = @tf1_checkpoint.load_model\n'
+        'tf1_checkpoint.load_model.path = %checkpoint\n'
+        f'supervised.Supervised.weight_decay = {weight_decay}\n'
+        'experiment.run.steps = 0\n'
+        "shapes.Shapes.counts = {'train': 2, 'val': 2}\n"
+        'experiment.run.labelled_batch_size = 1\n'
+    )
+    config.parse([str(file)])
+    run = config.configured(experiment.run)
+    result = run(tmp_path / 'run', experiment.Train(config.operative_text))
+    assert result['last'] == result['best']
+    assert f'Loaded from {checkpoint}: backbone (' in caplog.text
+    assert 'Start fresh: nothing. Not used of the file: nothing;' in caplog.text
+
+    config.parse_run(tmp_path / 'run')
+    run = config.configured(experiment.run)
+    scores = run(tmp_path / 'run', experiment.Evaluate('last'))
+    assert scores['iou'] == result['last']['iou']
+    method = run(tmp_path / 'run', experiment.Load('best'))
+    kernel = values['logits/semantic/weights']
+    np.testing.assert_array_equal(method.network.logits.kernel, kernel)
+    assert method.weight_decay == weight_decay
+
+
+def write_checkpoint(folder, network):
+    """Writes a whole model of the generated scenes' classes; returns its prefix and values."""
+    family = xception.Xception if network in xception.MIDDLE_UNITS else resnet_v1.ResNetV1
+    model = DeepLabV3Plus(7, 6, functools.partial(family, network))
+    model(tf.zeros([1, 33, 33, 3]))
+    parts = variable_names(model)
+    values = {n: v.numpy() + 0.01 for part in parts.values() for n, v in part.items()}
+    prefix = str(folder / 'model.ckpt')
+    slices = [''] * len(values)
+    tf.raw_ops.SaveV2(
+        prefix=prefix,
+        tensor_names=list(values),
+        shape_and_slices=slices,
+        tensors=list(values.values()),
+    )
+    return prefix, values
 
 
 def test_the_options_of_the_authors_program_reach_the_method(tiny):

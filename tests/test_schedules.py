@@ -65,13 +65,19 @@ def test_slow_start_survives_serialisation():
         assert float(again(step)) == rate(optimizer, step)
 
 
+def test_a_run_of_no_steps_has_an_optimiser():
+    for slow in (0, 10):
+        optimizer = schedules.momentum_poly(0, learning_rate=0.5, slow_start_steps=slow)
+        assert np.isfinite(rate(optimizer, 0))
+
+
 @pytest.mark.parametrize(
     ('options', 'words'),
     [
         ({'learning_rate': 0.0}, 'momentum_poly needs'),
         ({'momentum': 1.0}, 'momentum_poly needs'),
         ({'power': -1.0}, 'momentum_poly needs'),
-        ({'steps': 0}, 'momentum_poly needs'),
+        ({'steps': -1}, 'momentum_poly needs'),
         ({'end_learning_rate': -0.1}, r'end_learning_rate is -0\.1'),
         ({'end_learning_rate': 0.1}, r'end_learning_rate is 0\.1; it must be 0 to'),
         ({'slow_start_steps': 10}, 'got 10 of 10 steps'),

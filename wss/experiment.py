@@ -101,7 +101,7 @@ def run(
         make_method: Makes the method from a network and a `DatasetInfo`.
         make_optimizer: Makes the optimiser from `steps`.
         make_views: Makes the `Views`.
-        steps: Training steps in all.
+        steps: Training steps in all; 0 saves and evaluates the initial weights as they are.
         labelled_split: Split of the labelled images, all of which have masks.
         labelled_list: File of ids, one a line, to which the labelled images are narrowed.
         labelled_count: How many of them (int) or which share (float) is drawn; None for all.
@@ -159,6 +159,7 @@ def run(
     method = make(dataset.info, views.crop_size)
     if initial_weights is not None:
         initial_weights(method)
+        method.start_averages()
     config_text = task.config_text() if callable(task.config_text) else task.config_text
     runtime.check_workdir(workdir, config_text)
 

@@ -1,5 +1,7 @@
 """Optimisers with the learning-rate schedule of the paper (Zou et al., 2021, section 4.1)."""
 
+import math
+
 import tensorflow as tf
 import tf_keras as keras
 
@@ -79,20 +81,21 @@ def momentum_poly(
     The defaults are those of the authors' program.
 
     Args:
-        steps: Steps of the whole run, after which the rate is `end_learning_rate`.
+        steps: Steps of the whole run, after which the rate is `end_learning_rate`; 0 for a run that
+            does not train.
         learning_rate: Rate of the first step that is not slow, above 0.
         momentum: Share of the last update that is kept, in [0, 1).
         power: Exponent of the decay.
         end_learning_rate: Rate at the end, from 0 to `learning_rate`.
-        slow_start_steps: How many steps are slow, less than `steps`; 0 for none.
+        slow_start_steps: How many steps are slow, less than `steps` (unless that is 0); 0 for none.
         slow_start_learning_rate: Rate of the slow steps, above 0.
 
     Raises:
         ValueError: If a value is outside its range.
     """
-    if learning_rate <= 0 or not 0 <= momentum < 1 or power < 0 or steps < 1:
+    if learning_rate <= 0 or not 0 <= momentum < 1 or power < 0 or steps < 0:
         raise ValueError(
-            'momentum_poly needs learning_rate > 0, 0 <= momentum < 1, power >= 0 and steps >= 1; '
+            'momentum_poly needs learning_rate > 0, 0 <= momentum < 1, power >= 0 and steps >= 0; '
             f'got {learning_rate}, {momentum}, {power} and {steps}.'
         )
     if not 0 <= end_learning_rate <= learning_rate:
@@ -100,13 +103,13 @@ def momentum_poly(
             f'momentum_poly.end_learning_rate is {end_learning_rate}; it must be 0 to '
             f'learning_rate, {learning_rate}.'
         )
-    if not 0 <= slow_start_steps < steps or slow_start_learning_rate <= 0:
+    if not 0 <= slow_start_steps < (steps or math.inf) or slow_start_learning_rate <= 0:
         raise ValueError(
             'momentum_poly needs 0 <= slow_start_steps < steps and slow_start_learning_rate > 0; '
             f'got {slow_start_steps} of {steps} steps and {slow_start_learning_rate}.'
         )
     rate = keras.optimizers.schedules.PolynomialDecay(
-        learning_rate, steps - slow_start_steps, end_learning_rate, power
+        learning_rate, max(steps - slow_start_steps, 1), end_learning_rate, power
     )
     if slow_start_steps:
         rate = SlowStart(slow_start_steps, slow_start_learning_rate, rate)

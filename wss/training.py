@@ -14,7 +14,7 @@ class Schedule:
     """How many steps, and what happens how often.
 
     Attributes:
-        steps: Steps of the whole run.
+        steps: Steps of the whole run; 0 saves and evaluates the initial weights as they are.
         evaluate_every: Steps between evaluations; 0 for the end alone.
         checkpoint_every: Steps between checkpoints to go on from; 0 for the end alone.
         log_every: Steps between log lines and TensorBoard scalars.
@@ -33,7 +33,7 @@ class Schedule:
     def __post_init__(self):
         for field in dataclasses.fields(self):
             value = getattr(self, field.name)
-            least = 1 if field.name in ('steps', 'log_every') else 0
+            least = 1 if field.name == 'log_every' else 0
             if value < least:
                 raise ValueError(f'run.{field.name} is {value}; it must be {least} or more.')
             if value > 10**9:
@@ -65,12 +65,15 @@ def train(
         FloatingPointError: If a loss is not finite.
     """
     checkpoints = runtime.Checkpoints(workdir, method)
-    first_step = checkpoints.restore('last') if checkpoints.has('last') else 0
+    is_new = not checkpoints.has('last')
+    first_step = 0 if is_new else checkpoints.restore('last')
     scores = None
     if first_step < schedule.steps:
         if first_step:
             print(f'{workdir} holds this run; going on at step {first_step}.', flush=True)
         scores = _fit(workdir, method, make_batches, schedule, validation, checkpoints, first_step)
+    elif is_new:
+        scores = _keep(method, validation, checkpoints)
     else:
         print(f'{workdir} holds this run, finished; evaluating only.', flush=True)
     result = {'steps': schedule.steps}
@@ -81,6 +84,17 @@ def train(
             print(f'{which} weights (step {step}): validation mIoU {miou:.2f} %', flush=True)
     runtime.write_json(os.path.join(workdir, 'result.json'), result)
     return result
+
+
+def _keep(method, validation, checkpoints):
+    """Saves the weights as they are; returns their scores (None if not scored)."""
+    print('No steps: the initial weights are saved and evaluated as they are.', flush=True)
+    checkpoints.save_last(0)
+    if validation is None:
+        return None
+    scores = evaluation.evaluate(method, validation)
+    checkpoints.save_if_best(0, scores['miou'])
+    return scores
 
 
 def _fit(workdir, method, make_batches, schedule, validation, checkpoints, first_step):

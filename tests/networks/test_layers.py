@@ -1,10 +1,10 @@
-"""Padding of strided convolutions and the order of convolution, batch norm and ReLU."""
+"""Padding, order, and that what is left out of a convolution leaves its result as it was."""
 
 import numpy as np
 import pytest
 import tensorflow as tf
 
-from wss.networks.layers import ConvBatchNorm, SeparableConvBatchNorm
+from wss.networks.layers import ConvBatchNorm, SeparableConvBatchNorm, taps_in_reach
 
 
 def centre_tap(layer, maps):
@@ -42,3 +42,125 @@ def test_depthwise_keeps_channels_apart():
 def test_stride_and_rate_exclude_each_other():
     with pytest.raises(ValueError, match='not both'):
         ConvBatchNorm(4, stride=2, rate=2)
+
+
+def full_atrous(maps, kernel, rate):
+    """A "same" atrous convolution with every tap, in NumPy: `[H, W, D]`, `[k, k, D, K]`."""
+    height, width, _ = maps.shape
+    half = kernel.shape[0] // 2
+    border = half * rate
+    padded = np.pad(maps, ((border, border), (border, border), (0, 0)))
+    out = np.zeros([height, width, kernel.shape[3]])
+    for i in range(kernel.shape[0]):
+        for j in range(kernel.shape[1]):
+            out += padded[i * rate :, j * rate :][:height, :width] @ kernel[i, j]
+    return out
+
+
+@pytest.mark.parametrize(
+    ('size', 'rate', 'kept'),
+    [
+        ((5, 9), 1, (3, 3)),
+        ((5, 9), 4, (3, 3)),  # Pixel 0 sees pixel 4, the last.
+        ((5, 9), 5, (1, 3)),
+        ((5, 9), 8, (1, 3)),
+        ((9, 5), 8, (3, 1)),
+        ((5, 9), 9, (1, 1)),
+        ((1, 1), 2, (1, 1)),
+        ((None, 5), 6, (3, 1)),
+        ((None, None), 99, (3, 3)),
+    ],
+)
+def test_taps_in_reach(size, rate, kept):
+    kernel = tf.reshape(tf.range(9.0), [3, 3, 1, 1])
+    left = taps_in_reach(kernel, rate, size)
+    assert left.shape == (*kept, 1, 1)
+    rows, columns = (slice(None) if side == 3 else slice(1, 2) for side in kept)
+    np.testing.assert_array_equal(left, kernel[rows, columns])
+
+
+def test_a_larger_kernel_loses_its_outer_taps_first():
+    kernel = tf.reshape(tf.range(25.0), [5, 5, 1, 1])
+    left = taps_in_reach(kernel, 3, (4, 7))  # Rows 3 away are on the map, rows 6 away are not.
+    np.testing.assert_array_equal(left[..., 0, 0], np.arange(25).reshape(5, 5)[1:4])
+
+
+SIZES_AND_RATES = [((4, 7), 2), ((4, 7), 4), ((4, 7), 6), ((7, 3), 3), ((3, 3), 18), ((20, 23), 6)]
+
+
+@pytest.mark.parametrize(('size', 'rate'), SIZES_AND_RATES)
+def test_an_atrous_convolution_is_that_of_all_taps(size, rate):
+    maps = tf.random.stateless_normal([2, *size, 4], [1, 2])
+    weight = tf.random.stateless_normal([2, *size, 5], [3, 4])
+    layer = ConvBatchNorm(5, rate=rate).convolution
+    layer(maps)
+    with tf.GradientTape(persistent=True) as tape:
+        tape.watch(maps)
+        out = layer(maps)
+        loss = tf.reduce_sum(weight * out)
+        full = tf.nn.conv2d(maps, layer.kernel, 1, 'SAME', dilations=rate)
+        full_loss = tf.reduce_sum(weight * full)
+    in_numpy = [full_atrous(m, layer.kernel.numpy(), rate) for m in maps.numpy()]
+    np.testing.assert_allclose(out, in_numpy, atol=1e-5)
+    np.testing.assert_allclose(out, full, atol=1e-5)
+    sources = [maps, layer.kernel]
+    expected = tape.gradient(full_loss, sources)
+    for ours, theirs in zip(tape.gradient(loss, sources), expected, strict=True):
+        np.testing.assert_allclose(tf.convert_to_tensor(ours), theirs, atol=1e-4)
+
+
+@pytest.mark.parametrize(('size', 'rate'), SIZES_AND_RATES)
+def test_a_depthwise_atrous_convolution_is_that_of_all_taps(size, rate):
+    maps = tf.random.stateless_normal([2, *size, 4], [1, 2])
+    weight = tf.random.stateless_normal([2, *size, 4], [3, 4])
+    layer = ConvBatchNorm(None, rate=rate).convolution
+    layer(maps)
+    kernel = layer.depthwise_kernel
+    with tf.GradientTape(persistent=True) as tape:
+        tape.watch(maps)
+        out = layer(maps)
+        loss = tf.reduce_sum(weight * out)
+        full = tf.nn.depthwise_conv2d(maps, kernel, [1] * 4, 'SAME', dilations=[rate] * 2)
+        full_loss = tf.reduce_sum(weight * full)
+    diagonal = kernel.numpy() * np.eye(4)  # [3, 3, 4, 1] -> [3, 3, 4, 4]
+    in_numpy = [full_atrous(m, diagonal, rate) for m in maps.numpy()]
+    np.testing.assert_allclose(out, in_numpy, atol=1e-5)
+    np.testing.assert_allclose(out, full, atol=1e-5)
+    expected = tape.gradient(full_loss, [maps, kernel])
+    for ours, theirs in zip(tape.gradient(loss, [maps, kernel]), expected, strict=True):
+        np.testing.assert_allclose(tf.convert_to_tensor(ours), theirs, atol=1e-4)
+
+
+@pytest.mark.parametrize('size', [(7, 5), (8, 6)])
+@pytest.mark.parametrize('stride', [1, 2])
+@pytest.mark.parametrize('known', [True, False])
+def test_a_pointwise_convolution_is_a_matrix_product(size, stride, known):
+    maps = tf.random.stateless_normal([2, *size, 4], [1, 2])
+    layer = ConvBatchNorm(3, 1, stride=stride).convolution
+    layer(maps)
+    shape = [2, *size, 4] if known else [None, None, None, 4]
+
+    @tf.function(input_signature=[tf.TensorSpec(shape)])
+    def ours(maps):
+        with tf.GradientTape() as tape:
+            tape.watch(maps)
+            out = layer(maps)
+            loss = tf.reduce_sum(out**2)
+        return out, *(tf.convert_to_tensor(g) for g in tape.gradient(loss, [maps, layer.kernel]))
+
+    with tf.GradientTape() as tape:
+        tape.watch(maps)
+        out = tf.nn.conv2d(maps, layer.kernel, stride, 'VALID')
+        loss = tf.reduce_sum(out**2)
+    expected = out, *tape.gradient(loss, [maps, layer.kernel])
+    for value, reference in zip(ours(maps), expected, strict=True):
+        np.testing.assert_allclose(value, reference, atol=1e-4)
+
+
+def test_a_map_of_unknown_size_keeps_every_tap():
+    layer = ConvBatchNorm(2, rate=6)
+    layer(tf.zeros([1, 9, 9, 3]))
+    run = tf.function(layer, input_signature=[tf.TensorSpec([1, None, None, 3])])
+    for side in (3, 9):
+        maps = tf.random.stateless_normal([1, side, side, 3], [5, side])
+        np.testing.assert_allclose(run(maps), layer(maps), atol=1e-5)

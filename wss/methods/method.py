@@ -141,6 +141,12 @@ class Method(keras.Model):
             for last, variable in zip(self.averages, variables, strict=True):
                 last.assign(average(last, variable, rate))
 
+    def start_averages(self) -> None:
+        """Starts the averages, where there are any, from the present weights."""
+        if self.averages:
+            for mean, variable in zip(self.averages, self.trainable_variables, strict=True):
+                mean.assign(variable)
+
     def use_averages(self) -> None:
         """Puts the averages, where there are any, in the place of the weights, for good.
 

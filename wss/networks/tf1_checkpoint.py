@@ -8,67 +8,19 @@ import re
 import numpy as np
 import tensorflow as tf
 
-from wss.networks.backbones import resnet_v1, xception
-from wss.networks.layers import ConvBatchNorm
+from wss.networks.tf1_names import find_scope, nearest_backbone, variable_names
 
 logger = logging.getLogger(__name__)
 
-_BATCH_NORM = ('gamma', 'beta', 'moving_mean', 'moving_variance')
+_LAST_LAYERS = ('logits', 'classifier', 'sgc')  # Their shape depends on the classes.
 # What optimisers and training programs of TensorFlow 1 keep beside the weights.
 _STATE = re.compile(
     r'(^|/)(global_step|beta[12]_power|save_counter)$'
     r'|/(Momentum|Adam(_1)?|RMSProp(_1)?|Adagrad|ExponentialMovingAverage)$'
 )
-_SHOWN = 5  # Names in a message.
-
-
-def variable_names(network, sgc=None) -> dict[str, dict[str, tf.Variable]]:
-    """Names every variable as the authors' program does.
-
-    Args:
-        network: A built `DeepLabV3Plus` on a backbone with `scope` and `convolutions`.
-        sgc: A built `SelfAttentionGradCAM`, or None.
-
-    Returns:
-        The variables by name, in parts: `backbone`, `decoder` (with ASPP), `logits`, `classifier`
-        and, if given, `sgc`.
-
-    Raises:
-        ValueError: If the backbone has no published counterpart.
-    """
-    backbone = network.backbone
-    if not hasattr(backbone, 'convolutions'):
-        raise ValueError(
-            f'There are no TensorFlow 1 checkpoints for the backbone {backbone.name}; use one of '
-            f'{", ".join(_variants())}.'
-        )
-    aspp = network.aspp
-    heads = {
-        'image_pooling': aspp.image_pooling,
-        'aspp0': aspp.pointwise,
-        'concat_projection': aspp.projection,
-        'decoder/feature_projection0': network.low_level,
-    }
-    for name, layers in (('aspp{}', aspp.atrous), ('decoder/decoder_conv{}', network.decoder)):
-        for i, layer in enumerate(layers, start=name.startswith('aspp')):
-            heads[name.format(i) + '_depthwise'] = layer.depthwise
-            heads[name.format(i) + '_pointwise'] = layer.pointwise
-    convolutions = {f'{backbone.scope}/{n}': layer for n, layer in backbone.convolutions.items()}
-    parts = {
-        'backbone': _convolution_variables(convolutions),
-        'decoder': _convolution_variables(heads),
-        'logits': _linear_variables('logits/semantic', network.logits),
-        'classifier': _linear_variables(f'{backbone.scope}/logits', network.classifier),
-    }
-    if sgc is not None:
-        parts['sgc'] = {
-            **_linear_variables('hyper_column/key', sgc.key),
-            **_linear_variables('hyper_column/query', sgc.query),
-            **_linear_variables('pixel_normalization', sgc.output_convolution),
-        }
-        if sgc.batch_norm is not None:
-            parts['sgc'] |= _batch_norm_variables('pixel_normalization', sgc.batch_norm)
-    return parts
+# TensorFlow turns the states of its file reader into errors of many kinds.
+_READ_ERRORS = (tf.errors.OpError, ValueError, RuntimeError, IndexError)
+_SHOWN = 10  # Names in a message.
 
 
 def load_backbone(method, path: str, scope: str | None = None) -> None:
@@ -81,7 +33,7 @@ def load_backbone(method, path: str, scope: str | None = None) -> None:
 
     Raises:
         FileNotFoundError: If there is no checkpoint.
-        ValueError: If the file does not hold the backbone whole, in its shapes.
+        ValueError: If the file cannot be read, or does not hold the backbone whole, in its shapes.
     """
     _load(method, path, scope, wanted=('backbone',), required=('backbone',))
 
@@ -90,22 +42,24 @@ def load_model(method, path: str, scope: str | None = None, last_layers: bool = 
     """Starts a method from a whole trained model, to evaluate it or to go on from it.
 
     Classifier and SGC start fresh where the file has none of them (a supervised model). What was
-    loaded, what starts fresh and what in the file found no place is logged; optimiser slots and
-    step counters are ignored.
+    loaded, what starts fresh and what in the file found no place is logged; optimiser slots, step
+    counters and moving averages of weights are ignored. If an error is raised, the method is as it
+    was.
 
     Args:
         method: A `Method` whose variables exist.
         path: Prefix of the checkpoint (`model.ckpt-30000`; several shards or the old one-file
-            format are fine), one of its files, or a folder whose latest checkpoint is taken.
-        scope: Prefix of all names in the file; found by itself if None.
+            format are fine), one of its files, or a folder: its latest checkpoint, or its only one.
+        scope: What stands before all names in the file; found by itself if None.
         last_layers: Whether the layers whose shape depends on the classes are loaded: logits,
             classifier and SGC.
 
     Raises:
         FileNotFoundError: If there is no checkpoint.
-        ValueError: If the file does not hold backbone, decoder (and logits) whole, in their shapes.
+        ValueError: If the file cannot be read, or does not hold backbone, decoder (and logits)
+            whole, in their shapes.
     """
-    wanted = ('backbone', 'decoder') + (('logits', 'classifier', 'sgc') if last_layers else ())
+    wanted = ('backbone', 'decoder') + (_LAST_LAYERS if last_layers else ())
     _load(method, path, scope, wanted, required=wanted[:3])
 
 
@@ -114,10 +68,7 @@ def _load(method, path, scope, wanted, required):
     prefix = _prefix(path)
     reader = _reader(prefix)
     shapes = reader.get_variable_to_shape_map()
-    if scope is None:
-        scope = _find_scope(shapes, next(iter(parts['backbone'])))
-    elif scope and not scope.endswith('/'):
-        scope += '/'
+    scope = _scope(prefix, shapes, scope, parts['backbone'])
     held = {name[len(scope) :]: name for name in shapes if name.startswith(scope)}
 
     chosen = {}
@@ -127,127 +78,149 @@ def _load(method, path, scope, wanted, required):
         if missing and (part in required or len(missing) < len(variables)):
             raise ValueError(_missing_message(prefix, part, missing, variables, shapes))
         if not missing:
+            _check_shapes(prefix, part, variables, {n: shapes[held[n]] for n in variables})
             chosen |= variables
+    # All is read before anything changes: a shard can be missing or cut off.
+    values = _read(prefix, reader, {name: held[name] for name in chosen})
     for name, variable in chosen.items():
-        there, here = tuple(shapes[held[name]]), tuple(variable.shape)
-        if _squeezed(there) != _squeezed(here):
-            raise ValueError(
-                f'{name} is {there} in {prefix} and {here} in the network. A model of other '
-                'classes needs load_model.last_layers = False; another shape, the network that it '
-                'was made for.'
-            )
-    for name, variable in chosen.items():
-        variable.assign(np.reshape(reader.get_tensor(held[name]), variable.shape))
-    _report(prefix, parts, chosen, [name for name in held if name not in chosen])
+        variable.assign(values[name].reshape(variable.shape).astype(variable.dtype.as_numpy_dtype))
+    taken = {held[name] for name in chosen}
+    _report(prefix, scope, parts, chosen, sorted(set(shapes) - taken))
 
 
-def _report(prefix, parts, chosen, unused):
+def _report(prefix, scope, parts, chosen, unused):
     loaded = {part: sum(name in chosen for name in names) for part, names in parts.items()}
     fresh = [part for part, count in loaded.items() if not count]
-    ignored = [name for name in unused if _STATE.search(name)]
-    unused = sorted(set(unused) - set(ignored))
+    state = [name for name in unused if _STATE.search(name)]
+    unused = [name for name in unused if not _STATE.search(name)]
     logger.info(
-        'Loaded from %s: %s. Start fresh: %s. Not used of the file: %s (and %d values of '
-        'optimiser and step counter).',
+        'Loaded from %s%s: %s. Start fresh: %s. Not used of the file: %s; and %d values of '
+        'optimiser, step counter and averages.',
         prefix,
+        f' (its names begin with {scope})' if scope else '',
         ', '.join(f'{part} ({count} variables)' for part, count in loaded.items() if count),
         ', '.join(fresh) or 'nothing',
-        ', '.join(unused) or 'nothing',
-        len(ignored),
+        _listed(unused) if unused else 'nothing',
+        len(state),
     )
+
+
+def _listed(names):
+    more = len(names) - _SHOWN
+    shown = ', '.join(names[:_SHOWN])
+    return f'{shown} and {more} more ({len(names)} in all)' if more > 0 else shown
 
 
 def _prefix(path):
     """Returns the prefix of the checkpoint that a user's path means."""
     path = os.fspath(path)
     if tf.io.gfile.isdir(path):
-        latest = tf.train.latest_checkpoint(path)
-        if latest is None:
-            raise FileNotFoundError(f'The folder {path} names no checkpoint; name its prefix.')
-        return latest
-    path = re.sub(r'\.(index|meta|data-\d{5}-of-\d{5})$', '', path)
+        return _prefix_in(path)
+    given, path = path, re.sub(r'\.(index|meta|data-\d{5}-of-\d{5})$', '', path)
     if not tf.io.gfile.exists(path) and not tf.io.gfile.exists(path + '.index'):
         folder = os.path.dirname(path) or '.'
-        there = tf.io.gfile.listdir(folder) if tf.io.gfile.isdir(folder) else []
-        near = difflib.get_close_matches(os.path.basename(path), there, n=3)
+        if not tf.io.gfile.isdir(folder):
+            raise FileNotFoundError(f'There is no checkpoint {given}: no folder {folder}.')
+        near = difflib.get_close_matches(os.path.basename(path), _prefixes(folder), n=3)
         hint = f'; near to it are {", ".join(near)}' if near else ''
-        raise FileNotFoundError(f'There is no checkpoint {path}{hint}.')
+        raise FileNotFoundError(f'There is no checkpoint {given}{hint}.')
     return path
 
 
+def _prefix_in(folder):
+    latest = tf.train.latest_checkpoint(folder)
+    if latest is not None:
+        return latest
+    # Archives come without the list that names the latest, or with paths of another machine.
+    there = _prefixes(folder, only_indexed=True)
+    if len(there) == 1:
+        return os.path.join(folder, there[0])
+    what = f'several checkpoints, {_listed(there)}; name one' if there else 'no checkpoint'
+    raise FileNotFoundError(f'The folder {folder} holds {what}.')
+
+
+def _prefixes(folder, only_indexed=False):
+    """Lists what may be meant as a checkpoint in a folder."""
+    names = [name.rstrip('/') for name in tf.io.gfile.listdir(folder)]
+    if only_indexed:
+        names = [name for name in names if name.endswith('.index')]
+    return sorted({re.sub(r'\.(index|meta|data-\d{5}-of-\d{5})$', '', name) for name in names})
+
+
 def _reader(prefix):
+    if re.search(r'\.(tar|tgz|tar\.\w+|zip)$', prefix):
+        raise ValueError(f'{prefix} is an archive; unpack it and give the checkpoint in it.')
     try:
         reader = tf.train.load_checkpoint(prefix)
         names = reader.get_variable_to_shape_map()
-    except (tf.errors.OpError, ValueError, RuntimeError) as error:
-        reason = str(error).splitlines()[0]
-        raise ValueError(f'The checkpoint {prefix} cannot be read: {reason}') from error
+    except _READ_ERRORS as error:
+        raise _unreadable(prefix, error) from error
     if '_CHECKPOINTABLE_OBJECT_GRAPH' in names:
         raise ValueError(
-            f'{prefix} is a checkpoint of TensorFlow 2, not 1. For a run of this program give its '
-            'workdir, or export its weights (python -m wss.export).'
+            f'{prefix} is a checkpoint of TensorFlow 2, not 1. To start from a run of this program '
+            'write its weights with python -m wss.export --weights, and use weights.load.'
         )
     return reader
 
 
-def _find_scope(names, anchor):
-    """Returns what stands before `anchor` in the names of the file: the shortest, else nothing."""
-    before = [name[: -len(anchor)] for name in names if name.endswith(anchor)]
-    return min((scope for scope in before if not scope or scope.endswith('/')), key=len, default='')
+def _read(prefix, reader, names):
+    """Returns float arrays by our names, all of them finite."""
+    try:
+        values = {ours: np.asarray(reader.get_tensor(theirs)) for ours, theirs in names.items()}
+    except _READ_ERRORS as error:
+        raise _unreadable(prefix, error) from error
+    for name, value in values.items():
+        if not np.all(np.isfinite(value)):
+            raise ValueError(f'{name} in {prefix} has values that are not finite.')
+    return values
+
+
+def _unreadable(prefix, error):
+    reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+    return ValueError(f'The checkpoint {prefix} cannot be read: {reason}')
+
+
+def _scope(prefix, names, scope, backbone):
+    """Returns the text that stands before every name, with its slash; empty for none."""
+    if scope is None:
+        found = (find_scope(names, name) for name in backbone)
+        return next((scope for scope in found if scope is not None), '')
+    if scope and not scope.endswith('/'):
+        scope += '/'
+    if not any(name.startswith(scope) for name in names):
+        raise ValueError(
+            f'No name in {prefix} begins with the scope {scope!r}. The names are '
+            f'{_listed(sorted(names))}.'
+        )
+    return scope
+
+
+def _check_shapes(prefix, part, variables, shapes):
+    for name, variable in variables.items():
+        there, here = tuple(shapes[name]), tuple(variable.shape)
+        if _squeezed(there) != _squeezed(here):
+            hint = 'use the network that it was made for'
+            if part in _LAST_LAYERS:
+                hint = 'a model of other classes needs load_model.last_layers = False'
+            raise ValueError(f'{name} is {there} in {prefix} and {here} in the network; {hint}.')
 
 
 def _missing_message(prefix, part, missing, variables, shapes):
     message = (
         f'The checkpoint {prefix} lacks {len(missing)} of {len(variables)} variables of the '
-        f'{part}: {", ".join(missing[:_SHOWN])}{" ..." if len(missing) > _SHOWN else ""}. '
+        f'{part}: {_listed(missing)}. '
     )
+    if part in ('classifier', 'sgc'):
+        return message + (
+            'It was made with other options; to start them fresh, with the logits, use '
+            'load_model.last_layers = False.'
+        )
     if part != 'backbone':
         return message + 'To start from its backbone alone use load_backbone.'
-    nearest, share = _nearest(shapes)
+    nearest, share = nearest_backbone(shapes)
     if not share:
         return message + 'It fits none of the backbones.'
-    return message + f'The nearest backbone is {nearest} ({share:.0%} of its variables are there).'
-
-
-def _nearest(names):
-    """Returns the backbone whose variables are most like those of a file, and how many it has."""
-    best = ('', 0.0, 0.0)
-    for variant, make in _variants().items():
-        backbone = make(variant)
-        wanted = {f'{backbone.scope}/{n}/BatchNorm/gamma' for n in backbone.convolutions}
-        scope = _find_scope(names, min(wanted & set(names), default=min(wanted)))
-        there = {n[len(scope) :] for n in names if n.startswith(f'{scope}{backbone.scope}/')}
-        there = {name for name in there if name.endswith('/gamma')}
-        alike = len(wanted & there) / len(wanted | there)
-        best = max(best, (variant, alike, len(wanted & there) / len(wanted)), key=lambda b: b[1])
-    return best[0], best[2]
-
-
-def _variants():
-    return dict.fromkeys(resnet_v1.VARIANTS, resnet_v1.ResNetV1) | dict.fromkeys(
-        xception.MIDDLE_UNITS, xception.Xception
-    )
-
-
-def _convolution_variables(layers: dict[str, ConvBatchNorm]) -> dict[str, tf.Variable]:
-    variables = {}
-    for name, layer in layers.items():
-        kernel = 'depthwise_weights' if layer.is_depthwise else 'weights'
-        variables[f'{name}/{kernel}'] = layer.kernel
-        variables |= _batch_norm_variables(name, layer.batch_norm)
-    return variables
-
-
-def _batch_norm_variables(name, batch_norm):
-    values = {which: getattr(batch_norm, which) for which in _BATCH_NORM}
-    return {f'{name}/BatchNorm/{which}': v for which, v in values.items() if v is not None}
-
-
-def _linear_variables(name, layer):
-    variables = {f'{name}/weights': layer.kernel}
-    if layer.use_bias:
-        variables[f'{name}/biases'] = layer.bias
-    return variables
+    return message + f'The nearest backbone is {nearest} ({share:.0%} of its layers are there).'
 
 
 def _squeezed(shape):
