@@ -224,7 +224,9 @@ def _nearest(names):
 
 
 def _variants():
-    return dict.fromkeys(resnet_v1.VARIANTS, resnet_v1.ResNetV1) | dict.fromkeys(
+    """Returns the maker of each backbone with published checkpoints, by its variant."""
+    resnets = [name for name, chosen in resnet_v1.VARIANTS.items() if not chosen.keras_model]
+    return dict.fromkeys(resnets, resnet_v1.ResNetV1) | dict.fromkeys(
         xception.MIDDLE_UNITS, xception.Xception
     )
 
