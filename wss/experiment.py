@@ -121,7 +121,8 @@ def run(
         seed: Seed of initialisation, order of the images, views and dropout. A run that goes on
             from a checkpoint sees the batches it would have seen, but its dropout starts anew.
         initial_weights: Sets weights of the new method, which it is called with; None leaves them
-            random. `networks/weights.py` and `networks/tf1_checkpoint.py` have such functions.
+            random. In `networks`, `weights.py`, `tf1_checkpoint.py` and `keras_weights.py` have
+            such functions.
 
     Returns:
         For `Train` the content of `result.json`: `steps`, and for `last` and `best` the `step` and
