@@ -42,3 +42,18 @@ def test_depthwise_keeps_channels_apart():
 def test_stride_and_rate_exclude_each_other():
     with pytest.raises(ValueError, match='not both'):
         ConvBatchNorm(4, stride=2, rate=2)
+
+
+@pytest.mark.parametrize('size', [5, 6])
+def test_without_explicit_padding_an_even_size_starts_at_pixel_1(size):
+    maps = tf.reshape(tf.range(size, dtype=tf.float32), [1, size, 1, 1])
+    layer = ConvBatchNorm(1, stride=2, activate=False, explicit_padding=False)
+    out = centre_tap(layer, maps)[0, :, 0, 0]
+    expected = np.arange(1 - size % 2, size, 2) * 2 / np.sqrt(1 + 1e-5)
+    np.testing.assert_allclose(out, expected, rtol=1e-6)
+
+
+def test_another_activation():
+    layer = ConvBatchNorm(1, activation=tf.nn.relu6)
+    out = centre_tap(layer, tf.constant([[[[-1.0]], [[2.0]], [[30.0]]]]))
+    np.testing.assert_allclose(out[0, :, 0, 0], [0.0, 4.0, 6.0], rtol=1e-4)
