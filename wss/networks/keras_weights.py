@@ -1,4 +1,4 @@
-"""Import of ImageNet weights as `tf_keras.applications` has them: ResNet-50 and ResNet-101."""
+"""Import of ImageNet weights as `tf_keras.applications` has them: ResNet-50, -101, MobileNetV2."""
 
 import logging
 import os
@@ -13,13 +13,22 @@ from wss.networks.backbones import resnet_v1
 logger = logging.getLogger('wss')
 
 _CONVOLUTIONS = ('shortcut', 'conv1', 'conv2', 'conv3')  # Keras numbers them from 0.
+# Names of the convolution and of its batch norm in Keras, for our names.
+_KERAS_NAMES = {
+    r'conv1': lambda match: ('conv1_conv', 'conv1_bn'),
+    r'block(\d)/unit_(\d+)/bottleneck_v1/(\w+)': lambda match: _resnet_names(*match.groups()),
+    r'Conv': lambda match: ('Conv1', 'bn_Conv1'),
+    r'expanded_conv/(\w+)': lambda match: _mobilenet_names('expanded_conv', match[1]),
+    r'expanded_conv_(\d+)/(\w+)': lambda match: _mobilenet_names(f'block_{match[1]}', match[2]),
+}
 
 
 def load_backbone(method, weights: str = 'imagenet') -> None:
     """Starts a network from a Keras image classifier: backbone only, heads stay fresh.
 
     Args:
-        method: A `Method` whose variables exist, on a `keras` variant of `ResNetV1`.
+        method: A `Method` whose variables exist, on a `keras` variant of `ResNetV1` or on
+            `MobileNetV2`.
         weights: `imagenet`, which Keras downloads (and keeps in `~/.keras`), or a local `.h5` file
             with the weights of such a model, with or without its classifier of 1000 classes.
 
@@ -32,7 +41,8 @@ def load_backbone(method, weights: str = 'imagenet') -> None:
     make = getattr(keras.applications, name)
     model = _downloaded(name, make) if weights == 'imagenet' else _read(name, make, weights)
     for own_name, layer in backbone.convolutions.items():
-        _assign(layer, model, _keras_name(own_name), flip=own_name == 'conv1')
+        convolution, batch_norm = map(model.get_layer, _keras_names(own_name))
+        _assign(layer, convolution, batch_norm, flip=own_name == 'conv1')
     logger.info(
         'Loaded %d convolutions of %s (tf_keras.applications) from %s; the rest of the network '
         'starts fresh.',
@@ -58,41 +68,47 @@ def folded_mean(moving_mean, bias) -> np.ndarray:
     return np.asarray(moving_mean) - np.asarray(bias)
 
 
-def _assign(layer, model, name, flip):
+def _assign(layer, convolution, batch_norm, flip):
     """Copies a convolution and its batch norm; `flip` turns input channels from BGR to RGB."""
-    convolution = model.get_layer(f'{name}_conv')
-    batch_norm = model.get_layer(f'{name}_bn')
-    kernel = convolution.kernel.numpy()
+    kernel = convolution.weights[0].numpy()
+    bias = convolution.bias.numpy() if convolution.use_bias else 0.0
     layer.kernel.assign(kernel[:, :, ::-1] if flip else kernel)
     ours = layer.batch_norm
     ours.gamma.assign(batch_norm.gamma.numpy())
     ours.beta.assign(batch_norm.beta.numpy())
-    ours.moving_mean.assign(folded_mean(batch_norm.moving_mean.numpy(), convolution.bias.numpy()))
+    ours.moving_mean.assign(folded_mean(batch_norm.moving_mean.numpy(), bias))
     ours.moving_variance.assign(batch_norm.moving_variance.numpy())
 
 
-def _keras_name(name):
-    """`conv3_block1_0` of `block2/unit_1/bottleneck_v1/shortcut`; `conv1` of itself."""
-    match = re.fullmatch(r'block(\d)/unit_(\d+)/bottleneck_v1/(\w+)', name)
-    if not match:
-        return name
-    return f'conv{int(match[1]) + 1}_block{match[2]}_{_CONVOLUTIONS.index(match[3])}'
+def _keras_names(name) -> tuple[str, str]:
+    """Returns the names of a convolution and its batch norm in Keras."""
+    matches = ((re.fullmatch(pattern, name), names) for pattern, names in _KERAS_NAMES.items())
+    return next(names(match) for match, names in matches if match)
+
+
+def _resnet_names(block, unit, convolution):
+    prefix = f'conv{int(block) + 1}_block{unit}_{_CONVOLUTIONS.index(convolution)}'
+    return f'{prefix}_conv', f'{prefix}_bn'
+
+
+def _mobilenet_names(unit, convolution):
+    return f'{unit}_{convolution}', f'{unit}_{convolution}_BN'
 
 
 def _keras_model(backbone) -> str:
     """Returns the name of the Keras model whose weights fit a backbone."""
+    if getattr(backbone, 'keras_model', None):
+        return backbone.keras_model
     own = resnet_v1.VARIANTS.get(getattr(backbone, 'variant', None))
-    if own is not None and own.keras_model:
-        return own.keras_model
     fitting = [
         name
         for name, variant in resnet_v1.VARIANTS.items()
         if variant.keras_model and (own is None or own.units == variant.units)
     ]
     raise ValueError(
-        f'Weights of tf_keras.applications do not fit the backbone '
+        'Weights of tf_keras.applications do not fit the backbone '
         f'{getattr(backbone, "variant", backbone.name)}; set '
-        f'DeepLabV3Plus.make_backbone = @resnet_v1.ResNetV1 and ResNetV1.variant = '
+        'DeepLabV3Plus.make_backbone = @resnet_v1.ResNetV1 and ResNetV1.variant = '
         f'{" or ".join(map(repr, fitting))}.'
     )
 

@@ -1,6 +1,7 @@
 """Import of TensorFlow 1 checkpoints: ImageNet classifiers, DeepLab models, the authors' models."""
 
 import difflib
+import functools
 import logging
 import os
 import re
@@ -8,7 +9,7 @@ import re
 import numpy as np
 import tensorflow as tf
 
-from wss.networks.backbones import resnet_v1, xception
+from wss.networks.backbones import mobilenet_v2, resnet_v1, xception
 from wss.networks.layers import ConvBatchNorm
 
 logger = logging.getLogger(__name__)
@@ -213,7 +214,7 @@ def _nearest(names):
     """Returns the backbone whose variables are most like those of a file, and how many it has."""
     best = ('', 0.0, 0.0)
     for variant, make in _variants().items():
-        backbone = make(variant)
+        backbone = make()
         wanted = {f'{backbone.scope}/{n}/BatchNorm/gamma' for n in backbone.convolutions}
         scope = _find_scope(names, min(wanted & set(names), default=min(wanted)))
         there = {n[len(scope) :] for n in names if n.startswith(f'{scope}{backbone.scope}/')}
@@ -226,9 +227,9 @@ def _nearest(names):
 def _variants():
     """Returns the maker of each backbone with published checkpoints, by its variant."""
     resnets = [name for name, chosen in resnet_v1.VARIANTS.items() if not chosen.keras_model]
-    return dict.fromkeys(resnets, resnet_v1.ResNetV1) | dict.fromkeys(
-        xception.MIDDLE_UNITS, xception.Xception
-    )
+    makers = {name: functools.partial(resnet_v1.ResNetV1, name) for name in resnets}
+    makers |= {name: functools.partial(xception.Xception, name) for name in xception.MIDDLE_UNITS}
+    return makers | {'mobilenet_v2': mobilenet_v2.MobileNetV2}
 
 
 def _convolution_variables(layers: dict[str, ConvBatchNorm]) -> dict[str, tf.Variable]:

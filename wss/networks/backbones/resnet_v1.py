@@ -113,6 +113,7 @@ class ResNetV1(keras.layers.Layer):
         blocks: Keys of the block outputs, first to last.
         scope: Name before the variables in published checkpoints.
         convolutions: Every convolution with its batch norm, by its name in those checkpoints.
+        keras_model: The model of `tf_keras.applications` whose weights fit, or None.
 
     Args:
         variant: A key of `VARIANTS`; the networks of the paper are the `beta` ones. The `keras`
@@ -148,8 +149,8 @@ class ResNetV1(keras.layers.Layer):
         self.beta = chosen.beta
         self.epsilon = chosen.epsilon
         self.padding_value = chosen.padding_value
-        self.is_keras = chosen.keras_model is not None
-        self.units = tuple(_units(chosen.units, output_stride, grid, stride_first=self.is_keras))
+        self.keras_model = chosen.keras_model
+        self.units = tuple(_units(chosen.units, output_stride, grid, bool(chosen.keras_model)))
         self.stem = ('conv1_1', 'conv1_2', 'conv1_3') if chosen.beta else ('conv1',)
         self.convolutions = {}
         if chosen.beta:
@@ -187,9 +188,9 @@ class ResNetV1(keras.layers.Layer):
         maps = images * (2 / 255) - 1 if self.beta else images - tf.constant(self.padding_value)
         for name in self.stem:
             maps = self.convolutions[name](maps, training=training)
-        if self.is_keras:  # After a ReLU a border of zeros is as good as one of -inf.
+        if self.keras_model:  # After a ReLU a border of zeros is as good as one of -inf.
             maps = tf.pad(maps, [[0, 0], [1, 1], [1, 1], [0, 0]])
-        maps = tf.nn.max_pool2d(maps, 3, 2, 'VALID' if self.is_keras else 'SAME')
+        maps = tf.nn.max_pool2d(maps, 3, 2, 'VALID' if self.keras_model else 'SAME')
         features = {}
         for unit in self.units:
             maps, residual = self._bottleneck(unit, maps, training)
