@@ -19,10 +19,10 @@ class Variant:
     Attributes:
         scope: Name before its variables in published checkpoints, or of the model in Keras.
         units: Bottleneck units of each block.
-        padding_value: RGB that normalises to 0.
         beta: Whether the stem is three 3x3 convolutions in place of one 7x7, and images are scaled
-            to [-1, 1] in place of the mean RGB being subtracted.
+            to [-1, 1] in place of `padding_value` being subtracted.
         multi_grid: Factors of the atrous rates in the last block, where none are given.
+        padding_value: RGB that normalises to 0.
         keras_model: The model of `tf_keras.applications` whose weights fit, or None. It has the
             stride of a block in the 1x1 convolutions of the first unit, not in the 3x3 convolution
             of the last, and pads the same before the max pool whatever the size of the map.
@@ -31,16 +31,16 @@ class Variant:
 
     scope: str
     units: tuple[int, int, int, int]
-    padding_value: tuple[float, float, float]
     beta: bool = False
     multi_grid: tuple[int, int, int] = (1, 1, 1)
+    padding_value: tuple[float, float, float] = (127.5, 127.5, 127.5)
     keras_model: str | None = None
     epsilon: float = 1e-5
 
 
 _UNITS_50, _UNITS_101 = (3, 4, 6, 3), (3, 4, 23, 3)
 _SLIM = {'padding_value': (123.15, 115.90, 103.06)}
-_BETA = {'padding_value': (127.5, 127.5, 127.5), 'beta': True, 'multi_grid': (1, 2, 4)}
+_BETA = {'beta': True, 'multi_grid': (1, 2, 4)}
 _KERAS = {'padding_value': (123.68, 116.779, 103.939), 'epsilon': 1.001e-5}
 
 VARIANTS = {
