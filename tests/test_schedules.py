@@ -88,3 +88,35 @@ def test_a_run_of_no_steps_has_an_optimiser():
 def test_momentum_poly_outside_its_range(options, words):
     with pytest.raises(ValueError, match=words):
         schedules.momentum_poly(**{'steps': 10, **options})
+
+
+def test_momentum_by_hand():
+    """`m <- 0.5 m + g`, `w <- w - rate * m`, with rates 1, 0.5 and 0 and gradients 1, 2 and 4."""
+    optimizer = schedules.momentum_poly(2, learning_rate=1.0, momentum=0.5, power=1.0)
+    weight = tf.Variable([10.0])
+    optimizer.build([weight])
+    seen = []
+    for gradient in (1.0, 2.0, 4.0):
+        optimizer.apply_gradients([(tf.constant([gradient]), weight)])
+        seen.append(float(weight[0]))
+    # m: 1, then 2.5, then 5.25. Keras, whose m has the rate in it, would end at 9 - 1.5 - 0.75.
+    assert seen == [9.0, 7.75, 7.75]
+    assert float(optimizer.momentums[0][0]) == 5.25
+
+
+def test_momentum_in_a_graph_is_checkpointed(tmp_path):
+    def make():
+        weight = tf.Variable([1.0, 2.0])
+        optimizer = schedules.momentum_poly(10)
+        optimizer.build([weight])
+        return weight, optimizer, tf.train.Checkpoint(weight=weight, optimizer=optimizer)
+
+    weight, optimizer, checkpoint = make()
+    step = tf.function(lambda: optimizer.apply_gradients([(tf.constant([1.0, 3.0]), weight)]))
+    step()
+    path = checkpoint.save(tmp_path / 'ckpt')
+    step()
+    other, its_optimizer, its_checkpoint = make()
+    its_checkpoint.restore(path).assert_consumed()
+    its_optimizer.apply_gradients([(tf.constant([1.0, 3.0]), other)])
+    assert other.numpy().tolist() == weight.numpy().tolist()

@@ -123,7 +123,8 @@ def run(
             from a checkpoint sees the batches it would have seen, but its dropout starts anew.
         precision: `float32` or `mixed_bfloat16` (see `runtime.set_precision`).
         initial_weights: Sets weights of the new method, which it is called with; None leaves them
-            random. `networks/weights.py` and `networks/tf1_checkpoint.py` have such functions.
+            random. In `networks`, `weights.py`, `tf1_checkpoint.py` and `keras_weights.py` have
+            such functions.
 
     Returns:
         For `Train` the content of `result.json`: `steps`, and for `last` and `best` the `step` and

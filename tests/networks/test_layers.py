@@ -164,3 +164,18 @@ def test_a_map_of_unknown_size_keeps_every_tap():
     for side in (3, 9):
         maps = tf.random.stateless_normal([1, side, side, 3], [5, side])
         np.testing.assert_allclose(run(maps), layer(maps), atol=1e-5)
+
+
+@pytest.mark.parametrize('size', [5, 6])
+def test_without_explicit_padding_an_even_size_starts_at_pixel_1(size):
+    maps = tf.reshape(tf.range(size, dtype=tf.float32), [1, size, 1, 1])
+    layer = ConvBatchNorm(1, stride=2, activate=False, explicit_padding=False)
+    out = centre_tap(layer, maps)[0, :, 0, 0]
+    expected = np.arange(1 - size % 2, size, 2) * 2 / np.sqrt(1 + 1e-5)
+    np.testing.assert_allclose(out, expected, rtol=1e-6)
+
+
+def test_another_activation():
+    layer = ConvBatchNorm(1, activation=tf.nn.relu6)
+    out = centre_tap(layer, tf.constant([[[[-1.0]], [[2.0]], [[30.0]]]]))
+    np.testing.assert_allclose(out[0, :, 0, 0], [0.0, 4.0, 6.0], rtol=1e-4)

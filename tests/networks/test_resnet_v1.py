@@ -186,6 +186,7 @@ def test_arguments_out_of_range(options, message):
 
 
 def test_the_default_is_a_network_of_the_paper():
-    assert set(VARIANTS) == {f'resnet_v1_{n}{beta}' for n in (50, 101) for beta in ('', '_beta')}
+    kinds = ('', '_beta', '_keras')
+    assert set(VARIANTS) == {f'resnet_v1_{n}{kind}' for n in (50, 101) for kind in kinds}
     assert ResNetV1().scope == 'resnet_v1_50'
     assert ResNetV1().beta

@@ -13,7 +13,7 @@ from wss.methods.pseudoseg import PseudoSeg
 from wss.methods.supervised import Supervised
 from wss.methods.weight_update import WeightUpdate
 from wss.networks import tf1_checkpoint, tf1_names
-from wss.networks.backbones import resnet_v1, xception
+from wss.networks.backbones import resnet_v1
 from wss.networks.backbones.resnet_v1 import ResNetV1
 from wss.networks.backbones.small import SmallResNet
 from wss.networks.deeplab import DeepLabV3Plus
@@ -327,10 +327,9 @@ def file_of(tmp_path, backbone, scope=''):
 
 
 @pytest.mark.parametrize('scope', ['', 'tower/'])
-@pytest.mark.parametrize('variant', [*resnet_v1.VARIANTS, *xception.MIDDLE_UNITS])
+@pytest.mark.parametrize('variant', sorted(tf1_names.variants()))
 def test_a_file_of_another_backbone_is_recognised(tmp_path, shared, variant, scope):
-    family = xception.Xception if variant in xception.MIDDLE_UNITS else ResNetV1
-    path = file_of(tmp_path, family(variant), scope)
+    path = file_of(tmp_path, tf1_names.variants()[variant](), scope)
     message = rf'lacks 110 of 110 .*nearest backbone is {variant} \(100% of its layers are there\)'
     refused(shared, path, message, tf1_checkpoint.load_backbone)
 

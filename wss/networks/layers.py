@@ -1,5 +1,7 @@
 """Convolutions as the DeepLab family builds them: explicit padding, then batch norm, then ReLU."""
 
+from collections.abc import Callable
+
 import tensorflow as tf
 import tf_keras as keras
 
@@ -70,17 +72,20 @@ def _shape(maps):
 class ConvBatchNorm(keras.layers.Layer):
     """Convolution without bias, batch norm and, if asked, ReLU.
 
-    A strided convolution pads `(k - 1) // 2` rows before and the rest after, whatever the input
-    size, and then runs unpadded, so that feature `i` always sits at pixel `i * stride`.
+    By default a strided convolution pads `(k - 1) // 2` rows before and the rest after, whatever
+    the input size, and then runs unpadded, so that feature `i` always sits at pixel `i * stride`.
 
     Args:
         filters: Output channels; `None` makes the convolution depthwise.
         kernel_size: Side of the square kernel.
         stride: Stride in both directions.
         rate: Atrous rate; 1 where `stride` is above 1.
-        activate: Whether a ReLU follows.
+        activate: Whether `activation` follows.
         epsilon: Epsilon of the batch norm.
         decay: Decay of the moving statistics of the batch norm.
+        activation: ReLU, or another function of a tensor.
+        explicit_padding: Whether a strided convolution pads as said above, and not by TensorFlow's
+            'SAME', which pads an even size of map only after its last row.
         name: Name of the layer.
     """
 
@@ -93,18 +98,21 @@ class ConvBatchNorm(keras.layers.Layer):
         activate: bool = True,
         epsilon: float = 1e-5,
         decay: float = 0.95,
+        activation: Callable[[tf.Tensor], tf.Tensor] = tf.nn.relu,
+        explicit_padding: bool = True,
         name: str | None = None,
     ):
         super().__init__(name=name)
         if stride > 1 and rate > 1:
             raise ValueError(f'A convolution has a stride ({stride}) or a rate ({rate}), not both.')
         before = (kernel_size - 1) // 2
-        self.padding = (before, kernel_size - 1 - before) if stride > 1 < kernel_size else None
+        explicit = explicit_padding and stride > 1
+        self.padding = (before, kernel_size - 1 - before) if explicit and kernel_size > 1 else None
         self.is_depthwise = filters is None
         options = {
             'strides': stride,
             'dilation_rate': rate,
-            'padding': 'valid' if stride > 1 else 'same',
+            'padding': 'valid' if explicit else 'same',
             'use_bias': False,
             'name': 'convolution',
         }
@@ -120,6 +128,7 @@ class ConvBatchNorm(keras.layers.Layer):
             epsilon=epsilon, momentum=decay, name='batch_norm'
         )
         self.activate = activate
+        self.activation = activation
 
     @property
     def kernel(self) -> tf.Variable:
@@ -131,7 +140,7 @@ class ConvBatchNorm(keras.layers.Layer):
         if self.padding:
             maps = tf.pad(maps, [[0, 0], self.padding, self.padding, [0, 0]])
         maps = self.batch_norm(self.convolution(maps), training=training)
-        return tf.nn.relu(maps) if self.activate else maps
+        return self.activation(maps) if self.activate else maps
 
 
 class SeparableConvBatchNorm(keras.layers.Layer):

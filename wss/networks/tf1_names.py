@@ -1,11 +1,12 @@
 """Names of variables in TensorFlow 1 checkpoints of DeepLab and of the authors' program."""
 
+import functools
 from collections.abc import Callable, Iterable
 
 import tensorflow as tf
 import tf_keras as keras
 
-from wss.networks.backbones import resnet_v1, xception
+from wss.networks.backbones import mobilenet_v2, resnet_v1, xception
 from wss.networks.layers import ConvBatchNorm
 
 _BATCH_NORM = ('gamma', 'beta', 'moving_mean', 'moving_variance')
@@ -60,11 +61,12 @@ def variable_names(network, sgc=None) -> dict[str, dict[str, tf.Variable]]:
     return parts
 
 
-def variants() -> dict[str, Callable[[str], keras.layers.Layer]]:
-    """Returns the backbones with published checkpoints, by variant: what makes them of its name."""
-    return dict.fromkeys(resnet_v1.VARIANTS, resnet_v1.ResNetV1) | dict.fromkeys(
-        xception.MIDDLE_UNITS, xception.Xception
-    )
+def variants() -> dict[str, Callable[[], keras.layers.Layer]]:
+    """Returns the makers of the backbones with TensorFlow 1 checkpoints, by variant."""
+    resnets = [name for name, variant in resnet_v1.VARIANTS.items() if not variant.keras_model]
+    makers = {name: functools.partial(resnet_v1.ResNetV1, name) for name in resnets}
+    makers |= {name: functools.partial(xception.Xception, name) for name in xception.MIDDLE_UNITS}
+    return makers | {'mobilenet_v2': mobilenet_v2.MobileNetV2}
 
 
 def find_scope(names: Iterable[str], anchor: str) -> str | None:
@@ -87,7 +89,7 @@ def nearest_backbone(names: Iterable[str]) -> tuple[str, float]:
     held = {name for name in names if name.endswith('/BatchNorm/gamma')}
     best = ('', 0.0, 0.0)
     for variant, make in variants().items():
-        backbone = make(variant)
+        backbone = make()
         wanted = {f'{backbone.scope}/{n}/BatchNorm/gamma' for n in backbone.convolutions}
         scopes = (find_scope(held, name) for name in sorted(wanted))
         scope = next((scope for scope in scopes if scope is not None), '')
