@@ -1,5 +1,7 @@
 """The flag values of the authors' program: each reaches what it is an option of."""
 
+import dataclasses
+
 import pytest
 import tensorflow as tf
 
@@ -23,12 +25,13 @@ OPTIONS = {
 }
 
 
-@pytest.fixture(autouse=True)
-def tiny(monkeypatch):
-    """A variant with next to no units."""
-    variant = resnet_v1.VARIANTS['resnet_v1_50_beta']
-    units = {**vars(variant), 'units': (2, 1, 1, 1)}
-    monkeypatch.setitem(resnet_v1.VARIANTS, 'tiny', type(variant)(**units))
+@pytest.fixture(scope='module', autouse=True)
+def default():
+    """The method of the options above, on a variant with next to no units."""
+    variant = dataclasses.replace(resnet_v1.VARIANTS['resnet_v1_50_beta'], units=(2, 1, 1, 1))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(resnet_v1.VARIANTS, 'tiny', variant)
+        yield reference.make_method(OPTIONS)
 
 
 def batch(size, image_classes):
@@ -61,18 +64,17 @@ def batch(size, image_classes):
         ('ignore_label', 254, lambda m: m.info.ignore_value),
     ],
 )
-def test_a_flag_reaches_the_method(flag, value, read):
+def test_a_flag_reaches_the_method(default, flag, value, read):
     given = [3, 3, 3] if flag == 'multi_grid' else value
     method = reference.make_method({**OPTIONS, flag: given})
-    default = {'logit_norm': True, 'att_v2': True, 'attention_dim': 128, 'multi_grid': [1]}
+    unset = {'logit_norm': True, 'att_v2': True, 'attention_dim': 128, 'multi_grid': [1]}
     assert read(method) == value
-    assert read(reference.make_method(OPTIONS)) == {**default, **OPTIONS}[flag]
+    assert read(default) == {**unset, **OPTIONS}[flag]
     losses = method.compute_losses(*batch(OPTIONS['crop_size'], 3))
     assert all(tf.math.is_finite(loss) for loss in losses.values())
 
 
-def test_rates_and_classes():
-    method = reference.make_method(OPTIONS)
-    layers = method.network.aspp.atrous
+def test_rates_and_classes(default):
+    layers = default.network.aspp.atrous
     assert [layer.depthwise.convolution.dilation_rate[0] for layer in layers] == [1, 2, 3]
-    assert (method.info.num_classes, method.info.num_image_classes) == (4, 3)
+    assert (default.info.num_classes, default.info.num_image_classes) == (4, 3)
