@@ -1,0 +1,75 @@
+"""The benchmark of a step: what it counts, and what it prints."""
+
+import dataclasses
+import importlib.util
+import json
+import pathlib
+import sys
+
+import pytest
+import tensorflow as tf
+
+from wss.networks.backbones import resnet_v1
+
+PATH = pathlib.Path(__file__).resolve().parents[2] / 'benchmarks' / 'step_cost.py'
+
+
+@pytest.fixture(scope='module')
+def step_cost():
+    spec = importlib.util.spec_from_file_location('step_cost', PATH)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture
+def reference(monkeypatch, tmp_path):
+    """A reference file of a network with next to no units."""
+    variant = dataclasses.replace(resnet_v1.VARIANTS['resnet_v1_50_beta'], units=(2, 1, 1, 1))
+    monkeypatch.setitem(resnet_v1.VARIANTS, 'tiny', variant)
+    options = {
+        'model_variant': 'tiny',
+        'crop_size': [33, 33],
+        'batch': 2,
+        'num_classes': 4,
+        'ignore_label': 255,
+        'output_stride': 16,
+        'atrous_rates': [1, 2, 3],
+        'weakly': False,
+        'soft_pseudo_label': True,
+        'pseudo_label_threshold': 0.0,
+        'temperature': 0.5,
+        'pseudo_src': 'avg',
+        'unlabeled_weight': 1.0,
+        'weight_decay': 4e-05,
+    }
+    path = tmp_path / 'tiny.json'
+    path.write_text(json.dumps({'options': options, 'train_flops': 10**10}))
+    return path
+
+
+def test_operations_of_a_matrix_product(step_cost):
+    product = tf.function(lambda batch: tf.matmul(batch, batch, transpose_b=True))
+    assert step_cost.count_flops(product, tf.zeros([3, 5])) == 2 * 3 * 5 * 3
+
+
+def test_what_is_printed(step_cost, reference, monkeypatch, capsys):
+    monkeypatch.setattr(step_cost, '_PEAK_SIDE', 64)
+    printed = {}
+    for variant in ([], ['--fast']):
+        arguments = ['--reference', str(reference), '--steps', '1', '--json', *variant]
+        monkeypatch.setattr(sys, 'argv', ['step_cost.py', *arguments])
+        step_cost.main()
+        result = json.loads(capsys.readouterr().out)
+        assert result['flops_ratio'] == result['flops'] / 10**10
+        assert result['images_per_second'] == pytest.approx(4 / result['seconds_per_step'])
+        printed[result['step']] = result['flops']
+    # An inference pass less.
+    assert printed['fast'] < printed['faithful']
+
+
+def test_a_missing_file_is_named(step_cost, monkeypatch, capsys):
+    monkeypatch.setattr(sys, 'argv', ['step_cost.py', '--reference', 'nowhere.json'])
+    with pytest.raises(SystemExit):
+        step_cost.main()
+    assert 'there is no file nowhere.json' in capsys.readouterr().err
