@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from wss import experiment, schedules
+from wss import callbacks, experiment, schedules
 from wss.methods.supervised import Supervised
 from wss.methods.weight_update import WeightUpdate
 
@@ -323,3 +323,32 @@ def test_a_damaged_checkpoint_is_named_and_nothing_starts_anew(trained, tmp_path
 def test_a_seed_out_of_range(tiny, tmp_path):
     with pytest.raises(ValueError, match=r'run\.seed is -1'):
         experiment.run(tmp_path / 'run', experiment.Train(), **tiny.settings(seed=-1))
+
+
+def test_ctrl_c_saves_the_step_that_it_stops_at(tiny, tmp_path, monkeypatch, capsys):
+    settings = tiny.settings(steps=5, checkpoint_every=0, validation_split=None)
+    experiment.run(tmp_path / 'whole', experiment.Train(), **settings)
+
+    def interrupted(self, step, values):
+        if step == 3:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(callbacks.Log, 'after_step', interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            experiment.run(tmp_path / 'parts', experiment.Train(), **settings)
+    assert 'Saved at step 3' in capsys.readouterr().out
+    experiment.run(tmp_path / 'parts', experiment.Train(), **settings)
+    whole, parts = last_weights(tmp_path / 'whole'), last_weights(tmp_path / 'parts')
+    for name, value in whole.items():
+        if 'kernel' in name:
+            np.testing.assert_array_equal(parts[name], value)
+
+
+def test_how_often_a_run_logs_may_change(tiny, tmp_path):
+    settings = tiny.settings(steps=1, validation_split=None)
+    text = 'experiment.run.log_every = {}\nexperiment.run.steps = {}\n'
+    experiment.run(tmp_path, experiment.Train(text.format(50, 1)), **settings)
+    experiment.run(tmp_path, experiment.Train(text.format(5, 1)), **settings)
+    with pytest.raises(ValueError, match=r'steps is 1 there and 2 here'):
+        experiment.run(tmp_path, experiment.Train(text.format(5, 2)), **settings)

@@ -36,11 +36,21 @@ def test_every_image_gets_a_mask_and_an_overlay(tmp_path, tiny):
 def test_a_saved_model_predicts_what_the_method_predicts(tmp_path, trained):
     task = experiment.Load('last')
     method = experiment.run(trained.workdir, task, **trained.settings)
-    prediction.save_model(method, tmp_path / 'model')
-    images = tf.random.stateless_uniform([2, 41, 50, 3], [1, 2], 0, 255)
-    loaded = tf.saved_model.load(str(tmp_path / 'model'))
-    labels = loaded.signatures['serving_default'](images=images)['labels']
-    np.testing.assert_array_equal(labels, method.predict_labels(images))
+    size = (49, 65)
+    prediction.save_model(method, size, tmp_path / 'model')
+    loaded = tf.saved_model.load(str(tmp_path / 'model')).signatures['serving_default']
+    predict_image = prediction.make_predictor(method, size)
+    stride = method.network.backbone.output_stride
+    # Smaller than the size of evaluation, exactly that, and larger in one direction.
+    for given, padded in [((41, 50), size), (size, size), ((20, 70), (33, 81))]:
+        assert all((side - 1) % stride == 0 for side in padded)
+        images = tf.random.stateless_uniform([1, *given, 3], [1, 2], 0, 256, tf.int32)
+        canvas = np.tile(np.float32(method.network.backbone.padding_value), (1, *padded, 1))
+        canvas[:, : given[0], : given[1]] = images
+        expected = method.predict_labels(tf.constant(canvas))[:, : given[0], : given[1]]
+        labels = loaded(images=tf.cast(images, tf.float32))['labels']
+        np.testing.assert_array_equal(labels, expected)
+        np.testing.assert_array_equal(predict_image(images[0].numpy().astype(np.uint8)), labels[0])
 
 
 def test_damaged_images_are_named_and_the_others_go_on(tmp_path, tiny):

@@ -169,7 +169,7 @@ def run_main(main: Callable[[], int | None], required: Sequence[str]) -> None:
                 raise ValueError(f'Unexpected argument {arguments[1]!r}; flags start with --.')
             return main()
         except KeyboardInterrupt:
-            print('\nStopped. The same command goes on from the last checkpoint.', file=sys.stderr)
+            print('\nStopped.', file=sys.stderr)
             return 130
         except Exception as error:
             sentence = user_sentence(error)

@@ -2,7 +2,7 @@
 
 from absl import flags
 
-from wss import config, experiment, prediction
+from wss import config, experiment, prediction, runtime
 from wss.networks import weights
 
 CHECKPOINT = config.define_checkpoint_flag()
@@ -22,7 +22,8 @@ def main() -> None:
         weights.save(method.network, WEIGHTS.value)
         print(f'Wrote {WEIGHTS.value}.')
     if OUT.value:
-        prediction.save_model(method, OUT.value)
+        _, size = runtime.read_description(workdir)
+        prediction.save_model(method, size, OUT.value)
         print(f'Wrote {OUT.value}.')
 
 

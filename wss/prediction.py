@@ -23,24 +23,34 @@ def make_predictor(method, size: tuple[int, int]) -> Callable[[np.ndarray], np.n
     Returns:
         A function from uint8 `[H, W, 3]` to int32 `[H, W]`.
     """
-    backbone = method.network.backbone
-    padding = np.array(backbone.padding_value, np.float32)
 
     @tf.function(input_signature=[tf.TensorSpec([1, None, None, 3], tf.float32)], autograph=False)
     def predict(images):
-        return method.predict_labels(images)
+        return predict_padded(method, images, size)
 
-    def predict_image(image):
-        height, width = image.shape[:2]
-        if height <= size[0] and width <= size[1]:
-            padded_size = size
-        else:
-            padded_size = pipeline.evaluation_size((height, width), backbone.output_stride)
-        padded = np.tile(padding, (1, *padded_size, 1))
-        padded[0, :height, :width] = image
-        return predict(padded)[0, :height, :width].numpy()
+    return lambda image: predict(image[np.newaxis].astype(np.float32))[0].numpy()
 
-    return predict_image
+
+def predict_padded(method, images: tf.Tensor, size: tuple[int, int]) -> tf.Tensor:
+    """Predicts images padded as in evaluation.
+
+    Args:
+        method: A `Method` with its weights.
+        images: float32 `[N, H, W, 3]` in [0, 255].
+        size: See `make_predictor`.
+
+    Returns:
+        int32 `[N, H, W]`.
+    """
+    backbone = method.network.backbone
+    given = tf.shape(images)[1:3]
+    own_size = tf.stack(pipeline.evaluation_size((given[0], given[1]), backbone.output_stride))
+    padded_size = tf.where(tf.reduce_all(given <= size), tf.constant(size), own_size)
+    room = padded_size - given
+    paddings = [[0, 0], [0, room[0]], [0, room[1]], [0, 0]]
+    inside = tf.pad(tf.ones_like(images[..., :1], tf.bool), paddings)
+    padded = tf.where(inside, tf.pad(images, paddings), tf.constant(backbone.padding_value))
+    return method.predict_labels(padded)[:, : given[0], : given[1]]
 
 
 def predict_folder(
@@ -125,20 +135,21 @@ def _places(images, out):
     return places
 
 
-def save_model(method, out: str | os.PathLike) -> None:
-    """Writes a SavedModel whose signature takes `images` and returns `labels`.
+def save_model(method, size: tuple[int, int], out: str | os.PathLike) -> None:
+    """Writes a SavedModel whose signature takes `images` and returns `labels`, as `predict` does.
 
     `images` is float32 `[N, H, W, 3]` in [0, 255] with any sizes, `labels` int32 `[N, H, W]`.
 
     Args:
         method: A `Method` with its weights.
+        size: See `make_predictor`.
         out: Folder to write to.
     """
     spec = tf.TensorSpec([None, None, None, 3], tf.float32, 'images')
 
     @tf.function(input_signature=[spec], autograph=False)
     def predict(images):
-        return {'labels': method.predict_labels(images)}
+        return {'labels': predict_padded(method, images, size)}
 
     module = tf.Module()
     module.network = method.network

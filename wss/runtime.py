@@ -13,6 +13,14 @@ from wss.datasets.info import DatasetInfo
 PRECISIONS = ('float32', 'mixed_bfloat16')
 CONFIG_FILE = 'config.gin'
 _CHECKPOINTS = 'checkpoints'
+# Settings of `experiment.run` that may change when a run goes on: they do not touch the weights.
+_FREE = (
+    'log_every',
+    'picture_every',
+    'checkpoint_every',
+    'evaluate_every',
+    'evaluation_batch_size',
+)
 _DATASET_FILE = 'dataset.json'
 
 
@@ -111,8 +119,10 @@ class Checkpoints:
         manager = self._managers[which]
         path = manager.latest_checkpoint
         if not self.has(which):
+            others = [other for other in self._managers if self.has(other)]
+            instead = f'take --checkpoint {others[0]}' if others else 'train first'
             raise FileNotFoundError(
-                f'{manager.directory} holds no checkpoint; train first, or give the folder of '
+                f'{manager.directory} holds no checkpoint; {instead}, or give the folder of '
                 'another run.'
             )
         try:
@@ -269,6 +279,7 @@ def _bindings(config_text):
 def _differences(there, here):
     """Lists up to five settings that differ, as readers of an error want them."""
     names = [name for name in {**there, **here} if there.get(name) != here.get(name)]
+    names = [name for name in names if not name.endswith(_FREE)]
     unset = 'not set'
     shown = [f'{n} is {there.get(n, unset)} there and {here.get(n, unset)} here' for n in names[:5]]
     return [*shown, f'and {len(names) - 5} more'] if len(names) > 5 else shown

@@ -129,6 +129,13 @@ def _fit(workdir, method, make_batches, schedule, validation, checkpoints, first
             callbacks=[part for part in (guard, log, pictures, evaluate, save) if part],
             verbose=0,
         )
+    except KeyboardInterrupt:
+        # The optimiser counts in the step itself, so its number is that of the weights.
+        step = int(method.optimizer.iterations)
+        if step > first_step:
+            checkpoints.save_last(step)
+        log.say(f'Saved at step {step}; the same command goes on from there.')
+        raise
     finally:
         log.close()
         writer.close()
