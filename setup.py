@@ -67,7 +67,7 @@ setup(
     package_dir={'wss.gin_configs': 'gin_configs'},
     package_data={'wss': ['**/*.npz'], 'wss.gin_configs': ['**/*.gin']},
     install_requires=requirements(),
-    extras_require={'test': ['pytest>=7', 'ruff>=0.17,<0.18']},
+    extras_require={'test': ['pytest>=7', 'pytest-xdist>=3,<4', 'ruff>=0.17,<0.18']},
     classifiers=[
         'Intended Audience :: Science/Research',
         'License :: OSI Approved :: Apache Software License',
