@@ -37,7 +37,7 @@ class _Convolution(keras.layers.Conv2D):
             kernel = taps_in_reach(kernel, self.dilation_rate[0], inputs.shape[1:3])
         if kernel.shape[:2] != (1, 1):
             return super().convolution_op(inputs, kernel)
-        # A matrix product takes half the time of a 1x1 convolution in the backward pass of a CPU.
+        # On a CPU a matrix product is faster than a 1x1 convolution, above all backwards.
         stride = self.strides[0]
         maps = inputs[:, ::stride, ::stride] if stride > 1 else inputs
         kernel = tf.reshape(kernel, kernel.shape[2:])
