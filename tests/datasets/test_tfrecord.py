@@ -7,7 +7,8 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
-from wss.datasets.tfrecord import VOC_CLASSES, TFRecord
+from wss.datasets import classes
+from wss.datasets.tfrecord import TFRecord
 
 CLASSES = ('background', 'car', 'ball')
 SAMPLE = pathlib.Path(__file__).resolve().parents[3] / 'shared' / 'voc_sample'
@@ -216,7 +217,7 @@ needs_sample = pytest.mark.skipif(
 @needs_sample
 def test_images_of_the_voc_sample():
     dataset = TFRecord({'val': str(SAMPLE / 'val-*.tfrecord')})
-    assert dataset.info.class_names == VOC_CLASSES and dataset.info.num_classes == 21
+    assert dataset.info.class_names == classes.VOC.class_names and dataset.info.num_classes == 21
     examples = dataset.examples('val', labels='none')
     assert examples.ids == ('2007_000033', '2007_000042', '2007_000061')
     assert examples.max_size == (366, 500)

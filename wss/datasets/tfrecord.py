@@ -8,33 +8,9 @@ from collections.abc import Mapping, Sequence
 import tensorflow as tf
 from google.protobuf.message import DecodeError
 
-from wss.datasets import checks, decoding, record_files
+from wss.datasets import checks, classes, decoding, record_files
 from wss.datasets import splits as id_lists
 from wss.datasets.info import Examples
-
-VOC_CLASSES = (
-    'background',
-    'aeroplane',
-    'bicycle',
-    'bird',
-    'boat',
-    'bottle',
-    'bus',
-    'car',
-    'cat',
-    'chair',
-    'cow',
-    'diningtable',
-    'dog',
-    'horse',
-    'motorbike',
-    'person',
-    'pottedplant',
-    'sheep',
-    'sofa',
-    'train',
-    'tvmonitor',
-)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -76,7 +52,7 @@ class TFRecord:
     def __init__(
         self,
         splits: Mapping[str, str | Sequence[str]],
-        class_names: Sequence[str] = VOC_CLASSES,
+        class_names: Sequence[str] = classes.VOC.class_names,
         colours: Sequence[Sequence[int]] | None = None,
         has_background: bool = True,
         ignore_value: int = 255,
