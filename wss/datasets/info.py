@@ -4,6 +4,7 @@ import collections
 import dataclasses
 from collections.abc import Callable
 
+import numpy as np
 import tensorflow as tf
 
 
@@ -74,6 +75,8 @@ class Examples:
         max_size: Largest height and largest width in pixels.
         has_image_label: Whether examples have an `image_label` that does not come from a mask.
         skipped: Ids that the split has but that were left out because their files are damaged.
+        mask_classes: bool `[n, num_classes]`, the classes that the mask of each example shows;
+            None if that is not known without decoding.
     """
 
     ids: tuple[str, ...]
@@ -82,6 +85,7 @@ class Examples:
     max_size: tuple[int, int]
     has_image_label: bool = False
     skipped: tuple[str, ...] = ()
+    mask_classes: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -113,8 +117,12 @@ class Examples:
             raise ValueError(f'The list repeats ids: {", ".join(repeated[:5])}.')
         if not ids:
             raise ValueError('The list of ids is empty.')
-        positions = tf.constant([position[name] for name in ids], tf.int64)
-        load = self.load
+        rows = np.array([position[name] for name in ids])
+        positions = tf.constant(rows, tf.int64)
+        load, known = self.load, self.mask_classes
         return dataclasses.replace(
-            self, ids=ids, load=lambda index: load(tf.gather(positions, index))
+            self,
+            ids=ids,
+            load=lambda index: load(tf.gather(positions, index)),
+            mask_classes=None if known is None else known[rows],
         )

@@ -1,0 +1,186 @@
+"""The datasets that `wss.prepare` builds: PASCAL VOC 2012, COCO and Cityscapes."""
+
+import os
+import re
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import tensorflow as tf
+
+from wss.datasets import checks, classes, record_files, record_index
+from wss.datasets.info import Examples
+
+_IMAGE_LABELS = ('masks', 'annotations')
+
+
+class Prepared:
+    """One prepared dataset, with random access to its records.
+
+    Nothing is decoded before it is needed: the records were checked when they were built.
+
+    Attributes:
+        info: Classes of the dataset.
+
+    Args:
+        name: Dataset and configuration, such as `voc_seg/2012`, `coco_seg/2017` and
+            `cityscapes_seg/fine`.
+        data_dir: Folder that `wss.prepare --data_dir` named, local or `gs://`.
+        splits: From the names of splits here to where they are: a split of `name`, or
+            `DATASET/CONFIGURATION:SPLIT` for one of another dataset of the same classes. None for
+            the splits of `name` under their own names.
+        image_labels: Where image-level labels come from. `masks`: from the masks, as the views
+            take them. `annotations`: from what the dataset says besides (VOC's annotation files,
+            COCO's categories), so that images need no mask.
+
+    Raises:
+        ValueError: If an argument is none of the above.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        data_dir: str,
+        splits: Mapping[str, str] | None = None,
+        image_labels: str = 'masks',
+    ):
+        self.info = _info(name)
+        if image_labels not in _IMAGE_LABELS:
+            raise ValueError(
+                f'Prepared.image_labels is {image_labels!r}; it can be one of {_IMAGE_LABELS}.'
+            )
+        self._name = name
+        self._data_dir = os.path.expanduser(os.fspath(data_dir))
+        self._splits = None if splits is None else dict(splits)
+        for place in (self._splits or {}).values():
+            other, _, _ = place.rpartition(':')
+            if other and _info(other) != self.info:
+                raise ValueError(f'Prepared.splits: {place!r} has other classes than {name!r}.')
+        self._annotated = image_labels == 'annotations'
+
+    def examples(
+        self, split: str, labels: str = 'required', ids: Sequence[str] | None = None
+    ) -> Examples:
+        """Gives access to the examples of a split.
+
+        Args:
+            split: Name of a split.
+            labels: `required`: every example must have a mask; `available`: a mask where there is
+                one, everything ignored where not; `none`: masks are not decoded.
+            ids: Names of the examples to narrow the split to, in their order; None for all.
+
+        Returns:
+            The examples, in the order of the records or of `ids`.
+
+        Raises:
+            FileNotFoundError: If the dataset was not built.
+            ValueError: If the split is unknown, masks or image-level labels are missing, `ids` do
+                not fit, or the files are damaged.
+        """
+        folder, stored = self._place(split)
+        index = record_index.read(folder, stored)
+        what = f'split {split!r} of dataset {self._name!r} in {folder}'
+        if labels not in checks.LABELS:
+            raise ValueError(f'labels must be one of {", ".join(checks.LABELS)}, not {labels!r}.')
+        if labels == 'required':
+            _require(index, index.has_label, what, 'mask', 'name another split')
+        if self._annotated:
+            instead = "take Prepared.image_labels = 'masks', or name another split"
+            _require(index, index.has_image_label, what, 'image-level label', instead)
+        _refuse_twofold(index, what)
+        return Examples(
+            ids=tuple(index.ids.tolist()),
+            load=_loader(index, labels, self._annotated, self.info),
+            has_label=labels != 'none' and bool(index.has_label.any()),
+            max_size=tuple(index.size.max(axis=0).tolist()),
+            has_image_label=self._annotated,
+            mask_classes=index.mask_classes[:, : self.info.num_classes],
+        )
+
+    def _place(self, split) -> tuple[str, str]:
+        """Returns the folder of the build that has a split, and the name of the split in it."""
+        if self._splits is not None and split not in self._splits:
+            raise ValueError(
+                f'Dataset {self._name!r} has no split {split!r}; Prepared.splits names '
+                f'{", ".join(self._splits)}.'
+            )
+        other, _, stored = (self._splits or {}).get(split, split).rpartition(':')
+        return _build_folder(self._data_dir, other or self._name), stored
+
+
+def _info(name):
+    """Returns the classes of `DATASET/CONFIGURATION`."""
+    dataset, _, configuration = name.partition('/')
+    if dataset not in classes.BY_NAME or not configuration:
+        raise ValueError(
+            f'Prepared.name = {name!r}: it must be DATASET/CONFIGURATION, such as voc_seg/2012, '
+            f'where the dataset is one of {", ".join(classes.BY_NAME)}.'
+        )
+    return classes.BY_NAME[dataset]
+
+
+def _build_folder(data_dir, name):
+    """Returns the folder of the newest version of a build; only whole ones have a description."""
+    parent = os.path.join(data_dir, name)
+    found = {}
+    if tf.io.gfile.isdir(parent):
+        for entry in tf.io.gfile.listdir(parent):
+            match = re.fullmatch(r'(\d+)\.(\d+)\.(\d+)/?', entry)
+            folder = os.path.join(parent, entry.rstrip('/'))
+            if match and tf.io.gfile.exists(os.path.join(folder, 'dataset_info.json')):
+                found[tuple(map(int, match.groups()))] = folder
+    if not found:
+        raise FileNotFoundError(
+            f'{parent} holds no prepared dataset. Build it: python -m wss.prepare --dataset {name} '
+            f'--data_dir {data_dir}; or name the folder that has it (Prepared.data_dir).'
+        )
+    return found[max(found)]
+
+
+def _require(index, present, what, thing, instead):
+    without = index.ids[~present]
+    if without.size:
+        raise ValueError(
+            f'{len(without)} examples of {what} have no {thing}: {checks.list_some(without)}; '
+            f'{instead}.'
+        )
+
+
+def _refuse_twofold(index, what):
+    names, counts = np.unique(index.ids, return_counts=True)
+    if (counts > 1).any():
+        raise ValueError(
+            f'Ids stand on more than one record of {what}: {checks.list_some(names[counts > 1])}; '
+            'delete the folder and build the dataset again with wss.prepare.'
+        )
+
+
+def _loader(index, labels, annotated, info):
+    """Returns a function from a position to an example that reads only what is asked for."""
+    names = tf.constant(index.ids)
+    has_label = tf.constant(index.has_label)
+    image_labels = index.image_classes[:, int(info.has_background) : info.num_classes]
+    image_labels = tf.constant(image_labels, tf.float32)
+    stored = {
+        'image': tf.io.FixedLenFeature([], tf.string),
+        'label': tf.io.FixedLenFeature([], tf.string),
+    }
+
+    def read(i):
+        return record_files.read(index.frame(int(i)))
+
+    def load(position):
+        data = tf.numpy_function(read, [position], tf.string, stateful=False)
+        record = tf.io.parse_single_example(tf.ensure_shape(data, []), stored)
+        image = tf.io.decode_image(record['image'], channels=3, expand_animations=False)
+        example = {'image': tf.ensure_shape(image, [None, None, 3]), 'id': names[position]}
+        if labels != 'none' and index.has_label.any():
+            example['label'] = tf.cond(
+                has_label[position],
+                lambda: tf.cast(tf.io.decode_png(record['label'], 1)[..., 0], tf.int32),
+                lambda: tf.fill(tf.shape(image)[:2], info.ignore_value),
+            )
+        if annotated:
+            example['image_label'] = image_labels[position]
+        return example
+
+    return load
