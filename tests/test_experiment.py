@@ -243,6 +243,46 @@ def test_no_steps_and_no_validation_split(tiny, tmp_path):
     experiment.run(tmp_path / 'run', experiment.Load('last'), **settings)
 
 
+def test_steps_and_rate_follow_the_batch(tiny, tmp_path, capsys):
+    settings = tiny.settings(
+        make_optimizer=functools.partial(
+            schedules.momentum_poly, learning_rate=0.25, end_learning_rate=0.125
+        ),
+        steps=2,
+        labelled_batch_size=2,
+        reference_batch_size=3,
+        evaluate_every=0,
+    )
+    workdir = tmp_path / 'run'
+    result = experiment.run(workdir, experiment.Train(), **settings)
+    # 2 * 3 / 2 = 3 steps; 0.25 * 2 / 3 is the rate at first, 0.125 * 2 / 3 at the end.
+    assert result['steps'] == result['last']['step'] == 3
+    said = '3 steps of 2 labelled images, the learning rate 0.166667 at first: 2 steps of 3 by'
+    assert said in capsys.readouterr().out
+    method = experiment.run(workdir, experiment.Load('last'), **settings)
+    rates = [float(method.optimizer._learning_rate(step)) for step in (0, 3)]
+    np.testing.assert_allclose(rates, [1 / 6, 1 / 12], rtol=1e-6)
+
+
+def test_a_reference_batch_equal_to_the_batch_changes_nothing(tiny, tmp_path):
+    settings = tiny.settings(steps=1, validation_split=None, initial_weights=None)
+    results = []
+    for reference in (None, settings['labelled_batch_size']):
+        settings['reference_batch_size'] = reference
+        experiment.run(tmp_path / str(reference), experiment.Train(), **settings)
+        method = experiment.run(tmp_path / str(reference), experiment.Load('last'), **settings)
+        results.append(method.network.logits.kernel.numpy())
+    np.testing.assert_array_equal(*results)
+
+
+def test_an_optimiser_of_ones_own_needs_no_rate_factor(tiny, tmp_path):
+    def make_optimizer(steps):
+        return schedules.momentum_poly(steps, learning_rate=0.05)
+
+    settings = tiny.settings(steps=1, validation_split=None, make_optimizer=make_optimizer)
+    assert experiment.run(tmp_path / 'run', experiment.Train(), **settings) == {'steps': 1}
+
+
 @pytest.mark.parametrize(
     ('changes', 'message'),
     [
@@ -253,6 +293,8 @@ def test_no_steps_and_no_validation_split(tiny, tmp_path):
         ({'labelled_split': 'trian'}, r"no split 'trian'; it has train"),
         ({'validation_split': 'test'}, r"no split 'test'"),
         ({'labelled_batch_size': 0}, r'labelled_batch_size'),
+        ({'labelled_batch_size': 0, 'reference_batch_size': 4}, r'labelled_batch_size is 0'),
+        ({'reference_batch_size': 0}, r'reference_batch_size is 0; it must be 1 or more'),
     ],
 )
 def test_settings_out_of_range_are_refused_before_anything_is_written(

@@ -37,6 +37,49 @@ def test_slow_start_by_hand():
         np.testing.assert_allclose(rate(optimizer, step), value, atol=1e-7)
 
 
+def test_batch_rule_by_hand():
+    # The same number of images: 30,000 * 64 = 240,000 * 8 = 7,500 * 256.
+    assert schedules.steps_for_batch(30_000, 8, 64) == 240_000
+    assert schedules.steps_for_batch(30_000, 64, 64) == 30_000
+    assert schedules.steps_for_batch(30_000, 256, 64) == 7_500
+    # 10 * 64 / 24 = 26.7 steps; 3 * 1 / 4 = 0.75.
+    assert schedules.steps_for_batch(10, 24, 64) == 27
+    assert schedules.steps_for_batch(3, 4, 1) == 1
+    assert schedules.steps_for_batch(0, 8, 64) == 0
+    assert schedules.rate_factor_for_batch(8, 64) == 0.125
+    assert schedules.rate_factor_for_batch(96, 64) == 1.5
+
+
+@pytest.mark.parametrize(
+    ('batches', 'words'),
+    [
+        ((0, 64), r'run\.labelled_batch_size is 0; it must be 1'),
+        ((8, 0), r'run\.reference_batch_size is 0; it must be 1'),
+        ((8, -64), r'run\.reference_batch_size is -64'),
+    ],
+)
+def test_batches_smaller_than_an_image(batches, words):
+    with pytest.raises(ValueError, match=words):
+        schedules.steps_for_batch(10, *batches)
+    with pytest.raises(ValueError, match=words):
+        schedules.rate_factor_for_batch(*batches)
+
+
+def test_rate_factor_is_of_all_rates():
+    optimizer = schedules.momentum_poly(
+        110,
+        learning_rate=0.5,
+        power=1.0,
+        end_learning_rate=0.1,
+        slow_start_steps=10,
+        slow_start_learning_rate=0.02,
+        rate_factor=0.25,
+    )
+    # 0.005 while slow; then from 0.125 to 0.025, half-way at step 60.
+    for step, expected in [(0, 0.005), (10, 0.125), (60, 0.075), (110, 0.025)]:
+        np.testing.assert_allclose(rate(optimizer, step), expected, atol=1e-7)
+
+
 def test_slow_start_in_training():
     """SGD on a loss equal to the weight moves it by the rate of each step."""
     optimizer = schedules.momentum_poly(
@@ -75,6 +118,7 @@ def test_a_run_of_no_steps_has_an_optimiser():
     ('options', 'words'),
     [
         ({'learning_rate': 0.0}, 'momentum_poly needs'),
+        ({'rate_factor': 0.0}, r'rate_factor is 0\.0; it must be above 0'),
         ({'momentum': 1.0}, 'momentum_poly needs'),
         ({'power': -1.0}, 'momentum_poly needs'),
         ({'steps': -1}, 'momentum_poly needs'),

@@ -1,11 +1,12 @@
 """One experiment: data, network, method, training, evaluation and prediction, all in one folder."""
 
 import dataclasses
+import functools
 import os
 from collections.abc import Callable
 from typing import Any
 
-from wss import evaluation, pipeline, prediction, runtime, selection, training
+from wss import evaluation, pipeline, prediction, runtime, schedules, selection, training
 from wss.datasets import splits
 from wss.datasets.info import DatasetInfo, Examples
 
@@ -81,6 +82,7 @@ def run(
     validation_split: str | None = 'val',
     labelled_batch_size: int = 8,
     unlabelled_batch_size: int = 8,
+    reference_batch_size: int | None = None,
     evaluation_batch_size: int = 8,
     evaluate_every: int = 500,
     checkpoint_every: int = 500,
@@ -99,7 +101,8 @@ def run(
         make_dataset: Makes the dataset.
         make_network: Makes the network from `num_classes` and `num_image_classes`.
         make_method: Makes the method from a network and a `DatasetInfo`.
-        make_optimizer: Makes the optimiser from `steps`.
+        make_optimizer: Makes the optimiser from `steps` (and from `rate_factor`, the factor of
+            its learning rates, if there is a `reference_batch_size`).
         make_views: Makes the `Views`.
         steps: Training steps in all; 0 saves and evaluates the initial weights as they are.
         labelled_split: Split of the labelled images, all of which have masks.
@@ -114,6 +117,10 @@ def run(
         validation_split: Split on which the best weights are chosen; None for no evaluation.
         labelled_batch_size: Labelled images a step.
         unlabelled_batch_size: Unlabelled images a step.
+        reference_batch_size: Labelled images a step for which `steps` and the learning rates are
+            meant. With `labelled_batch_size` instead, the run takes as many steps as see the same
+            number of images, at rates in proportion to the batch; settings of how often something
+            happens stay as they are. None for steps and rates as they are.
         evaluation_batch_size: Images a batch in evaluation.
         evaluate_every: Steps between evaluations; 0 for the end alone.
         checkpoint_every: Steps between checkpoints to go on from; 0 for the end alone.
@@ -140,6 +147,14 @@ def run(
     """
     runtime.set_seed(seed)
     runtime.set_precision(precision)
+
+    configured_steps = steps
+    if reference_batch_size is not None:
+        batches = labelled_batch_size, reference_batch_size
+        steps = schedules.steps_for_batch(steps, *batches)
+        make_optimizer = functools.partial(
+            make_optimizer, rate_factor=schedules.rate_factor_for_batch(*batches)
+        )
 
     def make(info, crop_size):
         return _make_method(make_network, make_method, make_optimizer, steps, info, crop_size)
@@ -200,6 +215,14 @@ def run(
     splits.write_ids(os.path.join(workdir, 'labelled.txt'), labelled.ids)
     if unlabelled is not None:
         splits.write_ids(os.path.join(workdir, 'unlabelled.txt'), unlabelled.ids)
+    if reference_batch_size is not None:
+        rate = float(method.optimizer.learning_rate)
+        print(
+            f'{steps} steps of {labelled_batch_size} labelled images, the learning rate '
+            f'{rate:.6g} at first: {configured_steps} steps of {reference_batch_size} by the rule '
+            'of the reference batch.',
+            flush=True,
+        )
     return training.train(workdir, method, make_batches, schedule, validation)
 
 

@@ -65,6 +65,48 @@ class SlowStart(keras.optimizers.schedules.LearningRateSchedule):
         return cls(**{**config, 'then': then})
 
 
+def steps_for_batch(steps: int, batch_size: int, reference_batch_size: int) -> int:
+    """Returns how many steps of a batch see the images that `steps` of another batch see.
+
+    `steps * reference_batch_size / batch_size`, rounded up: 30,000 steps of 64 images become
+    240,000 of 8.
+
+    Args:
+        steps: Steps with the reference batch.
+        batch_size: Images a step.
+        reference_batch_size: Images a step for which `steps` is meant.
+
+    Raises:
+        ValueError: If a batch is smaller than one image.
+    """
+    _check_batches(batch_size, reference_batch_size)
+    return -(-steps * reference_batch_size // batch_size)
+
+
+def rate_factor_for_batch(batch_size: int, reference_batch_size: int) -> float:
+    """Returns the factor of the learning rate of another batch, by the linear rule.
+
+    `batch_size / reference_batch_size`: the rate of 64 images is divided by 8 for 8 images. With
+    `steps_for_batch`, the sum of the rates of all steps stays what it was.
+
+    Args:
+        batch_size: Images a step.
+        reference_batch_size: Images a step for which the learning rate is meant.
+
+    Raises:
+        ValueError: If a batch is smaller than one image.
+    """
+    _check_batches(batch_size, reference_batch_size)
+    return batch_size / reference_batch_size
+
+
+def _check_batches(batch_size, reference_batch_size):
+    sizes = {'labelled_batch_size': batch_size, 'reference_batch_size': reference_batch_size}
+    for name, size in sizes.items():
+        if size < 1:
+            raise ValueError(f'run.{name} is {size}; it must be 1 or more.')
+
+
 def momentum_poly(
     steps: int,
     learning_rate: float = 0.007,
@@ -73,6 +115,7 @@ def momentum_poly(
     end_learning_rate: float = 0.0,
     slow_start_steps: int = 0,
     slow_start_learning_rate: float = 1e-4,
+    rate_factor: float = 1.0,
 ) -> Momentum:
     """Makes SGD with momentum and the poly schedule.
 
@@ -89,10 +132,13 @@ def momentum_poly(
         end_learning_rate: Rate at the end, from 0 to `learning_rate`.
         slow_start_steps: How many steps are slow, less than `steps` (unless that is 0); 0 for none.
         slow_start_learning_rate: Rate of the slow steps, above 0.
+        rate_factor: Factor of all three rates, above 0 (see `rate_factor_for_batch`).
 
     Raises:
         ValueError: If a value is outside its range.
     """
+    if rate_factor <= 0:
+        raise ValueError(f'momentum_poly.rate_factor is {rate_factor}; it must be above 0.')
     if learning_rate <= 0 or not 0 <= momentum < 1 or power < 0 or steps < 0:
         raise ValueError(
             'momentum_poly needs learning_rate > 0, 0 <= momentum < 1, power >= 0 and steps >= 0; '
@@ -109,8 +155,11 @@ def momentum_poly(
             f'got {slow_start_steps} of {steps} steps and {slow_start_learning_rate}.'
         )
     rate = keras.optimizers.schedules.PolynomialDecay(
-        learning_rate, max(steps - slow_start_steps, 1), end_learning_rate, power
+        rate_factor * learning_rate,
+        max(steps - slow_start_steps, 1),
+        rate_factor * end_learning_rate,
+        power,
     )
     if slow_start_steps:
-        rate = SlowStart(slow_start_steps, slow_start_learning_rate, rate)
+        rate = SlowStart(slow_start_steps, rate_factor * slow_start_learning_rate, rate)
     return Momentum(rate, momentum=momentum)
