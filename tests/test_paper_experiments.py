@@ -1,0 +1,307 @@
+"""The experiments of the paper: which there are, and that their heads say what they are bound to."""
+
+import dataclasses
+import functools
+import hashlib
+import io
+import pathlib
+import re
+
+import gin
+import numpy as np
+import pytest
+import tensorflow as tf
+from PIL import Image
+
+from wss import config, experiment, pipeline
+from wss.datasets import classes, official_lists
+from wss.methods.weight_update import WeightUpdate
+from wss.networks import deeplab, tf1_names
+from wss.networks.backbones import resnet_v1, xception
+
+ROOT = pathlib.Path(__file__).resolve().parents[1]
+FOLDER = ROOT / 'gin_configs' / 'experiments' / 'paper'
+NAMES = sorted(path.stem for path in FOLDER.glob('*.gin'))
+
+NETWORKS = {  # Title, variant of the backbone, weight decay.
+    'resnet_v1_50': ('ResNet-50', 'resnet_v1_50_beta', 1e-4),
+    'resnet_v1_101': ('ResNet-101', 'resnet_v1_101_beta', 1e-4),
+    'xception_65': ('Xception-65', 'xception_65', 4e-5),
+}
+METHODS = {
+    'supervised': 'supervised',
+    'pseudoseg': 'PseudoSeg',
+    'pseudoseg_weak': 'PseudoSeg with image-level labels',
+}
+TITLES = {
+    'voc': 'PASCAL VOC 2012',
+    'voc_records': 'PASCAL VOC 2012 as the authors publish it',
+    'coco': 'COCO 2017',
+    'cityscapes': 'Cityscapes',
+}
+SPLITS = {  # What the head says, and the official list (or the images of the split, or of the draw).
+    'voc': {
+        '2': ('1/2', 'voc/2_clean'),
+        '4': ('1/4', 'voc/4_clean'),
+        '8': ('1/8', 'voc/8_clean'),
+        '16_3': ('1/16, draw 3', 'voc/16_clean_3'),
+        '16_14': ('1/16, draw 14', 'voc/16_clean_14'),
+        '16_20': ('1/16, draw 20', 'voc/16_clean_20'),
+        'all': ('all of train', 1464),
+    },
+    'coco': {n: (f'1/{n}', f'coco/{n}_all') for n in ('32', '64', '128', '256', '512')},
+    'cityscapes': {'4': ('1/4', 744), '8': ('1/8', 372), '30': ('1/30', 100)},
+    'voc_records': {'4': ('1/4', '4_clean')},
+}
+STEPS = {'voc': 30_000, 'voc_records': 30_000, 'coco': 200_000, 'cityscapes': 100_000}
+
+
+def parts(name):
+    """Takes the name of an experiment apart: data, split, method and network."""
+    pattern = '(voc_records|voc|coco|cityscapes)_(.+?)_({})_({})'.format(
+        '|'.join(sorted(METHODS, key=len, reverse=True)), '|'.join(NETWORKS)
+    )
+    return re.fullmatch(pattern, name).groups()
+
+
+def test_every_combination_of_the_paper_is_there():
+    expected = {'voc_records_4_pseudoseg_xception_65'}
+    for data in ('voc', 'coco', 'cityscapes'):
+        for split in SPLITS[data]:
+            for network in NETWORKS:
+                expected |= {f'{data}_{split}_{m}_{network}' for m in ('supervised', 'pseudoseg')}
+    expected |= {f'voc_all_pseudoseg_weak_{network}' for network in NETWORKS}
+    expected |= {f'voc_{s}_pseudoseg_weak_xception_65' for s in ('2', '4', '8', '16_3')}
+    assert set(NAMES) == expected
+
+
+def labelled(split):
+    """Returns how many labelled images an entry of `SPLITS` stands for."""
+    if isinstance(split, int):
+        return split
+    return official_lists.LISTS[split if '/' in split else f'voc/{split}'].count
+
+
+def table_rows(path):
+    """Yields the cells of each row of the tables in a Markdown file."""
+    for line in (ROOT / path).read_text().splitlines():
+        if line.startswith('| '):
+            yield [cell.strip() for cell in line.strip('|').split('|')]
+
+
+@functools.cache
+def flops_of_an_image():
+    """Operations of a step by image (pair), from the table: `{(data, method, network): flops}`."""
+    found = {}
+    for cells in table_rows('docs/experiments.md'):
+        if cells[0] in SPLITS and cells[1].strip('`') in METHODS:
+            for network, cell in zip(NETWORKS, cells[2:], strict=True):
+                found[cells[0], cells[1].strip('`'), network] = float(cell.replace(',', '')) * 1e9
+    return found
+
+
+@functools.cache
+def published_scores():
+    """Scores in the tables of RESULTS.md by experiment, '' for none."""
+    found = {}
+    for cells in table_rows('RESULTS.md'):
+        if len(cells) == 8 and cells[0].startswith('`'):
+            for network, score, ours in zip(NETWORKS, cells[2::2], cells[3::2], strict=True):
+                if ours:
+                    found[f'{cells[0].strip("`")}_{network}'] = score
+    return found
+
+
+def test_the_table_of_results_has_the_experiments():
+    assert set(published_scores()) == set(NAMES) - {'voc_records_4_pseudoseg_xception_65'}
+
+
+@pytest.mark.parametrize('name', NAMES)
+def test_the_head_says_what_is_bound(name):
+    data, split, method, network = parts(name)
+    path = f'gin_configs/experiments/paper/{name}.gin'
+    config.parse([path])
+    settings = gin.get_bindings('experiment.run')
+    steps, batch = settings['steps'], settings['labelled_batch_size']
+    assert (steps, batch, settings['unlabelled_batch_size']) == (STEPS[data], 64, 64)
+    assert settings['reference_batch_size'] == 64
+    text, chosen = SPLITS[data][split]
+    images = '64' if method == 'supervised' else '64 + 64'
+    cost = flops_of_an_image()[data.split('_')[0], method, network] * batch * steps
+    mantissa, exponent = f'{cost:.1e}'.split('e+')
+    hours = round(cost / 50e12 / 3600)
+
+    head = [line for line in (ROOT / path).read_text().splitlines() if line.startswith('#')]
+    assert head[0] == f'# python -m wss.train --workdir runs/{name} --gin_file {path}'
+    assert head[1] == (
+        f'# {TITLES[data]}, {text} ({labelled(chosen):,} labelled images), {METHODS[method]}, '
+        f'{NETWORKS[network][0]}.'
+    )
+    assert head[2] == (
+        f'# {steps:,} steps of {images} images. Cost: about {mantissa}e{exponent} FLOP, '
+        f'{hours} hours at 50 TFLOP/s.'
+    )
+    score = published_scores().get(name, '')
+    if score:
+        assert head[3].startswith(f'# Published mIoU: {score} % (')
+        source = re.search(r'googleinterns/wss issue \d+', head[3])[0]
+        assert source in (ROOT / 'RESULTS.md').read_text()
+    else:
+        assert head[3] == '# Published mIoU: not found for this backbone; see RESULTS.md.'
+
+
+@pytest.mark.parametrize('name', NAMES)
+def test_what_is_bound_is_what_the_name_says(name):
+    data, split, method, network = parts(name)
+    config.parse([f'experiments/paper/{name}.gin'])
+    settings = gin.get_bindings('experiment.run')
+    chosen = SPLITS[data][split][1]
+    if data == 'voc_records':
+        assert settings['labelled_split'] == chosen
+    elif isinstance(chosen, str):
+        assert gin.get_bindings('official_lists.find')['name'] == chosen
+        assert settings['labelled_split'] == 'train'
+    else:
+        assert settings.get('labelled_count', 1464) == chosen
+    unlabelled = {'voc': 'train_aug', 'voc_records': 'train_aug'}.get(data, 'train')
+    assert settings['unlabelled_split'] == unlabelled
+    assert settings['validation_split'] == 'val'
+    info = settings['make_dataset']().info
+    assert info == classes.BY_NAME[f'{data.split("_")[0]}_seg']
+
+    _, variant, decay = NETWORKS[network]
+    family = 'Xception' if 'xception' in variant else 'ResNetV1'
+    assert gin.get_bindings(family)['variant'] == variant
+    assert f"checkpoint = 'checkpoints/{variant}/model.ckpt'" in gin.config_str()
+    views = settings['make_views']()
+    assert views.crop_size == ((513, 1025) if data == 'cityscapes' else (513, 513))
+    assert views.scales == (0.5, 0.75, 1.0, 1.25, 1.5, 1.75, 2.0)
+    assert (views.cutout_half_size, views.image_labels) == (50, 'view')
+    optimizer = settings['make_optimizer'](steps=settings['steps'])
+    assert float(optimizer.learning_rate) == np.float32(0.007)
+    made = gin.get_bindings('Supervised' if method == 'supervised' else 'PseudoSeg')
+    assert made['weight_decay'] == decay
+    assert made['weight_update'] == WeightUpdate(bias_multiplier=2.0)
+    assert made.get('weak_labels', False) == (method == 'pseudoseg_weak')
+
+
+@pytest.mark.parametrize(
+    ('largest', 'padded'),
+    [((500, 500), (513, 513)), ((640, 640), (641, 641)), ((1024, 2048), (1025, 2049))],
+)
+def test_whole_images_are_padded_as_in_the_paper(largest, padded):
+    """The largest images of VOC, COCO and Cityscapes, at output stride 16."""
+    assert pipeline.evaluation_size(largest, 16) == padded
+
+
+@pytest.fixture
+def shallow(monkeypatch):
+    """Makes the large backbones shallow and narrow, so that a step takes seconds."""
+    monkeypatch.setattr(resnet_v1, '_WIDTHS', (4, 8, 12, 16))
+    for name, variant in resnet_v1.VARIANTS.items():
+        less = dataclasses.replace(variant, units=(2, 1, 1, 1))
+        monkeypatch.setitem(resnet_v1.VARIANTS, name, less)
+    for name in xception.MIDDLE_UNITS:
+        monkeypatch.setitem(xception.MIDDLE_UNITS, name, 1)
+
+
+def png(array):
+    data = io.BytesIO()
+    Image.fromarray(array).save(data, 'PNG')
+    return data.getvalue()
+
+
+def feature(value):
+    value = np.atleast_1d(value).tolist()
+    if value and isinstance(value[0], bytes):
+        return tf.train.Feature(bytes_list=tf.train.BytesList(value=value))
+    return tf.train.Feature(int64_list=tf.train.Int64List(value=value))
+
+
+def write_build(folder, splits, prefix='', size=48):
+    """Writes records as `wss.prepare` does: in each split so many images of noise with a square."""
+    random = np.random.default_rng(0)
+    folder.mkdir(parents=True)
+    (folder / 'dataset_info.json').write_text('{}')
+    dataset = folder.parents[1].name
+    for split, count in splits.items():
+        path = folder / f'{dataset}-{split}.tfrecord-00000-of-00001'
+        with tf.io.TFRecordWriter(str(path)) as writer:
+            for i in range(count):
+                label = np.zeros((size, size), np.uint8)
+                label[4:30, 6:32] = 1 + i
+                values = {
+                    'id': f'{prefix}{i}'.encode(),
+                    'image': png(random.integers(0, 256, (size, size, 3)).astype(np.uint8)),
+                    'label': png(label),
+                    'has_label': 1,
+                    'mask_classes': [0, 1 + i],
+                    'has_image_label': 0,
+                    'image_classes': np.zeros(0, int),
+                    'height': size,
+                    'width': size,
+                }
+                features = tf.train.Features(feature={k: feature(v) for k, v in values.items()})
+                writer.write(tf.train.Example(features=features).SerializeToString())
+
+
+def write_backbone(folder, variant):
+    """Writes a TensorFlow 1 checkpoint of a backbone; returns its prefix."""
+    family = xception.Xception if variant == 'xception_65' else resnet_v1.ResNetV1
+    network = deeplab.DeepLabV3Plus(3, 2, functools.partial(family, variant))
+    network(tf.zeros([1, 33, 33, 3]))
+    values = {n: v.numpy() for n, v in tf1_names.variable_names(network)['backbone'].items()}
+    prefix = str(folder / 'model.ckpt')
+    tf.raw_ops.SaveV2(
+        prefix=prefix,
+        tensor_names=list(values),
+        shape_and_slices=[''] * len(values),
+        tensors=list(values.values()),
+    )
+    return prefix
+
+
+@pytest.mark.parametrize(
+    ('name', 'build', 'prefix'),
+    [
+        ('voc_16_3_pseudoseg_weak_xception_65', 'voc_seg/2012', '2007_00000'),
+        ('coco_512_pseudoseg_resnet_v1_50', 'coco_seg/2017', 'train2017/00000000000'),
+        ('cityscapes_30_supervised_resnet_v1_101', 'cityscapes_seg/fine', 'ulm_000000_00000'),
+    ],
+)
+def test_a_step_uses_every_setting(name, build, prefix, tmp_path, shallow, monkeypatch, capsys):
+    """As `wss.train` runs it, on a dataset of a few images and with a backbone of a few units."""
+    write_build(tmp_path / 'data' / build / '1.0.0', dict(train=3, train_aug=4, val=2), prefix)
+    data, split, method, network = parts(name)
+    settings = [
+        f"data_dir = '{tmp_path / 'data'}'",
+        f"checkpoint = '{write_backbone(tmp_path, NETWORKS[network][1])}'",
+        'batch_size = 1',
+        'Views.crop_size = (65, 65)',
+        'Views.cutout_half_size = 6',
+        'run.steps = 1',
+        'run.reference_batch_size = 2',
+        'run.evaluation_batch_size = 1',
+        'run.picture_every = 0',
+    ]
+    chosen = SPLITS[data][split][1]
+    if isinstance(chosen, str):
+        ids = tmp_path / 'lists' / f'{chosen}.txt'
+        ids.parent.mkdir(parents=True)
+        ids.write_text(f'{prefix}0\n{prefix}2\n')
+        digest = hashlib.sha256(ids.read_bytes()).hexdigest()
+        short = dataclasses.replace(official_lists.LISTS[chosen], sha256=digest, count=2)
+        monkeypatch.setitem(official_lists.LISTS, chosen, short)
+        settings.append(f"official_lists.find.folder = '{tmp_path / 'lists'}'")
+    else:
+        settings.append('run.labelled_count = 2')
+    config.parse([f'experiments/paper/{name}.gin'], settings)
+    run = config.configured(experiment.run)
+    result = run(str(tmp_path / 'run'), experiment.Train(config.operative_text))
+    assert result['steps'] == 2  # One step of a reference batch of 2 is two steps of 1.
+    assert 'the learning rate 0.0035 at first' in capsys.readouterr().out
+    kept = (tmp_path / 'run' / 'config.gin').read_text()
+    assert 'run.reference_batch_size = 2' in kept
+    chosen_ids = (tmp_path / 'run' / 'labelled.txt').read_text().split()
+    assert len(chosen_ids) == 2 and all(name.startswith(prefix) for name in chosen_ids)
+    assert (method == 'supervised') != (tmp_path / 'run' / 'unlabelled.txt').exists()
