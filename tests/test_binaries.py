@@ -68,6 +68,8 @@ def test_training_leaves_a_folder_that_says_everything(folder):
     assert 'pseudoseg.PseudoSeg.temperature = 0.5' in text  # A default.
     assert str(folder) not in text
     assert json.loads((run / 'result.json').read_text())['steps'] == 2
+    draw = {'amount': 4, 'seed': 0, 'every_class': False}
+    assert json.loads((run / 'lists.json').read_text())['labelled']['draw'] == draw
     assert list((run / 'events').iterdir())
 
 
@@ -133,6 +135,25 @@ def test_export_writes_a_model_and_weights(folder):
     with np.load(folder / 'weights.npz') as arrays:
         assert {name.split('/')[0] for name in arrays.files} == {'backbone', 'classifier'}
     assert '--out, --weights' in refused(start(folder, 'export', '--workdir', 'run'))
+
+
+def test_a_list_is_drawn_and_what_is_wrong_is_said(folder):
+    scenes = params("Shapes.counts = {'train': 8}", 'Shapes.size = 49')
+    dataset = ('--gin_file', 'gin_configs/datasets/shapes.gin', *scenes)
+    result = start(folder, 'draw', *dataset, '--amount', '4', '--out', 'drawn.txt')
+    assert (result.returncode, result.stderr) == (0, '')
+    # The run of this folder drew as many with the same seed.
+    assert (folder / 'drawn.txt').read_text() == (folder / 'run' / 'labelled.txt').read_text()
+    said = result.stdout.splitlines()
+    assert said[0] == "Drew 4 of 8 images (50.0 %) of split 'train' with seed 0."
+    assert said[2].split() == ['background', '4']
+    result = start(folder, 'draw', *dataset, '--amount', '0.25', '--out', 'drawn.txt')
+    assert 'drawn.txt is there and holds something else' in refused(result)
+    result = start(folder, 'draw', *dataset, '--amount', '1/8', '--out', 'new.txt')
+    assert "'1/8' is no amount" in refused(result)
+    network = ('--gin_file', 'gin_configs/methods/supervised.gin')
+    result = start(folder, 'draw', *network, '--amount', '4', '--out', 'new.txt')
+    assert 'The configuration does not set run.make_dataset' in refused(result)
 
 
 def test_a_folder_of_a_gin_name_does_no_harm(folder):

@@ -1,3 +1,4 @@
+import dataclasses
 import functools
 import json
 import shutil
@@ -290,6 +291,7 @@ def test_an_optimiser_of_ones_own_needs_no_rate_factor(tiny, tmp_path):
         ({'evaluate_every': -1}, r'run.evaluate_every is -1'),
         ({'steps': 10**20}, r'run.steps is 10+; it must be at most'),
         ({'labelled_count': 13}, r'Cannot draw 13 of 12 ids'),
+        ({'labelled_count': 1, 'labelled_every_class': True}, r'too few for every class'),
         ({'labelled_split': 'trian'}, r"no split 'trian'; it has train"),
         ({'validation_split': 'test'}, r"no split 'test'"),
         ({'labelled_batch_size': 0}, r'labelled_batch_size'),
@@ -320,6 +322,61 @@ def test_lists_narrow_the_labelled_images(tiny, tmp_path):
     )
     experiment.run(tmp_path / 'run', experiment.Train(), **settings)
     assert (tmp_path / 'run' / 'labelled.txt').read_text() == 'train3\ntrain7\n'
+
+
+def test_a_run_records_its_lists_and_refuses_others_when_it_goes_on(tiny, tmp_path):
+    ids = tmp_path / 'ids.txt'
+    ids.write_text('train3\ntrain6\n')
+    called = []
+
+    def find():
+        called.append(str(ids))
+        return str(ids)
+
+    settings = tiny.settings(
+        make_method=tiny.pseudoseg,
+        steps=1,
+        labelled_list=find,
+        labelled_count=None,
+        unlabelled_list=find,
+        unlabelled_masks=False,
+        validation_split=None,
+    )
+    workdir = tmp_path / 'run'
+    experiment.run(workdir, experiment.Train(), **settings)
+    record = json.loads((workdir / 'lists.json').read_text())
+    assert record['labelled']['list']['path'] == record['unlabelled']['list']['path'] == str(ids)
+    assert record['labelled']['count'] == 2
+    assert called == [str(ids)] * 2
+
+    experiment.run(workdir, experiment.Load('last'), **settings)
+    experiment.run(workdir, experiment.Evaluate('last', 'val'), **settings)
+    assert called == [str(ids)] * 2
+
+    ids.write_text('  train3\n\ntrain6')  # The same ids.
+    experiment.run(workdir, experiment.Train(), **settings)
+    ids.write_text('train3\ntrain8\n')
+    before = {path: path.stat().st_mtime_ns for path in workdir.rglob('*') if path.is_file()}
+    with pytest.raises(ValueError, match=r'other labelled images than .*ids.txt gives now \(1 ids'):
+        experiment.run(workdir, experiment.Train(), **settings)
+    assert before == {
+        path: path.stat().st_mtime_ns for path in workdir.rglob('*') if path.is_file()
+    }
+
+
+def test_labelled_images_of_one_class_are_refused_before_training(tiny, tmp_path):
+    class OneClass(tiny.Squares):
+        def examples(self, split, labels='required', ids=None):
+            examples = super().examples(split, labels, ids)
+            shown = np.zeros((len(examples), 3), bool)
+            shown[:, 1] = True
+            return dataclasses.replace(examples, mask_classes=shown)
+
+    info = tiny.make_info()
+    settings = tiny.settings(make_dataset=lambda: OneClass(info, {'train': 12, 'val': 2}))
+    with pytest.raises(ValueError, match=r'the 4 labelled images show dark and nothing else'):
+        experiment.run(tmp_path / 'run', experiment.Train(), **settings)
+    assert not (tmp_path / 'run').exists()
 
 
 def test_a_crop_that_the_network_cannot_take(tiny, tmp_path):

@@ -27,14 +27,14 @@ PARTS = {
 LAYERS = [
     PARTS,
     {'pipeline', 'methods', 'runtime', 'selection'},
-    {'evaluation', 'prediction'},
+    {'drawing', 'evaluation', 'prediction', 'provenance'},
     {'callbacks'},
     {'training'},
     {'experiment', 'reference'},
 ]
 # These alone know gin and absl.
 CONFIGURATION = {'config', 'config_checks'}
-BINARIES = {'train', 'evaluate', 'predict', 'export', 'demo'}
+BINARIES = {'train', 'evaluate', 'predict', 'export', 'draw', 'demo'}
 RANK = {name: rank for rank, names in enumerate(LAYERS) for name in names}
 
 

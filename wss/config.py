@@ -138,6 +138,19 @@ def configured(function: Callable) -> Callable:
         ) from error
 
 
+def setting(function: Callable, name: str):
+    """Returns one setting of a library function, for a binary that needs no more of it.
+
+    Raises:
+        ValueError: If the configuration does not set it.
+    """
+    configured(function)
+    values = gin.get_bindings(function)
+    if name not in values:
+        raise ValueError(f'The configuration does not set {function.__name__}.{name}.')
+    return values[name]
+
+
 def operative_text() -> str:
     """Returns every setting that was used, defaults too, as a gin file.
 

@@ -2,12 +2,19 @@
 
 import dataclasses
 import functools
-import os
 from collections.abc import Callable
 from typing import Any
 
-from wss import evaluation, pipeline, prediction, runtime, schedules, selection, training
-from wss.datasets import splits
+from wss import (
+    evaluation,
+    pipeline,
+    prediction,
+    provenance,
+    runtime,
+    schedules,
+    selection,
+    training,
+)
 from wss.datasets.info import DatasetInfo, Examples
 
 
@@ -73,11 +80,13 @@ def run(
     make_views: Callable[[], Any],
     steps: int,
     labelled_split: str = 'train',
-    labelled_list: str | None = None,
+    labelled_list: str | Callable[[], str] | None = None,
     labelled_count: int | float | None = None,
     labelled_seed: int = 0,
+    labelled_every_class: bool = False,
     unlabelled_split: str = 'train',
-    unlabelled_list: str | None = None,
+    unlabelled_list: str | Callable[[], str] | None = None,
+    unlabelled_masks: bool = True,
     exclude_labelled: bool = False,
     validation_split: str | None = 'val',
     labelled_batch_size: int = 8,
@@ -96,7 +105,8 @@ def run(
 
     Args:
         workdir: Folder of the run: `config.gin`, `dataset.json`, `labelled.txt`, `unlabelled.txt`,
-            `checkpoints/`, `events/` (TensorBoard) and `result.json`.
+            `lists.json` (where their ids come from, with hashes), `checkpoints/`, `events/`
+            (TensorBoard) and `result.json`.
         task: What to do.
         make_dataset: Makes the dataset.
         make_network: Makes the network from `num_classes` and `num_image_classes`.
@@ -106,12 +116,18 @@ def run(
         make_views: Makes the `Views`.
         steps: Training steps in all; 0 saves and evaluates the initial weights as they are.
         labelled_split: Split of the labelled images, all of which have masks.
-        labelled_list: File of ids, one a line, to which the labelled images are narrowed.
+        labelled_list: File of ids, one a line, to which the labelled images are narrowed; or what
+            returns its path when the run trains (`official_lists.find`). Only these are looked at.
         labelled_count: How many of them (int) or which share (float) is drawn; None for all.
         labelled_seed: Seed of that draw.
+        labelled_every_class: Whether every class that one of them shows must be in the draw.
         unlabelled_split: Split of the unlabelled images; their masks, if any, are only used to
             measure pseudo labels (and for image-level labels in weak mode).
-        unlabelled_list: File of ids to which the unlabelled images are narrowed.
+        unlabelled_list: File of ids to which the unlabelled images are narrowed, or what returns
+            its path.
+        unlabelled_masks: Whether masks of unlabelled images are read at all. False saves time and
+            leaves pseudo labels unmeasured; in weak mode the dataset must then give image-level
+            labels by itself.
         exclude_labelled: Whether labelled images are left out of the unlabelled ones; the paper
             keeps them in.
         validation_split: Split on which the best weights are chosen; None for no evaluation.
@@ -171,6 +187,17 @@ def run(
         return _evaluate(workdir, task, make, dataset, split, evaluation_batch_size)
 
     schedule = training.Schedule(steps, evaluate_every, checkpoint_every, log_every, picture_every)
+    # Before the configuration is asked for, to which it belongs what the lists are found by.
+    choices = {
+        'labelled': selection.Choice(
+            labelled_split,
+            _path(labelled_list),
+            labelled_count,
+            labelled_seed,
+            labelled_every_class,
+        ),
+        'unlabelled': selection.Choice(unlabelled_split, _path(unlabelled_list)),
+    }
     views = _fitting(make_views(), 'make_views', 'crop_size')
     method = make(dataset.info, views.crop_size)
     if initial_weights is not None:
@@ -179,13 +206,15 @@ def run(
     config_text = task.config_text() if callable(task.config_text) else task.config_text
     runtime.check_workdir(workdir, config_text)
 
-    labelled = selection.labelled_examples(
-        dataset, labelled_split, labelled_list, labelled_count, labelled_seed
-    )
+    labelled = selection.labelled_examples(dataset, choices['labelled'])
+    selection.check_classes(labelled, dataset.info)
     left_out = labelled.ids if exclude_labelled else ()
     unlabelled = selection.unlabelled_examples(
-        dataset, method, unlabelled_split, unlabelled_list, left_out
+        dataset, method, choices['unlabelled'], left_out, unlabelled_masks
     )
+    chosen = {'labelled': labelled, 'unlabelled': unlabelled}
+    streams = {name: (choices[name], part.ids) for name, part in chosen.items() if part is not None}
+    provenance.check(workdir, streams)
     padding_value = method.network.backbone.padding_value
 
     def make_batches(first_step, **options):
@@ -212,9 +241,7 @@ def run(
         )
     runtime.claim_workdir(workdir, config_text)
     runtime.write_description(workdir, dataset.info, size)
-    splits.write_ids(os.path.join(workdir, 'labelled.txt'), labelled.ids)
-    if unlabelled is not None:
-        splits.write_ids(os.path.join(workdir, 'unlabelled.txt'), unlabelled.ids)
+    provenance.write(workdir, streams)
     if reference_batch_size is not None:
         rate = float(method.optimizer.learning_rate)
         print(
@@ -271,6 +298,11 @@ def _make_method(make_network, make_method, make_optimizer, steps, info: Dataset
         method.compile(optimizer=make_optimizer(steps=steps))
         method.optimizer.build(method.trainable_variables)
     return method
+
+
+def _path(list_file):
+    """Returns the path of a list, which a callable finds."""
+    return list_file() if callable(list_file) else list_file
 
 
 def _fitting(part, setting, attribute):

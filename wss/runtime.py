@@ -13,8 +13,10 @@ from wss.datasets.info import DatasetInfo
 PRECISIONS = ('float32', 'mixed_bfloat16')
 CONFIG_FILE = 'config.gin'
 _CHECKPOINTS = 'checkpoints'
-# Settings of `experiment.run` that may change when a run goes on: they do not touch the weights.
+# Settings that may change when a run goes on: they do not touch the weights.
 _FREE = (
+    'official_lists.find.folder',
+    'official_lists.find.cache_dir',
     'log_every',
     'picture_every',
     'checkpoint_every',
@@ -240,7 +242,7 @@ def check_workdir(workdir: str | os.PathLike, config_text: str) -> None:
     if tf.io.gfile.exists(workdir) and not tf.io.gfile.isdir(workdir):
         raise ValueError(f'The workdir {workdir} is a file; name a folder.')
     path = os.path.join(workdir, CONFIG_FILE)
-    if not tf.io.gfile.exists(path) or not tf.io.gfile.exists(os.path.join(workdir, _CHECKPOINTS)):
+    if not tf.io.gfile.exists(path) or not holds_checkpoints(workdir):
         return
     differences = _differences(_bindings(_read(path)), _bindings(config_text))
     if differences:
@@ -248,6 +250,11 @@ def check_workdir(workdir: str | os.PathLike, config_text: str) -> None:
             f'{workdir} holds a run of another configuration: {"; ".join(differences)}. '
             'Give another --workdir, or the settings of that run to go on with it.'
         )
+
+
+def holds_checkpoints(workdir: str | os.PathLike) -> bool:
+    """Whether a folder is that of a run that began to train."""
+    return tf.io.gfile.exists(os.path.join(workdir, _CHECKPOINTS))
 
 
 def claim_workdir(workdir: str | os.PathLike, config_text: str) -> None:

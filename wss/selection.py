@@ -1,77 +1,158 @@
 """Which examples of a dataset a run learns from: lists, draws and what is left out."""
 
-from wss.datasets import splits
-from wss.datasets.info import Examples
+import dataclasses
+import logging
+
+from wss.datasets import presence, splits
+from wss.datasets.info import DatasetInfo, Examples, SelectionError
+
+_LOGGER = logging.getLogger(__name__)
 
 
-def labelled_examples(
-    dataset, split: str, list_file: str | None, count: int | float | None, seed: int
-) -> Examples:
+@dataclasses.dataclass(frozen=True)
+class Choice:
+    """How examples of a split are chosen.
+
+    Attributes:
+        split: Name of the split.
+        list_file: File of ids to which it is narrowed, or None.
+        amount: How many (int) or which share (float) of these is drawn; None for all.
+        seed: Seed of the draw.
+        every_class: Whether every class that one of these shows is in the draw.
+    """
+
+    split: str
+    list_file: str | None = None
+    amount: int | float | None = None
+    seed: int = 0
+    every_class: bool = False
+
+
+def labelled_examples(dataset, choice: Choice) -> Examples:
     """Chooses the labelled examples.
 
     Args:
-        dataset: A dataset, with `examples(split, labels)`.
-        split: Name of a split, all of whose examples have masks.
-        list_file: File of ids to which they are narrowed, or None.
-        count: How many (int) or which share (float) of these is drawn; None for all.
-        seed: Seed of the draw.
+        dataset: A dataset, with `info` and `examples(split, labels, ids)`.
+        choice: Which; all that the list names must have masks (all of the split without a list).
 
     Returns:
         The examples, all with label maps.
 
     Raises:
         FileNotFoundError: If a file is missing.
-        ValueError: If the split is unknown, the list does not fit it, or `count` is out of range.
+        ValueError: If the split is unknown, the list does not fit it, or the amount is out of
+            range or too small for every class.
     """
-    examples = dataset.examples(split)
-    if list_file is not None:
-        examples = _narrowed(examples, list_file)
-    if count is not None:
-        examples = examples.select(splits.draw(examples.ids, count, seed))
-    return examples
+    if choice.every_class and choice.amount is None:
+        raise ValueError(
+            'run.labelled_every_class = True is about a draw, and nothing is drawn; set '
+            'run.labelled_count, or leave it out.'
+        )
+    return draw(pool(dataset, choice), choice)
+
+
+def pool(dataset, choice: Choice) -> Examples:
+    """Returns the labelled examples to draw from; with `every_class`, what their masks show too."""
+    examples = _examples(dataset, choice, 'required')
+    if not choice.every_class:
+        return examples
+    return dataclasses.replace(examples, mask_classes=presence.of(examples, dataset.info))
+
+
+def draw(examples: Examples, choice: Choice) -> Examples:
+    """Draws from what `pool` returned.
+
+    Raises:
+        ValueError: If the amount is out of range or too small for every class.
+    """
+    if choice.amount is None:
+        return examples
+    shown = examples.mask_classes if choice.every_class else None
+    return examples.select(splits.draw(examples.ids, choice.amount, choice.seed, shown))
 
 
 def unlabelled_examples(
-    dataset, method, split: str, list_file: str | None, left_out
+    dataset, method, choice: Choice, left_out=(), masks: bool = True
 ) -> Examples | None:
     """Chooses the unlabelled examples, if the method learns from them.
 
     Args:
-        dataset: A dataset, with `examples(split, labels)`.
+        dataset: A dataset, with `examples(split, labels, ids)`.
         method: A `Method`, which says whether it needs them and their image-level labels.
-        split: Name of a split; masks may be missing, unless image-level labels come from them.
-        list_file: File of ids to which they are narrowed, or None.
+        choice: Which, without a draw; masks may be missing, unless image-level labels come from
+            them.
         left_out: Ids that are not taken.
+        masks: Whether masks are looked at where there are some.
 
     Returns:
         The examples, or None if the method needs none.
 
     Raises:
         FileNotFoundError: If a file is missing.
-        ValueError: If the split is unknown, the list does not fit it, or no example is left.
+        ValueError: If the split is unknown, the list does not fit it, no example is left, or
+            image-level labels must come from masks that are not to be looked at.
     """
     if not method.needs_unlabelled:
         return None
-    examples = dataset.examples(split, labels='available')
-    if method.needs_image_labels and not examples.has_image_label:
-        # Weak labels come from masks where the dataset gives none, so every image must have one.
-        examples = dataset.examples(split, labels='required')
-    if list_file is not None:
-        examples = _narrowed(examples, list_file)
+    examples = _examples(dataset, choice, 'available' if masks else 'none')
     left_out = set(left_out)
     ids = [name for name in examples.ids if name not in left_out]
     if not ids:
         raise ValueError(
-            f'No unlabelled image is left: all {len(examples)} of split {split!r} are labelled. '
-            'Name another run.unlabelled_split, draw fewer labelled images '
+            f'No unlabelled image is left: all {len(examples)} of split {choice.split!r} are '
+            'labelled. Name another run.unlabelled_split, draw fewer labelled images '
             '(run.labelled_count) or leave out run.exclude_labelled.'
         )
+    if method.needs_image_labels and not examples.has_image_label:
+        if not masks:
+            raise ValueError(
+                'Training with image-level labels takes them from the masks of the unlabelled '
+                'images, since the dataset gives none besides; set run.unlabelled_masks = True, '
+                'or take a dataset that gives them.'
+            )
+        # Now every image that is left must have a mask.
+        return dataset.examples(choice.split, labels='required', ids=ids)
     return examples if len(ids) == len(examples) else examples.select(ids)
 
 
-def _narrowed(examples, list_file):
-    known = (*examples.ids, *examples.skipped)
+def check_classes(examples: Examples, info: DatasetInfo) -> None:
+    """Warns of classes that no labelled mask shows, as far as that is known without decoding.
+
+    Args:
+        examples: The labelled examples.
+        info: Classes of the dataset.
+
+    Raises:
+        ValueError: If there are not two classes to tell apart.
+    """
+    if examples.mask_classes is None:
+        return
+    shown = examples.mask_classes.any(axis=0)
+    if shown.sum() < 2:
+        (only,) = [info.class_names[i] for i in shown.nonzero()[0]] or ['no class']
+        raise ValueError(
+            f'The masks of the {len(examples)} labelled images show {only} and nothing else but '
+            f'pixels to ignore ({info.ignore_value}), so there is nothing to learn. Masks must '
+            f'hold the indices of the classes, 0 to {info.num_classes - 1}; or choose other '
+            'labelled images.'
+        )
+    absent = [name for name, there in zip(info.class_names, shown, strict=True) if not there]
+    if absent:
+        _LOGGER.warning(
+            'No mask of the %d labelled images shows %s; the run cannot learn what is not shown.',
+            len(examples),
+            ', '.join(absent),
+        )
+
+
+def _examples(dataset, choice, labels):
+    """Returns the examples of a split, narrowed to a list if there is one."""
+    if choice.list_file is None:
+        return dataset.examples(choice.split, labels=labels)
+    ids = splits.read_ids(choice.list_file)
     try:
-        return examples.select(splits.match_ids(splits.read_ids(list_file), known))
-    except ValueError as error:
-        raise ValueError(f'The list {list_file} does not fit the dataset: {error}') from error
+        return dataset.examples(choice.split, labels=labels, ids=ids)
+    except SelectionError as error:
+        raise ValueError(
+            f'The list {choice.list_file} does not fit the dataset: {error}'
+        ) from error

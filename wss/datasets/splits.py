@@ -28,9 +28,9 @@ def read_ids(path: str | os.PathLike) -> tuple[str, ...]:
     if not tf.io.gfile.exists(path) or tf.io.gfile.isdir(path):
         raise FileNotFoundError(f'Id list {path} does not exist or is a folder.')
     with tf.io.gfile.GFile(path, 'rb') as file:
-        content = file.read()
+        data = file.read()
     try:
-        lines = content.decode('utf-8-sig').splitlines()
+        lines = data.decode('utf-8-sig').splitlines()
     except UnicodeDecodeError as error:
         raise ValueError(f'Id list {path} is not a text file in UTF-8.') from error
     ids = tuple(line.strip() for line in lines if line.strip())
@@ -61,8 +61,13 @@ def write_ids(path: str | os.PathLike, ids) -> None:
     folder = os.path.dirname(path)
     if folder:
         tf.io.gfile.makedirs(folder)
-    with tf.io.gfile.GFile(path, 'w') as file:
-        file.write('\n'.join(ids) + '\n')
+    with tf.io.gfile.GFile(path, 'wb') as file:
+        file.write(content(ids))
+
+
+def content(ids) -> bytes:
+    """Returns what `write_ids` writes: one id a line, in UTF-8."""
+    return ''.join(f'{name}\n' for name in ids).encode()
 
 
 def draw(
