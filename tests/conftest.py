@@ -24,24 +24,26 @@ class Squares:
         self.counts = counts
         self.size = size
 
-    def examples(self, split, labels='required'):
+    def examples(self, split, labels='required', ids=None):
         if split not in self.counts:
             raise ValueError(f'Squares has no split {split!r}; it has {", ".join(self.counts)}.')
-        ids = tuple(f'{split}{i}' for i in range(self.counts[split]))
+        names = tuple(f'{split}{i}' for i in range(self.counts[split]))
         random = np.random.default_rng(0)
         side = (self.size, self.size)
-        images = random.integers(0, 256, (len(ids), *side, 3)).astype(np.uint8)
-        label = np.zeros((len(ids), *side), np.int32)
-        for i in range(len(ids)):
+        images = random.integers(0, 256, (len(names), *side, 3)).astype(np.uint8)
+        label = np.zeros((len(names), *side), np.int32)
+        for i in range(len(names)):
             label[i, 4:20, 6:22] = 1 + i % (self.info.num_classes - 1)
         images[label == 1] //= 4
         has_label = labels != 'none'
 
         def load(index):
-            example = {'image': tf.gather(images, index), 'id': tf.gather(tf.constant(ids), index)}
+            name = tf.gather(tf.constant(names), index)
+            example = {'image': tf.gather(images, index), 'id': name}
             return example | ({'label': tf.gather(label, index)} if has_label else {})
 
-        return Examples(ids, load, has_label, side)
+        examples = Examples(names, load, has_label, side)
+        return examples if ids is None else examples.select(ids)
 
 
 def make_info(has_background=True):

@@ -68,6 +68,7 @@ def test_every_experiment_takes_a_step(name, tiny, tmp_path, shallow):
         steps=1,
         labelled_list=None,
         labelled_count=2,
+        labelled_every_class=False,
         unlabelled_list=None,
         validation_split='val',
         labelled_batch_size=1,

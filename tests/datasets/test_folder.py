@@ -7,6 +7,7 @@ import tensorflow as tf
 from PIL import Image
 
 from wss.datasets.folder import Folder
+from wss.datasets.info import SelectionError
 
 CLASSES = ('background', 'car', 'ball')
 CAMVID = pathlib.Path(__file__).resolve().parents[3] / 'shared' / 'camvid'
@@ -71,6 +72,37 @@ def test_every_image_without_a_list_and_without_masks(data):
     assert load(examples, 2)['image'].shape == (5, 3, 3)
     plain = Folder(str(data / 'images'), list(CLASSES))
     assert plain.examples('all', labels='available').ids == examples.ids
+
+
+def test_only_the_ids_asked_for_are_looked_at(data):
+    (data / 'images/b.JPG').write_bytes(b'no image')
+    examples = make(data).examples('all', ids=['a.png'])
+    assert examples.ids == ('a',)
+    assert examples.mask_classes.tolist() == [[True, True, True]]
+    with pytest.raises(ValueError, match=r'b\.JPG is not an image'):
+        make(data).examples('all', ids=['a', 'b'])
+    with pytest.raises(FileNotFoundError, match=r'1 of its ids have no mask .*: seq1/c\.'):
+        make(data).examples('all', ids=['seq1/c', 'a'])
+    assert make(data).examples('all', 'none', ['seq1/c', 'a']).ids == ('seq1/c', 'a')
+
+
+def test_ids_that_do_not_fit_the_split(data):
+    with pytest.raises(SelectionError, match=r'1 ids .* the first: seq1/c'):
+        make(data).examples('train', 'none', ['seq1/c'])
+    with pytest.raises(SelectionError, match=r'repeats ids: a'):
+        make(data).examples('train', ids=['a', 'a.png'])
+    (data / 'images/b.JPG').write_bytes(b'no image')
+    with pytest.raises(SelectionError, match=r'left out because .* damaged .* first: b'):
+        make(data, skip_broken=True).examples('train', ids=['b', 'a'])
+
+
+def test_the_full_check_tells_which_classes_masks_show(data):
+    dataset = make(data)
+    shown = dataset.examples('all', labels='available').mask_classes
+    assert shown.tolist() == [[True, True, True], [False, True, False], [False, False, False]]
+    assert dataset.examples('train').mask_classes.tolist() == shown[[1, 0]].tolist()
+    assert dataset.examples('train', labels='none').mask_classes is None
+    assert make(data, check='headers').examples('train').mask_classes is None
 
 
 def test_available_masks_are_used_and_others_are_ignored(data):

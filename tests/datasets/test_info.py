@@ -1,3 +1,4 @@
+import numpy as np
 import pytest
 import tensorflow as tf
 
@@ -25,7 +26,8 @@ def make_examples(ids=('a', 'b', 'c')):
             'id': tf.gather(tf.constant(ids), index),
         }
 
-    return Examples(ids=ids, load=load, has_label=False, max_size=(1, 1))
+    shown = np.eye(3, dtype=bool)
+    return Examples(ids=ids, load=load, has_label=False, max_size=(1, 1), mask_classes=shown)
 
 
 def test_background_is_no_image_class():
@@ -55,6 +57,7 @@ def test_select_takes_examples_in_the_order_of_the_list():
     loaded = [chosen.load(tf.constant(i, tf.int64)) for i in range(2)]
     assert [int(example['image'][0, 0, 0]) for example in loaded] == [30, 10]
     assert [example['id'].numpy() for example in loaded] == [b'c', b'a']
+    assert chosen.mask_classes.tolist() == [[False, False, True], [True, False, False]]
 
 
 def test_selections_can_be_selected_from():

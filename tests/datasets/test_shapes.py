@@ -73,3 +73,11 @@ def test_unknown_split_and_bad_numbers():
         Shapes(seed=-1)
     with pytest.raises(ValueError, match='at most 1000000 scenes'):
         Shapes(counts={'train': 10**12})
+
+
+def test_scenes_are_narrowed_to_ids():
+    shapes = Shapes(size=33, counts={'train': 5})
+    examples = shapes.examples('train', ids=['train-000003', 'train-000001.png'])
+    assert examples.ids == ('train-000003', 'train-000001')
+    image = examples.load(tf.constant(0, tf.int64))['image']
+    np.testing.assert_array_equal(image, shapes.scene('train', 3)[0])

@@ -1,6 +1,8 @@
+import numpy as np
 import pytest
 
 from wss.datasets import splits
+from wss.datasets.info import SelectionError
 
 
 def write(path, content):
@@ -108,3 +110,57 @@ def test_split_ending_takes_the_longest():
     assert splits.split_ending('a_mask.PNG', ('.png', '_mask.png')) == ('a', '_mask.PNG')
     assert splits.split_ending('seq/.png', ('.png',)) == ('seq/.png', '')
     assert splits.split_ending('a.txt', ('.png',)) == ('a.txt', '')
+
+
+# Which of three classes each id shows; class 3 is shown by none.
+SHOWN = {'a': [0], 'b': [0, 2], 'c': [0], 'd': [0, 1], 'e': [0]}
+
+
+def presence(ids):
+    return np.array([[c in SHOWN[name] for c in range(4)] for name in ids])
+
+
+def test_a_draw_of_every_class_takes_the_first_of_each():
+    # In the order c, e, a, d, b: c is the first with class 0, d with class 1, b with class 2.
+    assert splits.draw('abcde', 3, 7, presence('abcde')) == ('b', 'c', 'd')
+    assert splits.draw('abcde', 4, 7, presence('abcde')) == ('b', 'c', 'd', 'e')
+    assert splits.draw('abcde', 1.0, 7, presence('abcde')) == tuple('abcde')
+    assert set(splits.draw('edcba', 4, 7, presence('edcba'))) == set('bcde')
+
+
+def test_a_draw_too_small_for_every_class_says_the_least_count():
+    with pytest.raises(ValueError, match=r'2 of 5 ids are too few .* seed 7 it takes 3 or more'):
+        splits.draw('abcde', 2, 7, presence('abcde'))
+
+
+def test_draws_of_every_class_nest_also_in_each_other():
+    ids = [f'{i:03d}' for i in range(60)]
+    shown = np.random.default_rng(0).random((60, 8)) < 0.08
+    shown[:3, :] = False
+    large, small = (splits.draw(ids, count, 1, shown) for count in (30, 15))
+    assert set(small) < set(large)
+    of_large = splits.draw(large, 15, 1, shown[[ids.index(name) for name in large]])
+    assert of_large == small
+    assert shown[[ids.index(name) for name in small]].any(0).tolist() == shown.any(0).tolist()
+
+
+@pytest.mark.parametrize(
+    ('text', 'amount'), [('46', 46), ('0.125', 0.125), ('1.0', 1.0), ('1e-2', 0.01), ('-3', -3)]
+)
+def test_amounts_without_a_point_are_counts(text, amount):
+    parsed = splits.parse_amount(text)
+    assert (parsed, type(parsed)) == (amount, type(amount))
+    with pytest.raises(ValueError, match=r"'1/8' is no amount; write a count such as 46"):
+        splits.parse_amount('1/8')
+
+
+def test_narrow_maps_ids_and_refuses_what_does_not_fit_by_name():
+    known = ['train2017/000000000009', 'train2017/000000000025', 'b.jpg']
+    ids = ['train2017/000000000025.jpg', 'b.jpg']
+    assert splits.narrow(ids, known) == ('train2017/000000000025', 'b.jpg')
+    with pytest.raises(SelectionError, match=r'1 ids .* not in the dataset, the first: val2017/9'):
+        splits.narrow(['val2017/9', 'b.jpg'], known)
+    with pytest.raises(SelectionError, match=r'repeats ids: train2017/000000000009\.'):
+        splits.narrow(['train2017/000000000009', 'train2017/000000000009.jpg'], known)
+    with pytest.raises(SelectionError, match=r'left out because .* damaged .* first: c\.'):
+        splits.narrow(['c.png', 'b.jpg'], known, skipped=['c'])

@@ -8,6 +8,7 @@ import tensorflow as tf
 from PIL import Image
 
 from wss.datasets import classes
+from wss.datasets.info import SelectionError
 from wss.datasets.tfrecord import TFRecord
 
 CLASSES = ('background', 'car', 'ball')
@@ -73,6 +74,33 @@ def test_records_of_several_files_in_order(tmp_path):
     assert [v['id'] for v in values] == [b'c', b'b', b'a']
     assert values[0]['label'].tolist() == [[2] * 3] * 5
     assert (values[0]['image'].dtype, values[0]['label'].dtype) == (np.uint8, np.int32)
+
+
+def test_only_records_of_the_ids_asked_for_are_decoded(tmp_path):
+    bad = np.full((4, 6), 7)  # No class.
+    content = [record('x/a', mask=0 * ONES), record('x/b', mask=ONES), record('c', mask=bad)]
+    path = write(tmp_path / 'train', [*content, record('d')])
+    dataset = make(path)
+    examples = dataset.examples('train', ids=['x/b', 'x/a.jpg'])
+    assert examples.ids == ('x/b', 'x/a')
+    assert examples.mask_classes.tolist() == [[False, True, False], [True, False, False]]
+    assert [load(examples, i)['label'][0, 0] for i in (0, 1)] == [1, 0]
+    assert dataset.examples('train', 'none').ids == ('x/a', 'x/b', 'c', 'd')
+    with pytest.raises(ValueError, match=r"Mask 'c' .* has pixels of value 7"):
+        dataset.examples('train', ids=['c'])
+    with pytest.raises(FileNotFoundError, match=r'1 of its records have no mask: d\.'):
+        dataset.examples('train', ids=['d', 'x/a'])
+    with pytest.raises(SelectionError, match='the first: x/c'):
+        dataset.examples('train', ids=['x/c', 'x/a'])
+    with pytest.raises(SelectionError, match='repeats ids: x/a'):
+        dataset.examples('train', ids=['x/a', 'x/a.jpg'])
+
+
+def test_a_damaged_record_is_named_before_the_id_that_it_loses(tmp_path):
+    path = write(tmp_path / 'train', [record('a', mask=ONES), b'no example'])
+    with pytest.raises(ValueError, match=r'record 1 .* is no tf\.train\.Example'):
+        make(path).examples('train', ids=['a', 'b'])
+    assert make(path, skip_broken=True).examples('train', ids=['a']).ids == ('a',)
 
 
 def test_a_file_that_fits_two_patterns_counts_once(tmp_path):

@@ -1,6 +1,7 @@
 """Checks of images and masks before training begins, and loading of those that passed."""
 
 import concurrent.futures
+import dataclasses
 import itertools
 import logging
 import time
@@ -109,14 +110,41 @@ def decode_pair(image, mask, info: DatasetInfo, image_name: str, mask_name: str,
     return pixels, label
 
 
-def pair_size(image, mask, info, image_name, mask_name, upright=True, full=True):
-    """Like `decode_pair`, but returns (height, width); from headers alone unless `full`."""
+@dataclasses.dataclass(frozen=True)
+class Checked:
+    """What the check of an image and its mask found.
+
+    Attributes:
+        size: Height and width in pixels.
+        classes: bool `[num_classes]`, which classes the mask shows (none where there is no mask);
+            None if it was not decoded.
+    """
+
+    size: tuple[int, int]
+    classes: np.ndarray | None
+
+
+def check_pair(image, mask, info, image_name, mask_name, upright=True, full=True) -> Checked:
+    """Like `decode_pair`, but says what it found; from headers alone unless `full`."""
     if full:
-        return decode_pair(image, mask, info, image_name, mask_name, upright)[0].shape[:2]
+        _, label = decode_pair(image, mask, info, image_name, mask_name, upright)
+        return Checked(label.shape, classes_of(label, info))
     size = decoding.image_size(image, image_name, upright)
     if mask is not None:
         check_size(size, decoding.mask_size(mask, mask_name, upright), image_name, mask_name)
-    return size
+    return Checked(size, None)
+
+
+def classes_of(label: np.ndarray, info: DatasetInfo) -> np.ndarray:
+    """Returns bool `[num_classes]`: the classes that a checked label map `[H, W]` shows."""
+    counts = np.bincount(label.ravel(), minlength=info.num_classes)
+    return counts[: info.num_classes] > 0
+
+
+def mask_classes(checked) -> np.ndarray | None:
+    """Returns the `mask_classes` of `Examples` from what each check found."""
+    rows = [found.classes for found in checked]
+    return None if any(row is None for row in rows) else np.stack(rows)
 
 
 def check_all(check, items, what: str, total: int | None = None) -> list:

@@ -75,24 +75,29 @@ class Folder:
         self._skip_broken = skip_broken
         self._full = check == 'full'
         self._found = {}  # Kind of file -> id -> path.
-        self._sizes = {}  # (image, mask or None) that passed the checks -> (height, width).
+        self._checked = {}  # (image, mask or None) that passed the checks -> what they found.
 
-    def examples(self, split: str, labels: str = 'required') -> Examples:
-        """Checks the files of a split and gives access to them.
+    def examples(
+        self, split: str, labels: str = 'required', ids: Sequence[str] | None = None
+    ) -> Examples:
+        """Checks the files of a split, or of some of its ids, and gives access to them.
 
         Args:
             split: Name of a split.
             labels: `required`: every id must have a mask; `available`: a mask where there is one,
                 everything ignored where not; `none`: masks are not looked for.
+            ids: Ids of the split (with or without ending); only their files are looked at. None
+                for all.
 
         Returns:
-            The examples, in the order of the id list (sorted by id where there is none).
+            The examples in the order of `ids`, else of the id list of the split (sorted by id
+            where there is none).
 
         Raises:
             FileNotFoundError: If folders, lists, or files of ids do not exist.
             ValueError: If the split is unknown, the folder or list empty, an id twofold, a file
                 damaged or refused, or a mask does not fit its image or the classes. One error
-                holds all problems of the split.
+                holds all problems. A `SelectionError` if `ids` do not fit the split.
         """
         checks.check_request(self.info.name, split, self._splits, labels)
         if labels == 'required' and self._masks is None:
@@ -104,46 +109,57 @@ class Folder:
         masks = {}
         if labels != 'none' and self._masks is not None:
             masks = self._find('mask', self._masks, may_be_empty=labels == 'available')
-        ids, missing = self._ids(split, images)
-        maskless = [name for name in ids if name not in masks] if labels == 'required' else []
+        listed = self._ids(split, images)
+        wanted = listed
+        if ids is not None:
+            wanted = id_lists.narrow(ids, listed, self._endings['image'])
+        there, missing = self._with_image(split, wanted, images)
+        maskless = [name for name in there if name not in masks] if labels == 'required' else []
         if maskless:
             missing.append(
                 f'{len(maskless)} of its ids have no mask in {self._masks}: '
                 f'{checks.list_some(maskless)}.'
             )
-        pairs = [(images[name], masks.get(name)) for name in ids]
+        pairs = [(images[name], masks.get(name)) for name in there]
         what = f'split {split!r} of dataset {self.info.name!r}'
-        results = checks.check_all(self._size, pairs, what, len(pairs))
+        results = checks.check_all(self._check, pairs, what, len(pairs))
         good = checks.keep_good(results, what, self._skip_broken, missing)
-        heights, widths = zip(*(results[i] for i in good), strict=True)
+        heights, widths = zip(*(results[i].size for i in good), strict=True)
         kept = [pairs[i] for i in good]
         has_label = any(mask is not None for _, mask in kept)
-        kept_ids = tuple(ids[i] for i in good)
-        return Examples(
+        kept_ids = tuple(there[i] for i in good)
+        examples = Examples(
             ids=kept_ids,
             load=checks.loader(kept_ids, lambda i: self._read(*kept[i]), has_label, self._full),
             has_label=has_label,
             max_size=(max(heights), max(widths)),
-            skipped=tuple(sorted(set(ids) - set(kept_ids))),
+            skipped=tuple(sorted(set(there) - set(kept_ids))),
+            mask_classes=checks.mask_classes(results[i] for i in good) if has_label else None,
         )
+        # Refuses damaged files that a list names, even where others are left out.
+        return examples if ids is None else examples.select(wanted)
 
     def _ids(self, split, images):
-        """Returns the ids of a split that have an image, and sentences about those without."""
+        """Returns the ids of a split, whether or not they have an image."""
         path = self._splits[split]
         if path is None:
-            return sorted(images), []
+            return sorted(images)
         ids = id_lists.match_ids(id_lists.read_ids(path), images, self._endings['image'])
         twice = [name for name, count in collections.Counter(ids).items() if count > 1]
         if twice:
             raise ValueError(
                 f'Id list {path} names ids with and without ending: {checks.list_some(twice)}.'
             )
+        return list(ids)
+
+    def _with_image(self, split, ids, images):
+        """Returns the ids that have an image, and sentences about those without."""
         lost = [name for name in ids if name not in images]
         if not lost:
             return list(ids), []
         example = min(images)
         sentence = (
-            f'{len(lost)} ids of {path} have no image in {self._images}: '
+            f'{len(lost)} ids of {self._splits[split]} have no image in {self._images}: '
             f'{checks.list_some(lost)} (an id that is there: {example}).'
         )
         return [name for name in ids if name in images], [sentence]
@@ -182,12 +198,12 @@ class Folder:
         self._found[kind] = {name: files[0] for name, files in found.items()}
         return self._found[kind]
 
-    def _size(self, pair):
-        if pair not in self._sizes:
+    def _check(self, pair):
+        if pair not in self._checked:
             image, mask = pair
-            size = checks.pair_size(image, mask, self.info, image, mask, full=self._full)
-            self._sizes[pair] = self._sizes[image, None] = size
-        return self._sizes[pair]
+            found = checks.check_pair(image, mask, self.info, image, mask, full=self._full)
+            self._checked[pair] = self._checked[image, None] = found
+        return self._checked[pair]
 
     def _read(self, image, mask):
         return checks.decode_pair(image, mask, self.info, image, mask)

@@ -2,6 +2,7 @@
 
 import collections
 import dataclasses
+import itertools
 from collections.abc import Callable
 
 import numpy as np
@@ -62,6 +63,10 @@ class DatasetInfo:
         return self.num_classes - int(self.has_background)
 
 
+class SelectionError(ValueError):
+    """Ids do not fit the examples that they are to choose from."""
+
+
 @dataclasses.dataclass(frozen=True)
 class Examples:
     """Random access to the examples of one split.
@@ -94,29 +99,11 @@ class Examples:
         """Returns the examples named by `ids`, in that order.
 
         Raises:
-            ValueError: If `ids` is empty, repeats an id or has one that is not here.
+            SelectionError: If `ids` is empty, repeats an id or has one that is not here.
         """
         ids = tuple(ids)
+        check_selection(ids, self.ids, self.skipped)
         position = {name: i for i, name in enumerate(self.ids)}
-        skipped = [name for name in ids if name in set(self.skipped)]
-        if skipped:
-            raise ValueError(
-                f'{len(skipped)} ids of the list were left out because their files are damaged '
-                f'(skip_broken), the first: {", ".join(skipped[:5])}. Mend the files, or take '
-                'the ids off the list.'
-            )
-        unknown = [name for name in ids if name not in position]
-        if unknown:
-            raise ValueError(
-                f'{len(unknown)} ids of the list are not in the dataset, the first: '
-                f'{", ".join(unknown[:5])}. The dataset has ids such as '
-                f'{", ".join(self.ids[:3])}.'
-            )
-        repeated = [name for name, count in collections.Counter(ids).items() if count > 1]
-        if repeated:
-            raise ValueError(f'The list repeats ids: {", ".join(repeated[:5])}.')
-        if not ids:
-            raise ValueError('The list of ids is empty.')
         rows = np.array([position[name] for name in ids])
         positions = tf.constant(rows, tf.int64)
         load, known = self.load, self.mask_classes
@@ -126,3 +113,36 @@ class Examples:
             load=lambda index: load(tf.gather(positions, index)),
             mask_classes=None if known is None else known[rows],
         )
+
+
+def check_selection(ids, known, skipped=()) -> None:
+    """Refuses ids that do not choose from the examples of a dataset.
+
+    Args:
+        ids: Ids of a list.
+        known: Ids of the dataset.
+        skipped: Ids that the dataset has but that were left out because their files are damaged.
+
+    Raises:
+        SelectionError: If `ids` is empty, repeats an id or has one that is not known.
+    """
+    known, lost = dict.fromkeys(known), set(skipped)
+    broken = [name for name in ids if name in lost]
+    if broken:
+        raise SelectionError(
+            f'{len(broken)} ids of the list were left out because their files are damaged '
+            f'(skip_broken), the first: {", ".join(broken[:5])}. Mend the files, or take '
+            'the ids off the list.'
+        )
+    unknown = [name for name in ids if name not in known]
+    if unknown:
+        raise SelectionError(
+            f'{len(unknown)} ids of the list are not in the dataset, the first: '
+            f'{", ".join(unknown[:5])}. The dataset has ids such as '
+            f'{", ".join(itertools.islice(known, 3))}.'
+        )
+    repeated = [name for name, count in collections.Counter(ids).items() if count > 1]
+    if repeated:
+        raise SelectionError(f'The list repeats ids: {", ".join(repeated[:5])}.')
+    if not ids:
+        raise SelectionError('The list of ids is empty.')

@@ -6,10 +6,12 @@ and light; objects overlap, and plain patches without a pattern belong to the ba
 
 import functools
 import zlib
+from collections.abc import Sequence
 
 import numpy as np
 import tensorflow as tf
 
+from wss.datasets import splits
 from wss.datasets.info import DatasetInfo, Examples
 
 _COLOURS = {
@@ -87,17 +89,21 @@ class Shapes:
         self.seed = seed
         self.info = DatasetInfo('shapes', tuple(_COLOURS), tuple(_COLOURS.values()))
 
-    def examples(self, split: str, labels: str = 'required') -> Examples:
-        """Returns the scenes of a split; `labels='none'` leaves their masks out.
+    def examples(
+        self, split: str, labels: str = 'required', ids: Sequence[str] | None = None
+    ) -> Examples:
+        """Returns the scenes of a split, or those that `ids` names.
+
+        With `labels='none'` their masks are left out.
 
         Raises:
-            ValueError: If there is no such split.
+            ValueError: If there is no such split, or `ids` do not fit it.
         """
         if split not in self.counts:
             raise ValueError(f'Shapes has no split {split!r}; it has {", ".join(self.counts)}.')
         has_label = labels != 'none'
-        ids = tuple(f'{split}-{i:06d}' for i in range(self.counts[split]))
-        names = tf.constant(ids)
+        all_ids = tuple(f'{split}-{i:06d}' for i in range(self.counts[split]))
+        names = tf.constant(all_ids)
         make = functools.partial(self.scene, split)
 
         def load(index):
@@ -112,7 +118,8 @@ class Shapes:
                 example['label'] = tf.ensure_shape(label, [self.size, self.size])
             return example
 
-        return Examples(ids, load, has_label, (self.size, self.size))
+        examples = Examples(all_ids, load, has_label, (self.size, self.size))
+        return examples if ids is None else examples.select(splits.narrow(ids, all_ids))
 
     def scene(self, split: str, index: int) -> tuple[np.ndarray, np.ndarray]:
         """Generates one scene: image uint8 `[size, size, 3]` and label int32 `[size, size]`."""

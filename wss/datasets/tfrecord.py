@@ -15,12 +15,12 @@ from wss.datasets.info import Examples
 
 @dataclasses.dataclass(frozen=True)
 class _Record:
-    """What the checks of a record found."""
+    """What the checks of a record found; nothing is `found` where it was passed over."""
 
     frame: record_files.Frame
     id: str
     has_mask: bool
-    size: tuple[int, int]
+    found: checks.Checked | None
 
 
 class TFRecord:
@@ -70,64 +70,77 @@ class TFRecord:
         self._splits = dict(splits)
         self._skip_broken = skip_broken
         self._full = check == 'full'
-        self._scans = {}  # (split, whether masks are looked at) -> results of the checks.
+        # (split, whether masks are looked at, ids or None) -> results of the checks.
+        self._scans = {}
 
-    def examples(self, split: str, labels: str = 'required') -> Examples:
-        """Checks the records of a split and gives access to them.
+    def examples(
+        self, split: str, labels: str = 'required', ids: Sequence[str] | None = None
+    ) -> Examples:
+        """Checks the records of a split, or of some of its ids, and gives access to them.
 
         Args:
             split: Name of a split.
             labels: `required`: every record must have a mask; `available`: a mask where there is
                 one, everything ignored where not; `none`: masks are not looked at.
+            ids: Ids of the split (with or without ending); only their records are decoded. None
+                for all.
 
         Returns:
-            The examples in the order of the files (sorted) and their records.
+            The examples in the order of `ids`, else of the files (sorted) and their records.
 
         Raises:
             FileNotFoundError: If no file fits a pattern, or masks are missing.
             ValueError: If the split is unknown, a file or record is damaged or holds no example,
                 an id is twofold, or a mask does not fit its image or the classes. One error
-                holds all problems of the split.
+                holds all problems. A `SelectionError` if `ids` do not fit the split.
         """
         checks.check_request(self.info.name, split, self._splits, labels)
         what = f'split {split!r} of dataset {self.info.name!r}'
         with_masks = labels != 'none'
-        if (split, with_masks) not in self._scans:
-            self._scans[split, with_masks] = self._scan(split, with_masks, what)
-        results = self._scans[split, with_masks]
-        found = [result for result in results if isinstance(result, _Record)]
-        maskless = [record.id for record in found if not record.has_mask]
+        wanted = None if ids is None else frozenset((*ids, *map(_without_ending, ids)))
+        results = self._scan(split, with_masks, wanted, what)
+        maskless = [record.id for record in _records(results, wanted) if not record.has_mask]
         missing = []
         if labels == 'required' and maskless:
             missing.append(
                 f'{len(maskless)} of its records have no mask: {checks.list_some(maskless)}.'
             )
-        good = checks.keep_good(results, what, self._skip_broken, missing)
-        records = [results[i] for i in good]
+        good = [results[i] for i in checks.keep_good(results, what, self._skip_broken, missing)]
+        if ids is not None:
+            ids = id_lists.narrow(ids, [record.id for record in good], decoding.ENDINGS)
+        records = _records(good, ids)
         _refuse_twofold(records, what)
-        heights, widths = zip(*(record.size for record in records), strict=True)
+        heights, widths = zip(*(record.found.size for record in records), strict=True)
         has_label = with_masks and any(record.has_mask for record in records)
-        ids = tuple(record.id for record in records)
-        return Examples(
-            ids=ids,
+        names = tuple(record.id for record in records)
+        examples = Examples(
+            ids=names,
             load=checks.loader(
-                ids, lambda i: self._read(records[i], with_masks), has_label, self._full
+                names, lambda i: self._read(records[i], with_masks), has_label, self._full
             ),
             has_label=has_label,
             max_size=(max(heights), max(widths)),
+            mask_classes=checks.mask_classes(r.found for r in records) if has_label else None,
         )
+        return examples if ids is None else examples.select(ids)
 
-    def _scan(self, split, with_masks, what):
+    def _scan(self, split, with_masks, wanted, what):
+        """Returns a record or an error each; records of other ids are passed over undecoded."""
+        for choice in (None, wanted):
+            if (split, with_masks, choice) in self._scans:
+                return self._scans[split, with_masks, choice]
+
         def check(item):
             if isinstance(item, Exception):
                 raise item
             frame, data = item
-            return self._check(frame, data, with_masks)
+            return self._check(frame, data, with_masks, wanted)
 
         items = (item for path in self._files(split) for item in record_files.walk(path))
         results = checks.check_all(check, items, what)
         if not results:
             raise ValueError(f'The files of {what} hold no record.')
+        self._scans[split, with_masks, wanted] = results
         return results
 
     def _files(self, split):
@@ -145,11 +158,13 @@ class TFRecord:
             raise ValueError(f'Dataset {self.info.name!r}: split {split!r} names no files.')
         return sorted(files)
 
-    def _check(self, frame, data, with_masks):
+    def _check(self, frame, data, with_masks, wanted):
         features = _parse(data, frame)
         name, image, mask = _content(features, frame)
+        if wanted is not None and name not in wanted:
+            return _Record(frame, name, mask is not None, None)
         given = tuple(_one(features, f'image/{side}') for side in ('height', 'width'))
-        size = checks.pair_size(
+        found = checks.check_pair(
             image,
             mask if with_masks else None,
             self.info,
@@ -157,12 +172,13 @@ class TFRecord:
             upright=False,
             full=self._full,
         )
+        size = found.size
         if None not in given and given != size:
             raise ValueError(
                 f'{_names(name, frame)[0]} is {size[1]}x{size[0]} pixels (width x height), but '
                 f'image/width and image/height of its record are {given[1]} and {given[0]}.'
             )
-        return _Record(frame, name, mask is not None, size)
+        return _Record(frame, name, mask is not None, found)
 
     def _read(self, record, with_masks):
         frame = record.frame
@@ -190,10 +206,23 @@ def _content(features, frame):
         if not isinstance(value, bytes) or not value:
             raise ValueError(f'The {frame} has no {key}; is it in the format of DeepLab?')
     try:
-        name = id_lists.split_ending(name.decode(), decoding.ENDINGS)[0]
+        name = _without_ending(name.decode())
     except UnicodeDecodeError as error:
         raise ValueError(f'The {frame} has an image/filename that is not UTF-8.') from error
     return name, image, _one(features, 'image/segmentation/class/encoded') or None
+
+
+def _without_ending(name):
+    return id_lists.split_ending(name, decoding.ENDINGS)[0]
+
+
+def _records(results, ids):
+    """Returns the records among results of checks; those of some ids unless None."""
+    records = [result for result in results if isinstance(result, _Record)]
+    if ids is None:
+        return records
+    ids = set(ids)
+    return [record for record in records if record.id in ids]
 
 
 def _one(features, key):
