@@ -1,4 +1,4 @@
-"""The experiments of the paper: which there are, and that their heads say what they are bound to."""
+"""The experiments of the paper: which there are, and whether their heads say what is bound."""
 
 import dataclasses
 import functools
@@ -39,7 +39,8 @@ TITLES = {
     'coco': 'COCO 2017',
     'cityscapes': 'Cityscapes',
 }
-SPLITS = {  # What the head says, and the official list (or the images of the split, or of the draw).
+# What the head says, and the official list (or the images of the split, or of the draw).
+SPLITS = {
     'voc': {
         '2': ('1/2', 'voc/2_clean'),
         '4': ('1/4', 'voc/4_clean'),
@@ -271,7 +272,8 @@ def write_backbone(folder, variant):
 )
 def test_a_step_uses_every_setting(name, build, prefix, tmp_path, shallow, monkeypatch, capsys):
     """As `wss.train` runs it, on a dataset of a few images and with a backbone of a few units."""
-    write_build(tmp_path / 'data' / build / '1.0.0', dict(train=3, train_aug=4, val=2), prefix)
+    folder = tmp_path / 'data' / build / '1.0.0'
+    write_build(folder, {'train': 3, 'train_aug': 4, 'val': 2}, prefix)
     data, split, method, network = parts(name)
     settings = [
         f"data_dir = '{tmp_path / 'data'}'",
