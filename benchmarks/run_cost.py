@@ -52,7 +52,9 @@ def measure(files: list[str], params: list[str]) -> dict:
     )
     method = settings['make_method'](network, info)
     method.build_variables((65, 65))  # The variables are the same for every crop.
-    steps, batch = settings['steps'], settings['labelled_batch_size']
+    # By the rule of the batch, a run of any other batch sees as many images.
+    steps = settings['steps']
+    batch = settings.get('reference_batch_size') or settings['labelled_batch_size']
     method.compile(optimizer=settings['make_optimizer'](steps=steps))
     method.optimizer.build(method.trainable_variables)
     step = tf.function(method.train_step, autograph=False)

@@ -1,5 +1,6 @@
 """Parts of a tiny experiment, shared by the tests that train."""
 
+import dataclasses
 import functools
 import types
 
@@ -11,6 +12,7 @@ from wss import experiment, schedules
 from wss.datasets.info import DatasetInfo, Examples
 from wss.methods.pseudoseg import PseudoSeg
 from wss.methods.supervised import Supervised
+from wss.networks.backbones import resnet_v1, xception
 from wss.networks.backbones.small import SmallResNet
 from wss.networks.deeplab import DeepLabV3Plus
 from wss.views.views import Views
@@ -102,3 +104,14 @@ def trained(tiny, tmp_path_factory):
     settings = tiny.settings(make_method=tiny.pseudoseg, picture_every=4)
     result = experiment.run(workdir, experiment.Train('run.steps = 4\n'), **settings)
     return types.SimpleNamespace(workdir=workdir, settings=settings, result=result)
+
+
+@pytest.fixture
+def shallow(monkeypatch):
+    """Makes the large backbones shallow and narrow, so that a step takes seconds."""
+    monkeypatch.setattr(resnet_v1, '_WIDTHS', (4, 8, 12, 16))
+    for name, variant in resnet_v1.VARIANTS.items():
+        less = dataclasses.replace(variant, units=(2, 1, 1, 1))
+        monkeypatch.setitem(resnet_v1.VARIANTS, name, less)
+    for name in xception.MIDDLE_UNITS:
+        monkeypatch.setitem(xception.MIDDLE_UNITS, name, 1)

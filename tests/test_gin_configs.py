@@ -1,6 +1,5 @@
 """Every gin file parses, and every experiment takes a step (on random images of its classes)."""
 
-import dataclasses
 import functools
 import logging
 import pathlib
@@ -37,17 +36,6 @@ def test_every_experiment_says_its_command(name):
     first = (ROOT / name).read_text().splitlines()[0]
     assert first.startswith('# python -m wss.')
     assert f'gin_configs/{name}' in first
-
-
-@pytest.fixture
-def shallow(monkeypatch):
-    """Makes the large backbones shallow and narrow, so that a step takes seconds."""
-    monkeypatch.setattr(resnet_v1, '_WIDTHS', (4, 8, 12, 16))
-    for name, variant in resnet_v1.VARIANTS.items():
-        less = dataclasses.replace(variant, units=(2, 1, 1, 1))
-        monkeypatch.setitem(resnet_v1.VARIANTS, name, less)
-    for name in xception.MIDDLE_UNITS:
-        monkeypatch.setitem(xception.MIDDLE_UNITS, name, 1)
 
 
 @pytest.mark.parametrize('name', EXPERIMENTS)

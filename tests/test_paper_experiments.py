@@ -1,23 +1,16 @@
 """The experiments of the paper: which there are, and whether their heads say what is bound."""
 
-import dataclasses
 import functools
-import hashlib
-import io
 import pathlib
 import re
 
 import gin
 import numpy as np
 import pytest
-import tensorflow as tf
-from PIL import Image
 
-from wss import config, experiment, pipeline
+from wss import config, pipeline
 from wss.datasets import classes, official_lists
 from wss.methods.weight_update import WeightUpdate
-from wss.networks import deeplab, tf1_names
-from wss.networks.backbones import resnet_v1, xception
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 FOLDER = ROOT / 'gin_configs' / 'experiments' / 'paper'
@@ -74,6 +67,7 @@ def test_every_combination_of_the_paper_is_there():
     expected |= {f'voc_all_pseudoseg_weak_{network}' for network in NETWORKS}
     expected |= {f'voc_{s}_pseudoseg_weak_xception_65' for s in ('2', '4', '8', '16_3')}
     assert set(NAMES) == expected
+    assert f'{len(NAMES)} in all' in (ROOT / 'docs' / 'experiments.md').read_text()
 
 
 def labelled(split):
@@ -193,117 +187,3 @@ def test_what_is_bound_is_what_the_name_says(name):
 def test_whole_images_are_padded_as_in_the_paper(largest, padded):
     """The largest images of VOC, COCO and Cityscapes, at output stride 16."""
     assert pipeline.evaluation_size(largest, 16) == padded
-
-
-@pytest.fixture
-def shallow(monkeypatch):
-    """Makes the large backbones shallow and narrow, so that a step takes seconds."""
-    monkeypatch.setattr(resnet_v1, '_WIDTHS', (4, 8, 12, 16))
-    for name, variant in resnet_v1.VARIANTS.items():
-        less = dataclasses.replace(variant, units=(2, 1, 1, 1))
-        monkeypatch.setitem(resnet_v1.VARIANTS, name, less)
-    for name in xception.MIDDLE_UNITS:
-        monkeypatch.setitem(xception.MIDDLE_UNITS, name, 1)
-
-
-def png(array):
-    data = io.BytesIO()
-    Image.fromarray(array).save(data, 'PNG')
-    return data.getvalue()
-
-
-def feature(value):
-    value = np.atleast_1d(value).tolist()
-    if value and isinstance(value[0], bytes):
-        return tf.train.Feature(bytes_list=tf.train.BytesList(value=value))
-    return tf.train.Feature(int64_list=tf.train.Int64List(value=value))
-
-
-def write_build(folder, splits, prefix='', size=48):
-    """Writes records as `wss.prepare` does: in each split so many images of noise with a square."""
-    random = np.random.default_rng(0)
-    folder.mkdir(parents=True)
-    (folder / 'dataset_info.json').write_text('{}')
-    dataset = folder.parents[1].name
-    for split, count in splits.items():
-        path = folder / f'{dataset}-{split}.tfrecord-00000-of-00001'
-        with tf.io.TFRecordWriter(str(path)) as writer:
-            for i in range(count):
-                label = np.zeros((size, size), np.uint8)
-                label[4:30, 6:32] = 1 + i
-                values = {
-                    'id': f'{prefix}{i}'.encode(),
-                    'image': png(random.integers(0, 256, (size, size, 3)).astype(np.uint8)),
-                    'label': png(label),
-                    'has_label': 1,
-                    'mask_classes': [0, 1 + i],
-                    'has_image_label': 0,
-                    'image_classes': np.zeros(0, int),
-                    'height': size,
-                    'width': size,
-                }
-                features = tf.train.Features(feature={k: feature(v) for k, v in values.items()})
-                writer.write(tf.train.Example(features=features).SerializeToString())
-
-
-def write_backbone(folder, variant):
-    """Writes a TensorFlow 1 checkpoint of a backbone; returns its prefix."""
-    family = xception.Xception if variant == 'xception_65' else resnet_v1.ResNetV1
-    network = deeplab.DeepLabV3Plus(3, 2, functools.partial(family, variant))
-    network(tf.zeros([1, 33, 33, 3]))
-    values = {n: v.numpy() for n, v in tf1_names.variable_names(network)['backbone'].items()}
-    prefix = str(folder / 'model.ckpt')
-    tf.raw_ops.SaveV2(
-        prefix=prefix,
-        tensor_names=list(values),
-        shape_and_slices=[''] * len(values),
-        tensors=list(values.values()),
-    )
-    return prefix
-
-
-@pytest.mark.parametrize(
-    ('name', 'build', 'prefix'),
-    [
-        ('voc_16_3_pseudoseg_weak_xception_65', 'voc_seg/2012', '2007_00000'),
-        ('coco_512_pseudoseg_resnet_v1_50', 'coco_seg/2017', 'train2017/00000000000'),
-        ('cityscapes_30_supervised_resnet_v1_101', 'cityscapes_seg/fine', 'ulm_000000_00000'),
-    ],
-)
-def test_a_step_uses_every_setting(name, build, prefix, tmp_path, shallow, monkeypatch, capsys):
-    """As `wss.train` runs it, on a dataset of a few images and with a backbone of a few units."""
-    folder = tmp_path / 'data' / build / '1.0.0'
-    write_build(folder, {'train': 3, 'train_aug': 4, 'val': 2}, prefix)
-    data, split, method, network = parts(name)
-    settings = [
-        f"data_dir = '{tmp_path / 'data'}'",
-        f"checkpoint = '{write_backbone(tmp_path, NETWORKS[network][1])}'",
-        'batch_size = 1',
-        'Views.crop_size = (65, 65)',
-        'Views.cutout_half_size = 6',
-        'run.steps = 1',
-        'run.reference_batch_size = 2',
-        'run.evaluation_batch_size = 1',
-        'run.picture_every = 0',
-    ]
-    chosen = SPLITS[data][split][1]
-    if isinstance(chosen, str):
-        ids = tmp_path / 'lists' / f'{chosen}.txt'
-        ids.parent.mkdir(parents=True)
-        ids.write_text(f'{prefix}0\n{prefix}2\n')
-        digest = hashlib.sha256(ids.read_bytes()).hexdigest()
-        short = dataclasses.replace(official_lists.LISTS[chosen], sha256=digest, count=2)
-        monkeypatch.setitem(official_lists.LISTS, chosen, short)
-        settings.append(f"official_lists.find.folder = '{tmp_path / 'lists'}'")
-    else:
-        settings.append('run.labelled_count = 2')
-    config.parse([f'experiments/paper/{name}.gin'], settings)
-    run = config.configured(experiment.run)
-    result = run(str(tmp_path / 'run'), experiment.Train(config.operative_text))
-    assert result['steps'] == 2  # One step of a reference batch of 2 is two steps of 1.
-    assert 'the learning rate 0.0035 at first' in capsys.readouterr().out
-    kept = (tmp_path / 'run' / 'config.gin').read_text()
-    assert 'run.reference_batch_size = 2' in kept
-    chosen_ids = (tmp_path / 'run' / 'labelled.txt').read_text().split()
-    assert len(chosen_ids) == 2 and all(name.startswith(prefix) for name in chosen_ids)
-    assert (method == 'supervised') != (tmp_path / 'run' / 'unlabelled.txt').exists()
