@@ -26,6 +26,7 @@ PARTS = {
 # Each of these lines knows the lines before it.
 LAYERS = [
     PARTS,
+    {'example_cache'},
     {'pipeline', 'methods', 'runtime', 'selection'},
     {'drawing', 'evaluation', 'prediction', 'provenance'},
     {'callbacks'},

@@ -148,6 +148,45 @@ def test_first_step_goes_on_where_the_batches_were():
     assert_same(batches(*arguments, 6, views)[4:], batches(*arguments, 2, views, first_step=4))
 
 
+def host(number, count):
+    return tf.distribute.InputContext(count, number, count)
+
+
+def test_hosts_share_the_batches_of_one():
+    options = {'batch_sizes': (4, 2), 'first_step': 3}
+    whole = batches(make_examples(7), make_examples(9, False), 5, **options)
+    loaded = [[], []]
+    parts = [
+        batches(make_examples(7, loaded=loaded[number]), make_examples(9, False), 5,
+                context=host(number, 2), cache_bytes=0, workers=1, **options)
+        for number in range(2)
+    ]  # fmt: skip
+    for one, first, second in zip(whole, *parts, strict=True):
+        for stream, views in one.items():
+            for name, values in views.items():
+                both = np.concatenate([first[stream][name], second[stream][name]])
+                np.testing.assert_array_equal(values, both)
+    # Each host read its own examples and no others; the red of an image is its example's number.
+    for numbers, part in zip(loaded, parts, strict=True):
+        shown = [int(image[0, 0, 0]) for batch in part for image in batch['labelled']['image']]
+        assert len(shown) == 10 and numbers[:10] == shown
+
+
+def test_hosts_evaluate_every_example_once():
+    parts = [
+        pipeline.evaluation_batches(make_examples(5), INFO, (5, 5), PADDING, 4, context=host(i, 2))
+        for i in range(2)
+    ]
+    ids = [[batch['id'].numpy().tolist() for batch in part] for part in parts]
+    assert ids == [[[b'id0', b'id1'], [b'id4', b'']], [[b'id2', b'id3'], [b'', b'']]]
+
+
+def test_a_batch_that_cannot_be_divided_among_hosts_is_named():
+    message = 'run.labelled_batch_size = 3 cannot be divided among 2 hosts'
+    with pytest.raises(ValueError, match=message):
+        batches(make_examples(4), None, 1, batch_sizes=(3, 2), context=host(0, 2))
+
+
 def test_streams_draw_apart():
     found = batches(make_examples(8), make_examples(8), 8, batch_sizes=(1, 1))
     assert numbers(found) != numbers(found, 'unlabelled', 'weak')

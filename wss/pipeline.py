@@ -1,11 +1,11 @@
 """From examples to batches of views for training, and of padded images for evaluation."""
 
-import dataclasses
 import functools
 from collections.abc import Callable
 
 import tensorflow as tf
 
+from wss import example_cache
 from wss.datasets.info import DatasetInfo, Examples
 from wss.views import geometry
 from wss.views.views import Views
@@ -28,6 +28,7 @@ def training_batches(
     first_step: int = 0,
     cache_bytes: int = 2**30,
     workers: int = WORKERS,
+    context: tf.distribute.InputContext | None = None,
 ) -> tf.data.Dataset:
     """Returns endless batches, a function of the arguments alone (Zou et al., 2021, section 3).
 
@@ -49,9 +50,11 @@ def training_batches(
         cache_bytes: Examples that fit, decoded, into this much memory are decoded only once, at
             the start: the labelled ones first, the unlabelled ones in what is left.
         workers: Threads that make views.
+        context: Which of several hosts this is; None for the only one. Each host reads and makes
+            its own part of every batch, so that together they have what one host would have.
 
     Returns:
-        A dataset of nested dicts, all shapes static:
+        A dataset of nested dicts, all shapes static (`B` and `U` are this host's parts):
         `labelled`: `image` float32 `[B, h, w, 3]` in 0..255, `label` int32 `[B, h, w]`, `valid`
         float32 `[B, h, w]`, `image_label` float32 `[B, num_image_classes]`.
         `unlabelled` (absent if None): `weak` and `strong` float32 `[U, h, w, 3]`, `valid` float32
@@ -80,12 +83,11 @@ def training_batches(
         sources['unlabelled'] = (unlabelled, unlabelled_batch_size, views.unlabelled)
     streams = {}
     for stream, (role, (examples, batch_size, make_views)) in enumerate(sources.items()):
-        examples, used = _cached(examples, cache_bytes)
+        examples, used = example_cache.cached(examples, cache_bytes, workers)
         cache_bytes -= used
         make_views = functools.partial(make_views, info=info, padding_value=padding_value)
-        streams[role] = _stream(
-            examples, make_views, batch_size, seed, stream, first_step * batch_size, workers
-        )
+        part = _Part(f'run.{role}_batch_size', batch_size, context)
+        streams[role] = _stream(examples, make_views, part, seed, stream, first_step, workers)
     return _with_threads(tf.data.Dataset.zip(streams), workers)
 
 
@@ -96,6 +98,7 @@ def evaluation_batches(
     padding_value: tuple[float, float, float],
     batch_size: int,
     workers: int = WORKERS,
+    context: tf.distribute.InputContext | None = None,
 ) -> tf.data.Dataset:
     """Returns every example once, in order and unscaled, padded at the bottom and on the right.
 
@@ -106,12 +109,14 @@ def evaluation_batches(
         padding_value: Three floats in 0..255, the RGB outside the image.
         batch_size: Examples a batch, `B`.
         workers: Threads that load examples.
+        context: Which of several hosts this is; None for the only one. Every host has as many
+            batches as the others.
 
     Returns:
-        A finite dataset of dicts, all shapes static: `image` float32 `[B, H, W, 3]` in 0..255,
-        `label` int32 `[B, H, W]` (the ignore value on padding, and everywhere if the examples have
-        no label maps), `valid` float32 `[B, H, W]`, `id` string `[B]`. Items that fill the last
-        batch are all padding and have the id ''.
+        A finite dataset of dicts, all shapes static (`B` is this host's part): `image` float32
+        `[B, H, W, 3]` in 0..255, `label` int32 `[B, H, W]` (the ignore value on padding, and
+        everywhere if the examples have no label maps), `valid` float32 `[B, H, W]`, `id` string
+        `[B]`. Items that fill the last batch are all padding and have the id ''.
 
     Raises:
         ValueError: If there is no example, the batch size is below 1 or an image is larger than
@@ -136,11 +141,14 @@ def evaluation_batches(
         'valid': tf.zeros(size),
         'id': tf.constant(''),
     }
-    dataset = tf.data.Dataset.range(len(examples))
-    dataset = dataset.map(lambda i: pad(examples.load(i)), num_parallel_calls=workers)
-    missing = -len(examples) % batch_size
-    dataset = dataset.concatenate(tf.data.Dataset.from_tensors(filler).repeat(missing))
-    return _with_threads(dataset.batch(batch_size, drop_remainder=True), workers)
+    part = _Part('run.evaluation_batch_size', batch_size, context)
+    batches = -(-len(examples) // batch_size)
+    dataset = part.numbers(0).take(batches * part.size)
+    dataset = dataset.map(
+        lambda i: tf.cond(i < len(examples), lambda: pad(examples.load(i)), lambda: filler),
+        num_parallel_calls=workers,
+    )
+    return _with_threads(dataset.batch(part.size, drop_remainder=True), workers)
 
 
 def evaluation_size(max_size: tuple[int, int], stride: int) -> tuple[int, int]:
@@ -169,10 +177,10 @@ def _padded(example: Example, info: DatasetInfo, size, padding_value) -> Example
 def _stream(
     examples: Examples,
     make_views: Callable[..., Example],
-    batch_size: int,
+    part: '_Part',
     seed: int,
     stream: int,
-    first_number: int,
+    first_step: int,
     workers: int,
 ) -> tf.data.Dataset:
     """Returns endless batches of the views of one stream."""
@@ -195,49 +203,29 @@ def _stream(
     def view(example, number):
         return make_views(example, seed=fold_in(views_seed, number))
 
-    numbers = tf.data.Dataset.counter(start=first_number)
-    elements = numbers.map(
+    elements = part.numbers(first_step).map(
         lambda number: view(examples.load(position(number)), number), num_parallel_calls=workers
     )
-    return elements.batch(batch_size, drop_remainder=True)
+    return elements.batch(part.size, drop_remainder=True)
 
 
-def _cached(examples: Examples, limit: int) -> tuple[Examples, int]:
-    """Decodes all examples into memory if they surely fit into `limit` bytes.
+class _Part:
+    """The part of every batch that this host makes: `size` elements from `offset` on."""
 
-    Returns:
-        The examples, cached or as they were, and an upper bound of the bytes used.
-    """
-    height, width = examples.max_size
-    bound = len(examples) * height * width * (3 + int(examples.has_label))
-    if bound > limit:
-        return examples, 0
+    def __init__(self, name, batch_size, context):
+        hosts = context.num_input_pipelines if context else 1
+        if batch_size % hosts:
+            raise ValueError(
+                f'{name} = {batch_size} cannot be divided among {hosts} hosts; take a multiple.'
+            )
+        self.size = batch_size // hosts
+        self.offset = self.size * (context.input_pipeline_id if context else 0)
+        self._batch_size = batch_size
 
-    types = {}
-
-    def encode(index):
-        example = dict(examples.load(index))
-        types.update({name: (value.dtype, value.shape) for name, value in example.items()})
-        if 'label' in example:  # Classes and the ignore value are at most 255.
-            example['label'] = tf.cast(example['label'], tf.uint8)
-        return {name: tf.io.serialize_tensor(value) for name, value in example.items()}
-
-    # Images differ in size: each is kept as one string, which TensorFlow can index and share.
-    with tf.device('CPU'):
-        dataset = tf.data.Dataset.range(len(examples)).map(encode, num_parallel_calls=WORKERS)
-        dataset = _with_threads(dataset.batch(len(examples)), WORKERS)
-        kept = dataset.get_single_element()
-
-    @tf.autograph.experimental.do_not_convert
-    def load(index):
-        example = {}
-        for name, (dtype, shape) in types.items():
-            stored = tf.uint8 if name == 'label' else dtype
-            value = tf.io.parse_tensor(tf.gather(kept[name], index), stored)
-            example[name] = tf.ensure_shape(tf.cast(value, dtype), shape)
-        return example
-
-    return dataclasses.replace(examples, load=load), bound
+    def numbers(self, first_step) -> tf.data.Dataset:
+        """Returns the numbers of this host's elements in their stream, from a step on."""
+        here = tf.data.Dataset.counter(start=first_step * self.size)
+        return here.map(lambda n: n // self.size * self._batch_size + self.offset + n % self.size)
 
 
 def _with_threads(dataset: tf.data.Dataset, workers: int) -> tf.data.Dataset:

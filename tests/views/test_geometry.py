@@ -36,6 +36,41 @@ def test_image_equals_resize_then_crop(scale, offset):
         np.testing.assert_array_equal(crop, expected)
 
 
+def interpolated(image, scaled, offset, crop_size, axis):
+    """Bilinear interpolation with half-pixel centres along one axis, in float64."""
+    size, pixels = image.shape[axis], range(offset, min(offset + crop_size, scaled))
+    position = (np.array(pixels) + 0.5) * size / scaled - 0.5
+    below = np.floor(position).astype(int)
+    share = (position - below).reshape([-1, 1, 1] if axis == 0 else [1, -1, 1])
+    low = np.take(image, np.clip(below, 0, size - 1), axis)
+    return low * (1 - share) + np.take(image, np.clip(below + 1, 0, size - 1), axis) * share
+
+
+@pytest.mark.parametrize('scale', [1.25, 1.5, 2.0])
+@pytest.mark.parametrize('flip', [False, True])
+def test_large_images_are_interpolated_where_they_should_be(scale, flip):
+    image = np.random.default_rng(0).integers(0, 256, (375, 500, 3)).astype(np.uint8)
+    height, width = (int(side * scale) for side in (375, 500))
+    y, x = max(0, height - 513) // 2, max(0, width - 513)
+    expected = interpolated(interpolated(image / 1.0, height, y, 513, 0), width, x, 513, 1)
+    crop = geometry.crop_image(image, place([height, width], (y, x), flip), (513, 513), (0.0,) * 3)
+    crop = crop.numpy()[:, ::-1] if flip else crop.numpy()
+    shown = crop[: expected.shape[0], : expected.shape[1]]
+    # Positions near 500 are known to 3e-5 of a pixel in float32; neighbours differ by up to 255.
+    np.testing.assert_allclose(shown, expected, atol=0.02)
+
+
+@pytest.mark.parametrize('scale', [0.5, 0.75, 1.0])
+def test_flip_mirrors_what_is_shown(scale):
+    image = np.random.default_rng(1).integers(0, 256, (37, 53, 3)).astype(np.uint8)
+    scaled = [int(37 * scale), int(53 * scale)]
+    still, flipped = (
+        geometry.crop_image(image, place(scaled, (0, 2), flip), (20, 20), (9.0, 8.0, 7.0)).numpy()
+        for flip in (False, True)
+    )
+    np.testing.assert_array_equal(flipped[:, ::-1], still)
+
+
 @pytest.mark.parametrize('size', [1, 2, 3, 4, 7, 10, 33, 375, 500])
 def test_nearest_source_equals_tf1(size):
     for scale in SCALES:

@@ -1,6 +1,6 @@
 """Colour jitter of the strong view (Zou et al., 2021, section 4.1 and appendix).
 
-Images are float32 `[h, w, 3]` in 0..1. The authors' program changes the colours of the whole
+Images are float32 `[h, w, 3]` in 0..255. The authors' program changes the colours of the whole
 scaled image and then crops; here the crop comes first. Brightness, saturation, hue and clipping
 act on each pixel alone, so they are equal. Contrast differs: its mean is that of the visible part
 of the crop, not that of the whole image.
@@ -14,18 +14,15 @@ def adjust_brightness(image: tf.Tensor, delta: tf.Tensor) -> tf.Tensor:
     return image + delta
 
 
-def adjust_contrast(image: tf.Tensor, factor: tf.Tensor, visible: tf.Tensor) -> tf.Tensor:
+def adjust_contrast(image: tf.Tensor, factor: tf.Tensor) -> tf.Tensor:
     """Returns `mean + factor * (image - mean)`, with one mean a channel.
 
     Args:
         image: float32 `[h, w, 3]`.
         factor: float32 scalar.
-        visible: bool `[h, w]`. The mean is taken over these pixels, so that padding has no say.
     """
-    weight = tf.cast(visible, tf.float32)[..., None]
-    count = tf.maximum(tf.reduce_sum(weight), 1.0)
-    mean = tf.reduce_sum(image * weight, axis=(0, 1)) / count
-    return mean + factor * (image - mean)
+    mean = tf.reduce_mean(image, axis=(0, 1))
+    return factor * image + (1 - factor) * mean
 
 
 def adjust_saturation(image: tf.Tensor, factor: tf.Tensor) -> tf.Tensor:
@@ -40,7 +37,6 @@ def adjust_hue(image: tf.Tensor, delta: tf.Tensor) -> tf.Tensor:
 
 def jitter(
     image: tf.Tensor,
-    visible: tf.Tensor,
     brightness: float,
     contrast: float,
     saturation: float,
@@ -50,41 +46,42 @@ def jitter(
     """Changes brightness, contrast, saturation and hue in random order, clipped after each.
 
     Args:
-        image: float32 `[h, w, 3]`, 0..1.
-        visible: bool `[h, w]`. The other pixels are left as they are.
-        brightness: The addend is uniform in `[-brightness, brightness]`.
+        image: float32 `[h, w, 3]`, 0..255, without padding.
+        brightness: The addend, on values in 0..1, is uniform in `[-brightness, brightness]`.
         contrast: The factor is uniform in `[1 - contrast, 1 + contrast]`, never below 0.
         saturation: The same for saturation.
         hue: The turn is uniform in `[-hue, hue]`; at most 0.5.
         seed: int32 or int64 `[2]`.
 
     Returns:
-        float32 `[h, w, 3]`, 0..1. A strength of 0 leaves that change out.
+        float32 `[h, w, 3]`, 0..255. A strength of 0 leaves that change out.
     """
     seeds = tf.random.experimental.stateless_split(seed, 5)
 
     def draw(index, low, high):
         return tf.random.stateless_uniform([], seeds[index], low, high)
 
+    def clip(changed):
+        return tf.clip_by_value(changed, 0.0, 255.0)
+
     changes = []
     if brightness:
-        delta = draw(0, -brightness, brightness)
-        changes.append(lambda x: adjust_brightness(x, delta))
+        delta = 255.0 * draw(0, -brightness, brightness)
+        changes.append(lambda x: clip(adjust_brightness(x, delta)))
     if contrast:
         contrast_factor = draw(1, max(0.0, 1.0 - contrast), 1.0 + contrast)
-        changes.append(lambda x: adjust_contrast(x, contrast_factor, visible))
+        changes.append(lambda x: clip(adjust_contrast(x, contrast_factor)))
     if saturation:
         saturation_factor = draw(2, max(0.0, 1.0 - saturation), 1.0 + saturation)
-        changes.append(lambda x: adjust_saturation(x, saturation_factor))
-    if hue:
+        changes.append(lambda x: clip(adjust_saturation(x, saturation_factor)))
+    if hue:  # Trades the values of a pixel's channels within their range: nothing to clip.
         turn = draw(3, -hue, hue)
         changes.append(lambda x: adjust_hue(x, turn))
     if not changes:
         return image
 
     order = tf.argsort(tf.random.stateless_uniform([len(changes)], seeds[4]))
-    changed = image
     for position in range(len(changes)):
-        branches = [lambda f=f, x=changed: f(x) for f in changes]
-        changed = tf.clip_by_value(tf.switch_case(order[position], branches), 0.0, 1.0)
-    return tf.where(visible[..., None], changed, image)
+        branches = [lambda f=f, x=image: f(x) for f in changes]
+        image = tf.switch_case(order[position], branches)
+    return image

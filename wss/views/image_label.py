@@ -15,7 +15,6 @@ def classes_present(label: tf.Tensor, info: DatasetInfo) -> tf.Tensor:
     Returns:
         float32 `[num_image_classes]` of 0 and 1.
     """
-    values = tf.reshape(label, [-1])
-    counts = tf.math.unsorted_segment_sum(tf.ones_like(values), values, 256)
+    counts = tf.ensure_shape(tf.math.bincount(label, minlength=256, maxlength=256), [256])
     first = int(info.has_background)
     return tf.cast(counts[first : info.num_classes] > 0, tf.float32)

@@ -125,12 +125,17 @@ class Views:
         """
         geometry_seed, colour_seed, strong_seed, cutout_seed = _seeds(seed)
         place = self._geometry(example, geometry_seed)
-        visible = geometry.inside(place, self.crop_size)
         square = cutout.sample_square(self.crop_size, self.cutout_half_size, cutout_seed)
-        valid = visible & ~square
-        weak = geometry.crop_image(example['image'], place, self.crop_size, padding_value)
-        strong = self._strong_colours(weak, visible, colour_seed, strong_seed)
-        strong = tf.where(valid[..., None], strong, tf.constant(padding_value, tf.float32))
+        valid = geometry.inside(place, self.crop_size) & ~cutout.inside(square, self.crop_size)
+        visible = geometry.visible_crop(example['image'], place, self.crop_size)
+        weak = geometry.on_canvas(visible, place, self.crop_size, padding_value)
+        strengths = (self.brightness, self.contrast, self.saturation, self.hue)
+        strong = colour.jitter(visible, *strengths, colour_seed)
+        strong = geometry.on_canvas(strong, place, self.crop_size, padding_value)
+        if self.strong:  # These see the padding, which some of them change.
+            strong = self._more_strength(strong, strong_seed)
+            strong = tf.where(valid[..., None], strong, tf.constant(padding_value, tf.float32))
+        strong = cutout.filled(strong, square, padding_value)
         views = {'weak': weak, 'strong': strong, 'valid': tf.cast(valid, tf.float32)}
         if 'label' in example:
             label = geometry.crop_label(example['label'], place, self.crop_size, info.ignore_value)
@@ -147,13 +152,10 @@ class Views:
             size, self.crop_size, self.scales, self.flip_probability, seed
         )
 
-    def _strong_colours(self, image, visible, colour_seed, strong_seed) -> tf.Tensor:
-        """Returns float32 `[h, w, 3]` in 0..255: the image in other colours."""
-        strengths = (self.brightness, self.contrast, self.saturation, self.hue)
-        if not any(strengths) and not self.strong:
-            return image
-        changed = colour.jitter(image / 255.0, visible, *strengths, colour_seed)
-        seeds = tf.random.experimental.stateless_split(strong_seed, 2 * max(len(self.strong), 1))
+    def _more_strength(self, image, seed) -> tf.Tensor:
+        """Returns float32 `[h, w, 3]` in 0..255: the image after the augmentations by name."""
+        changed = image / 255.0
+        seeds = tf.random.experimental.stateless_split(seed, 2 * len(self.strong))
         for i, name in enumerate(self.strong):
             chosen = tf.random.stateless_uniform([], seeds[2 * i]) < self.strong_probability
             augment, before, seed = addons.AUGMENTATIONS[name], changed, seeds[2 * i + 1]
