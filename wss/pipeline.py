@@ -86,9 +86,11 @@ def training_batches(
         examples, used = example_cache.cached(examples, cache_bytes, workers)
         cache_bytes -= used
         make_views = functools.partial(make_views, info=info, padding_value=padding_value)
-        part = _Part(f'run.{role}_batch_size', batch_size, context)
-        streams[role] = _stream(examples, make_views, part, seed, stream, first_step, workers)
-    return _with_threads(tf.data.Dataset.zip(streams), workers)
+        part = Part(f'run.{role}_batch_size', batch_size, context)
+        streams[role] = stream_batches(
+            examples, make_views, part, seed, stream, first_step, workers
+        )
+    return with_threads(tf.data.Dataset.zip(streams), workers)
 
 
 def evaluation_batches(
@@ -141,14 +143,14 @@ def evaluation_batches(
         'valid': tf.zeros(size),
         'id': tf.constant(''),
     }
-    part = _Part('run.evaluation_batch_size', batch_size, context)
+    part = Part('run.evaluation_batch_size', batch_size, context)
     batches = -(-len(examples) // batch_size)
     dataset = part.numbers(0).take(batches * part.size)
     dataset = dataset.map(
         lambda i: tf.cond(i < len(examples), lambda: pad(examples.load(i)), lambda: filler),
         num_parallel_calls=workers,
     )
-    return _with_threads(dataset.batch(part.size, drop_remainder=True), workers)
+    return with_threads(dataset.batch(part.size, drop_remainder=True), workers)
 
 
 def evaluation_size(max_size: tuple[int, int], stride: int) -> tuple[int, int]:
@@ -174,16 +176,26 @@ def _padded(example: Example, info: DatasetInfo, size, padding_value) -> Example
     }
 
 
-def _stream(
+def stream_batches(
     examples: Examples,
     make_views: Callable[..., Example],
-    part: '_Part',
+    part: 'Part',
     seed: int,
-    stream: int,
-    first_step: int,
-    workers: int,
+    stream: int = 0,
+    first_step: int = 0,
+    workers: int = WORKERS,
 ) -> tf.data.Dataset:
-    """Returns endless batches of the views of one stream."""
+    """Returns endless batches of the views of one stream (see `training_batches`).
+
+    Args:
+        examples: At least one.
+        make_views: From an example and a `seed` (int64 `[2]`) to a dict of tensors.
+        part: Size of the batches.
+        seed: Seed of the run.
+        stream: Number of the stream, which decides over its random numbers.
+        first_step: Number of the first batch, from 0.
+        workers: Threads that make views.
+    """
     fold_in = tf.random.experimental.stateless_fold_in
     count = len(examples)
     # Order and views draw from different seeds, so that neither says anything about the other.
@@ -209,10 +221,21 @@ def _stream(
     return elements.batch(part.size, drop_remainder=True)
 
 
-class _Part:
-    """The part of every batch that this host makes: `size` elements from `offset` on."""
+class Part:
+    """The part of every batch that this host makes: `size` elements from `offset` on.
 
-    def __init__(self, name, batch_size, context):
+    Args:
+        name: What messages call the batch size.
+        batch_size: Elements a batch, of all hosts together.
+        context: Which of several hosts this is; None for the only one.
+
+    Raises:
+        ValueError: If the batch cannot be divided evenly.
+    """
+
+    def __init__(
+        self, name: str, batch_size: int, context: tf.distribute.InputContext | None = None
+    ):
         hosts = context.num_input_pipelines if context else 1
         if batch_size % hosts:
             raise ValueError(
@@ -228,7 +251,8 @@ class _Part:
         return here.map(lambda n: n // self.size * self._batch_size + self.offset + n % self.size)
 
 
-def _with_threads(dataset: tf.data.Dataset, workers: int) -> tf.data.Dataset:
+def with_threads(dataset: tf.data.Dataset, workers: int) -> tf.data.Dataset:
+    """Returns the dataset, made ahead by `workers` threads of its own, always in one order."""
     options = tf.data.Options()
     options.deterministic = True
     options.threading.private_threadpool_size = workers

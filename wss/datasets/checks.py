@@ -17,7 +17,7 @@ _NAMED = 5  # Problems of one split that are named; the others are counted.
 _THREADS = 2
 _PIECE = 32  # Items handed to the threads at a time.
 _PROGRESS_SECONDS = 15.0
-LABELS = ('required', 'available', 'none')
+_LABELS = ('required', 'available', 'none')
 
 
 def dataset_info(name, class_names, colours, has_background, ignore_value) -> DatasetInfo:
@@ -58,8 +58,13 @@ def check_request(name: str, split: str, splits, labels: str) -> None:
     """Refuses a split that does not exist, and an unknown way to treat labels (ValueError)."""
     if split not in splits:
         raise ValueError(f'Dataset {name!r} has no split {split!r}; it has {", ".join(splits)}.')
-    if labels not in LABELS:
-        raise ValueError(f'labels must be one of {", ".join(LABELS)}, not {labels!r}.')
+    check_labels(labels)
+
+
+def check_labels(labels: str) -> None:
+    """Refuses an unknown way to treat labels (ValueError)."""
+    if labels not in _LABELS:
+        raise ValueError(f'labels must be one of {", ".join(_LABELS)}, not {labels!r}.')
 
 
 def check_size(image_size, mask_size, image_name: str, mask_name: str) -> None:

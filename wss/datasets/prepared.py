@@ -8,6 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from wss.datasets import checks, classes, record_files, record_index
+from wss.datasets import splits as id_lists
 from wss.datasets.info import Examples
 
 _IMAGE_LABELS = ('masks', 'annotations')
@@ -66,34 +67,38 @@ class Prepared:
             split: Name of a split.
             labels: `required`: every example must have a mask; `available`: a mask where there is
                 one, everything ignored where not; `none`: masks are not decoded.
-            ids: Names of the examples to narrow the split to, in their order; None for all.
+            ids: Names of the examples to narrow the split to, in this order; None for all.
 
         Returns:
             The examples, in the order of the records or of `ids`.
 
         Raises:
             FileNotFoundError: If the dataset was not built.
-            ValueError: If the split is unknown, masks or image-level labels are missing, `ids` do
-                not fit, or the files are damaged.
+            SelectionError: If `ids` do not fit the split (a ValueError).
+            ValueError: If the split is unknown, masks or image-level labels are missing, or the
+                files are damaged.
         """
         folder, stored = self._place(split)
+        checks.check_labels(labels)
         index = record_index.read(folder, stored)
         what = f'split {split!r} of dataset {self._name!r} in {folder}'
-        if labels not in checks.LABELS:
-            raise ValueError(f'labels must be one of {", ".join(checks.LABELS)}, not {labels!r}.')
+        _refuse_twofold(index, what)
+        if ids is not None:
+            index = index.take(id_lists.narrow(ids, index.ids.tolist()))
         if labels == 'required':
             _require(index, index.has_label, what, 'mask', 'name another split')
-        if self._annotated:
+        elif self._annotated:
             instead = "take Prepared.image_labels = 'masks', or name another split"
             _require(index, index.has_image_label, what, 'image-level label', instead)
-        _refuse_twofold(index, what)
+        has_label = labels != 'none' and bool(index.has_label.any())
+        has_image_label = self._annotated and bool(index.has_image_label.all())
         return Examples(
             ids=tuple(index.ids.tolist()),
-            load=_loader(index, labels, self._annotated, self.info),
-            has_label=labels != 'none' and bool(index.has_label.any()),
+            load=_loader(index, has_label, has_image_label, self.info),
+            has_label=has_label,
             max_size=tuple(index.size.max(axis=0).tolist()),
-            has_image_label=self._annotated,
-            mask_classes=index.mask_classes[:, : self.info.num_classes],
+            has_image_label=has_image_label,
+            mask_classes=index.mask_classes[:, : self.info.num_classes] if has_label else None,
         )
 
     def _place(self, split) -> tuple[str, str]:
@@ -154,7 +159,7 @@ def _refuse_twofold(index, what):
         )
 
 
-def _loader(index, labels, annotated, info):
+def _loader(index, with_label, with_image_label, info):
     """Returns a function from a position to an example that reads only what is asked for."""
     names = tf.constant(index.ids)
     has_label = tf.constant(index.has_label)
@@ -173,13 +178,13 @@ def _loader(index, labels, annotated, info):
         record = tf.io.parse_single_example(tf.ensure_shape(data, []), stored)
         image = tf.io.decode_image(record['image'], channels=3, expand_animations=False)
         example = {'image': tf.ensure_shape(image, [None, None, 3]), 'id': names[position]}
-        if labels != 'none' and index.has_label.any():
+        if with_label:
             example['label'] = tf.cond(
                 has_label[position],
                 lambda: tf.cast(tf.io.decode_png(record['label'], 1)[..., 0], tf.int32),
                 lambda: tf.fill(tf.shape(image)[:2], info.ignore_value),
             )
-        if annotated:
+        if with_image_label:
             example['image_label'] = image_labels[position]
         return example
 

@@ -52,10 +52,20 @@ class RecordIndex:
     def __len__(self) -> int:
         return len(self.ids)
 
+    def take(self, ids) -> 'RecordIndex':
+        """Returns what is known of the examples of these names, in this order."""
+        position = {name: i for i, name in enumerate(self.ids.tolist())}
+        rows = [position[name] for name in ids]
+        columns = {name: getattr(self, name)[rows] for name in _COLUMNS}
+        return dataclasses.replace(self, **columns)
+
     def frame(self, i: int) -> record_files.Frame:
         """Returns where the data of example `i` lies."""
         path = self.files[self.shard[i]]
         return record_files.Frame(path, i, int(self.offset[i]), int(self.length[i]))
+
+
+_COLUMNS = tuple(f.name for f in dataclasses.fields(RecordIndex) if f.name != 'files')
 
 
 def splits(folder: str) -> dict[str, tuple[str, ...]]:
@@ -123,8 +133,7 @@ def _path(folder, split):
 
 
 def _scan(files, split) -> RecordIndex:
-    columns = {field.name: [] for field in dataclasses.fields(RecordIndex)}
-    del columns['files']
+    columns = {name: [] for name in _COLUMNS}
     for number, path in enumerate(files):
         for item in record_files.walk(path, verify=False):
             if isinstance(item, Exception):
@@ -172,11 +181,7 @@ def _file_sizes(files):
 
 
 def _save(path, index):
-    columns = {
-        field.name: getattr(index, field.name)
-        for field in dataclasses.fields(RecordIndex)
-        if field.name != 'files'
-    }
+    columns = {name: getattr(index, name) for name in _COLUMNS}
     for name in ('mask_classes', 'image_classes'):
         columns[name] = np.packbits(columns[name], axis=1)
     buffer = io.BytesIO()

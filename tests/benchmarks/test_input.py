@@ -1,0 +1,43 @@
+"""The benchmark of the input pipeline: that it runs, and what it prints."""
+
+import importlib.util
+import json
+import pathlib
+import sys
+
+import numpy as np
+import pytest
+
+PATH = pathlib.Path(__file__).resolve().parents[2] / 'benchmarks' / 'input.py'
+
+
+@pytest.fixture(scope='module')
+def benchmark():
+    spec = importlib.util.spec_from_file_location('input_benchmark', PATH)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_photograph_is_neither_flat_nor_white_noise(benchmark):
+    image = benchmark.photograph(0)
+    assert image.shape == (375, 500, 3) and image.dtype == np.uint8
+    steps = np.abs(np.diff(image.astype(int), axis=1)).mean()
+    assert 1 < steps < image.std() / 2
+
+
+def test_it_prints_one_json_object(benchmark, monkeypatch, capsys):
+    few = ['--images', '2', '--batch', '2', '--batches', '1', '--repeats', '1', '--cores', '64']
+    monkeypatch.setattr(sys, 'argv', ['input.py', '--json', *few])
+    benchmark.main()
+    results = json.loads(capsys.readouterr().out)
+    assert results['images'] == 2 and results['pairs_per_second'] > 0
+    assert results['pairs_per_second'] == results['rates']['weak and strong view']['rate']
+    assert len(results['rates']) == 5 and len(results['milliseconds']) == 4
+
+
+def test_numbers_below_1_are_refused(benchmark, monkeypatch, capsys):
+    monkeypatch.setattr(sys, 'argv', ['input.py', '--batch', '0'])
+    with pytest.raises(SystemExit):
+        benchmark.main()
+    assert '--batch must be 1 or more' in capsys.readouterr().err
