@@ -149,11 +149,6 @@ def test_a_list_is_drawn_and_what_is_wrong_is_said(folder):
     assert said[2].split() == ['background', '4']
     result = start(folder, 'draw', *dataset, '--amount', '0.25', '--out', 'drawn.txt')
     assert 'drawn.txt is there and holds something else' in refused(result)
-    result = start(folder, 'draw', *dataset, '--amount', '1/8', '--out', 'new.txt')
-    assert "'1/8' is no amount" in refused(result)
-    network = ('--gin_file', 'gin_configs/methods/supervised.gin')
-    result = start(folder, 'draw', *network, '--amount', '4', '--out', 'new.txt')
-    assert 'The configuration does not set run.make_dataset' in refused(result)
 
 
 def test_a_folder_of_a_gin_name_does_no_harm(folder):

@@ -169,3 +169,12 @@ def test_broken_files(tmp_path, monkeypatch, content, message):
     (tmp_path / 'broken.gin').write_bytes(content)
     with pytest.raises(ValueError, match=rf'broken\.gin.*{message}'):
         config.parse(['broken.gin'])
+
+
+def test_one_setting_alone():
+    config.parse(['datasets/shapes.gin'], ["Shapes.counts = {'train': 3}"])
+    assert config.setting(experiment.run, 'make_dataset')().counts == {'train': 3}
+    for files in (['methods/supervised.gin'], []):
+        config.parse(files)
+        with pytest.raises(ValueError, match=r'does not set run\.make_dataset; give a --gin_file'):
+            config.setting(experiment.run, 'make_dataset')

@@ -47,6 +47,9 @@ def test_references_fit_where_something_is_made_or_called():
     assert config_checks.fits(bare, collections.abc.Callable | None)
     assert not config_checks.fits(bare, int)
     assert not config_checks.fits(bare, tuple[int, ...])
+    path = str | collections.abc.Callable[[], str] | None
+    assert all(config_checks.fits(value, path) for value in (bare, 'list.txt', None))
+    assert not config_checks.fits(3, path)
     assert config_checks.fits(called, int)
     assert not config_checks.fits(called, collections.abc.Callable[[], int])
 

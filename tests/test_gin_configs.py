@@ -1,6 +1,8 @@
 """Every gin file parses, and every experiment takes a step (on random images of its classes)."""
 
 import functools
+import hashlib
+import json
 import logging
 import pathlib
 import re
@@ -11,6 +13,7 @@ import pytest
 import tensorflow as tf
 
 from wss import config, experiment, losses
+from wss.datasets import official_lists
 from wss.methods.weight_update import WeightUpdate
 from wss.networks.backbones import resnet_v1, xception
 from wss.networks.deeplab import DeepLabV3Plus
@@ -118,6 +121,45 @@ def test_published_weights_become_a_run(network, weight_decay, tiny, tmp_path, s
     kernel = values['logits/semantic/weights']
     np.testing.assert_array_equal(method.network.logits.kernel, kernel)
     assert method.weight_decay == weight_decay
+
+
+def test_an_official_list_becomes_a_run(tmp_path, monkeypatch):
+    """The list is looked for when the run trains, and its name is part of the configuration."""
+    content = b'train-000004\ntrain-000001\n'
+    known = official_lists.OfficialList('lists/toy.txt', hashlib.sha256(content).hexdigest(), 2)
+    monkeypatch.setitem(official_lists.LISTS, 'voc/toy', known)
+    (tmp_path / 'lists').mkdir()
+    (tmp_path / 'lists' / 'toy.txt').write_bytes(content)
+    file = tmp_path / 'official.gin'
+    file.write_text(
+        'from __gin__ import dynamic_registration\n'
+        'from wss import experiment\n'
+        'from wss.datasets import official_lists\n'
+        'from wss.datasets import shapes\n'
+        "include 'datasets/shapes.gin'\n"
+        "include 'methods/supervised.gin'\n"
+        "include 'networks/small.gin'\n"
+        'experiment.run.labelled_list = @official_lists.find\n'
+        "official_lists.find.name = 'voc/toy'\n"
+        'experiment.run.steps = 0\n'
+        "shapes.Shapes.counts = {'train': 6, 'val': 2}\n"
+        'experiment.run.labelled_batch_size = 1\n'
+    )
+    workdir, folder = tmp_path / 'run', f"official_lists.find.folder = '{tmp_path / 'lists'}'"
+    config.parse([str(file)], [folder])
+    config.configured(experiment.run)(workdir, experiment.Train(config.operative_text))
+    assert (workdir / 'labelled.txt').read_bytes() == content
+    source = json.loads((workdir / 'lists.json').read_text())['labelled']['list']
+    assert source['official'] == {'name': 'voc/toy', 'url': known.url}
+    assert "official_lists.find.name = 'voc/toy'" in (workdir / 'config.gin').read_text()
+
+    # The list is needed neither to evaluate nor where it was; where it is now is no other run.
+    (tmp_path / 'lists').rename(tmp_path / 'moved')
+    config.parse_run(workdir)
+    config.configured(experiment.run)(workdir, experiment.Evaluate('last'))
+    config.parse_run(workdir, [f"official_lists.find.folder = '{tmp_path / 'moved'}'"])
+    config.configured(experiment.run)(workdir, experiment.Train(config.operative_text))
+    assert str(tmp_path / 'moved') in (workdir / 'lists.json').read_text()
 
 
 def write_checkpoint(folder, network):

@@ -144,10 +144,15 @@ def setting(function: Callable, name: str):
     Raises:
         ValueError: If the configuration does not set it.
     """
-    configured(function)
-    values = gin.get_bindings(function)
+    try:
+        values = gin.get_bindings(function)
+    except ValueError:  # No file that was read mentions it.
+        values = {}
     if name not in values:
-        raise ValueError(f'The configuration does not set {function.__name__}.{name}.')
+        raise ValueError(
+            f'The configuration does not set {function.__name__}.{name}; give a --gin_file that '
+            'does, such as one of gin_configs/experiments.'
+        )
     return values[name]
 
 

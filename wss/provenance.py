@@ -94,9 +94,9 @@ def _recorded(workdir):
         return {}
     try:
         recorded = json.loads(_read(path))
-        if all(isinstance(recorded[stream]['sha256'], str) for stream in recorded):
+        if all(isinstance(stream['sha256'], str) for stream in recorded.values()):
             return recorded
-    except (ValueError, TypeError, KeyError):
+    except (ValueError, AttributeError, TypeError, KeyError):
         pass
     raise ValueError(f'{path} is damaged; restore it, or give another --workdir.')
 

@@ -122,7 +122,11 @@ def test_the_cache_is_where_the_system_has_caches(tmp_path, toy, server, monkeyp
 @pytest.mark.parametrize(
     ('answer', 'error', 'message'),
     [
-        (urllib.error.URLError('Name or service not known'), OSError, 'cannot be fetched: .*known'),
+        (
+            urllib.error.URLError('Name or service not known'),
+            OSError,
+            'cannot be fetched: Name or service not known. Down',
+        ),
         (TimeoutError('timed out'), OSError, 'cannot be fetched: timed out'),
         (http.client.IncompleteRead(b'2008'), OSError, 'cannot be fetched'),
         (b'<html>Please log in</html>', ValueError, 'is not the official list voc/toy: its SHA'),

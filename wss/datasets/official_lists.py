@@ -9,6 +9,7 @@ import dataclasses
 import hashlib
 import http.client
 import os
+import urllib.error
 import urllib.request
 
 import tensorflow as tf
@@ -160,8 +161,10 @@ def _fetch(name):
         with urllib.request.urlopen(url, timeout=_SECONDS) as response:
             content = response.read(_MOST_BYTES)
     except (OSError, http.client.HTTPException) as error:
+        # Only the plain kind of this error prints its reason in angle brackets.
+        reason = error.reason if type(error) is urllib.error.URLError else error
         raise OSError(
-            f'The official list {name} cannot be fetched: {error}. {_by_hand(name)}'
+            f'The official list {name} cannot be fetched: {reason}. {_by_hand(name)}'
         ) from error
     if _sha256(content) != LISTS[name].sha256:
         raise ValueError(
