@@ -208,5 +208,5 @@ def test_segmentations_that_are_none(segmentation, message):
     ],
 )
 def test_runs_that_do_not_fill_the_image(segmentation):
-    with pytest.raises(ValueError, match='Annotation 9 has an RLE of .* its image has 10x8'):
+    with pytest.raises(ValueError, match=r'Annotation 9 has an RLE of .* its image has 10x8'):
         paint(region(segmentation, number=9))
