@@ -39,7 +39,7 @@ BINARIES = {'train', 'evaluate', 'predict', 'export', 'demo'}
 # what they wrote without it.
 BUILDING = {
     f'wss.datasets.{name}'
-    for name in ('archives', 'checksum', 'unpacking', 'builder_records', 'preparation')
+    for name in ('archives', 'checksum', 'downloads', 'unpacking', 'builder_records', 'preparation')
 } | {f'wss.datasets.{name}' for name in ('voc', 'coco', 'cityscapes')}
 BUILDING_BINARIES = {'wss.prepare'}
 RANK = {name: rank for rank, names in enumerate(LAYERS) for name in names}

@@ -2,6 +2,7 @@
 
 import dataclasses
 import errno
+import hashlib
 import io
 import os
 import pathlib
@@ -13,7 +14,7 @@ import tensorflow as tf
 import tensorflow_datasets as tfds
 
 from tests.datasets import small_archives
-from wss.datasets import archives, unpacking
+from wss.datasets import archives, downloads, unpacking
 from wss.datasets.archives import Archive
 
 FILES = {'top/a.txt': b'a\n', 'top/deep/b.txt': b'bb\n\n  c \n'}
@@ -33,7 +34,6 @@ def manager(tmp_path, listed=()):
         manual_dir_instructions='Put it there.',
         url_infos=archives.url_infos(listed),
         dataset_name='small_set',
-        force_checksums_validation=True,
     )
 
 
@@ -256,37 +256,43 @@ def test_missing_archives_behind_a_login_are_named_with_what_is_there(tmp_path):
         archives.check_present(wanted, tmp_path / 'nowhere')
 
 
-def published(tmp_path):
+def published(tmp_path, kind='sha256'):
     """A small archive that can be downloaded, from two addresses of which the first is dead."""
     path = small_archives.pack(tmp_path / 'server' / 'small.tgz', FILES)
     urls = (f'{tmp_path}/nowhere/small.tgz', str(path))
-    return dataclasses.replace(small_archives.described(small('small.tgz'), path), urls=urls), path
+    archive = dataclasses.replace(small_archives.described(small('small.tgz'), path), urls=urls)
+    if kind == 'md5':
+        md5 = hashlib.md5(path.read_bytes()).hexdigest()
+        archive = dataclasses.replace(archive, sha256=None, md5=md5)
+    return archive, path
 
 
-def test_a_download_is_checked_and_kept(tmp_path):
-    archive, path = published(tmp_path)
-    assert archives.find_download(archive, tmp_path / 'downloads', 'small_set') is None
+@pytest.mark.parametrize('kind', ['sha256', 'md5'])
+def test_a_download_is_checked_and_kept(tmp_path, kind):
+    archive, path = published(tmp_path, kind)
+    assert downloads.find(archive, tmp_path / 'downloads', 'small_set') is None
     source = archives.fetch(archive, manager(tmp_path, [archive]))
     assert source.official
     assert content(source) == FILES
-    assert archives.find_download(archive, tmp_path / 'downloads', 'small_set') is not None
+    assert downloads.find(archive, tmp_path / 'downloads', 'small_set') is not None
     path.unlink()  # The server is not asked again.
     assert content(archives.fetch(archive, manager(tmp_path, [archive]))) == FILES
 
 
-def test_a_download_of_another_file_is_refused_and_removed(tmp_path):
-    archive, path = published(tmp_path)
+@pytest.mark.parametrize('kind', ['sha256', 'md5'])
+def test_a_download_of_another_file_is_refused_and_removed(tmp_path, kind):
+    archive, path = published(tmp_path, kind)
     path.write_bytes(b'<html>moved</html>')
     left = tmp_path / 'downloads' / 'small_set'
     with pytest.raises(OSError, match=r'small\.tgz could not be downloaded') as caught:
         archives.fetch(archive, manager(tmp_path, [archive]))
-    assert 'wrong size or SHA-256' in str(caught.value)
+    assert 'wrong size or checksum' in str(caught.value)
     assert 'nowhere/small.tgz' in str(caught.value)
     assert not any(left.iterdir())
 
 
 def test_an_address_needs_a_checksum():
-    with pytest.raises(ValueError, match='no size and SHA-256'):
+    with pytest.raises(ValueError, match='no size and checksum'):
         Archive('a.zip', ('a',), urls=('http://example.org/a.zip',))
 
 

@@ -9,10 +9,9 @@ import dataclasses
 import logging
 
 from etils import epath
-from tensorflow_datasets.core.download import checksums, download_manager
-from tensorflow_datasets.core.download import resource as tfds_resource
+from tensorflow_datasets.core.download import checksums
 
-from wss.datasets import checksum, unpacking
+from wss.datasets import checksum, downloads, unpacking
 
 _LOGGER = logging.getLogger(__name__)
 _LISTED = 20  # Names of a folder that an error lists.
@@ -35,7 +34,7 @@ class Archive:
             if about `size`.
 
     Raises:
-        ValueError: If it can be downloaded but size or SHA-256 are not known.
+        ValueError: If it can be downloaded but size or checksum are not known.
     """
 
     name: str
@@ -48,8 +47,8 @@ class Archive:
     unpacked: int | None = None
 
     def __post_init__(self):
-        if self.urls and not (self.size and self.sha256):
-            raise ValueError(f'Archive {self.name} has an address, but no size and SHA-256.')
+        if self.urls and not (self.size and (self.sha256 or self.md5)):
+            raise ValueError(f'Archive {self.name} has an address, but no size and checksum.')
 
 
 @dataclasses.dataclass(frozen=True)
@@ -110,10 +109,11 @@ class Source:
 
 
 def url_infos(archives) -> dict[str, checksums.UrlInfo]:
-    """Returns the checksums of archives as a builder's property `url_infos` gives them to tfds."""
+    """Returns the SHA-256 sums of archives as a builder's property `url_infos` tells tfds."""
     return {
         url: checksums.UrlInfo(archive.size, archive.sha256, archive.name)
         for archive in archives
+        if archive.sha256
         for url in archive.urls
     }
 
@@ -137,15 +137,6 @@ def find(archive: Archive, manual_dir) -> epath.Path | None:
             return folder
     path = manual_dir / archive.name
     return path if path.exists() else None
-
-
-def find_download(archive: Archive, download_dir, dataset: str) -> epath.Path | None:
-    """Returns the archive in the download cache of tfds, or None if it is not there and whole."""
-    for url in archive.urls:
-        path = epath.Path(download_dir) / dataset / tfds_resource.get_dl_fname(url, archive.sha256)
-        if tfds_resource.is_locally_cached(path):
-            return path
-    return None
 
 
 def check_present(archives, manual_dir) -> None:
@@ -217,7 +208,7 @@ def manual_dir(dl_manager) -> epath.Path | None:
 def _fetch(archive, folder, dl_manager):
     path = find(archive, folder)
     if path is None:
-        path = _download(archive, dl_manager)
+        path = downloads.download(archive, dl_manager)
         official = True  # Checked on the way.
     elif path.is_dir():
         _LOGGER.info('Using the unpacked %s in %s.', archive.name, path)
@@ -234,36 +225,6 @@ def _fetch(archive, folder, dl_manager):
             'Remove it and get the official file.'
         )
     return Source(unpacked, official)
-
-
-def _download(archive, dl_manager):
-    reasons = []
-    for url in archive.urls:
-        _LOGGER.info('Downloading %s (%.2f GB) from %s.', archive.name, archive.size / 1e9, url)
-        _remove_partial(url, dl_manager)
-        try:
-            return epath.Path(dl_manager.download(url))
-        except Exception as error:  # Servers, proxies and tfds fail in many ways.
-            _remove_partial(url, dl_manager)
-            if unpacking.is_disk_full(error):
-                raise unpacking.disk_full(dl_manager.download_dir) from error
-            if isinstance(error, download_manager.NonMatchingChecksumError):
-                reasons.append(f'what {url} gives is not the official file (wrong size or SHA-256)')
-            else:
-                reasons.append(f'{url}: {" ".join(str(error).split()).rstrip(".")}')
-            _LOGGER.warning('The download failed: %s.', reasons[-1])
-    raise OSError(
-        f'{archive.name} could not be downloaded: {"; ".join(reasons)}. Run the command again, or '
-        'get the file by other means and put it into manual_dir.'
-    )
-
-
-def _remove_partial(url, dl_manager):
-    """Removes what an interrupted or refused download left, which tfds neither uses nor removes."""
-    pattern = f'*/{tfds_resource.get_dl_fname(url)}.tmp.*'
-    for folder in epath.Path(dl_manager.download_dir).glob(pattern):
-        _LOGGER.info('Removing what is left of an earlier download: %s.', folder)
-        folder.rmtree()
 
 
 def _listing(folder):
