@@ -14,13 +14,14 @@ _ANNOTATIONS = 'http://images.cocodataset.org/annotations/'
 _PAGE = 'https://cocodataset.org/#download'
 
 
-def _images(name, size, sha256):
+def _images(name, size, sha256=None, md5=None):
     """The archive of a folder of images; JPEG files do not grow as they are unpacked."""
     return archives.Archive(
         name=f'{name}.zip',
         shows=(name,),
         size=size,
         sha256=sha256,
+        md5=md5,
         urls=(f'{_ZIPS}{name}.zip',),
         page=_PAGE,
     )
@@ -69,13 +70,7 @@ ARCHIVES = {
         _annotations(
             2014, 252872794, '031296bbc80c45a1d1f76bf9a90ead27e94e99ec629208449507a4917a3bf009'
         ),
-        archives.Archive(
-            name='unlabeled2017.zip',
-            shows=('unlabeled2017',),
-            size=20126613414,
-            md5='7ebc562819fdb32847aab79530457326',
-            page=f'{_ZIPS}unlabeled2017.zip',
-        ),
+        _images('unlabeled2017', 20126613414, md5='7ebc562819fdb32847aab79530457326'),
     )
 }
 # Config -> split -> folder of its images.
