@@ -220,8 +220,20 @@ AACHEN_MASK = f'gtFine/train/aachen/{AACHEN}_gtFine_labelIds.png'
 @pytest.mark.parametrize(
     ('archive', 'name', 'content', 'error', 'message'),
     [
-        (GT, AACHEN_MASK, None, FileNotFoundError, f'1 examples of .* no mask in .*: {AACHEN}'),
-        (LEFT, AACHEN_IMAGE, None, FileNotFoundError, f'1 examples of .* no image in .*: {AACHEN}'),
+        (
+            GT,
+            AACHEN_MASK,
+            None,
+            FileNotFoundError,
+            f'1 of 2 ids of .* without a mask in .*: {AACHEN}',
+        ),
+        (
+            LEFT,
+            AACHEN_IMAGE,
+            None,
+            FileNotFoundError,
+            f'1 of 2 ids of .* without an image in .*: {AACHEN}',
+        ),
         (GT, AACHEN_MASK, png(MASK + 1), ValueError, f'{AACHEN}_gtFine_labelIds.png holds 34'),
         (GT, AACHEN_MASK, image(3), ValueError, f'{AACHEN}_gtFine_labelIds.png holds colours'),
         (GT, AACHEN_MASK, png(MASK.T), ValueError, f'{AACHEN}_gtFine_labelIds.png is 5x7 pixels'),

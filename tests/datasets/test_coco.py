@@ -237,7 +237,7 @@ VAL = 'annotations/instances_val2017.json'
             VAL,
             instances({139: '000000000139.jpg', 285: '000000000285.jpg'}),
             FileNotFoundError,
-            r'instances_val2017\.json names 1 images that are not in .*: 000000000285\.jpg',
+            r'instances_val2017\.json names images that are not in .*, 1 of 2: 000000000285\.jpg',
         ),
         (
             'annotations_trainval2017.zip',
@@ -268,7 +268,7 @@ VAL = 'annotations/instances_val2017.json'
             'val2017/000000000139.jpg',
             jpeg(139, height=9),
             ValueError,
-            r'000000000139\.jpg is 10x8 pixels .*000000000139\.jpg is 10x9',
+            r'The mask from .*000000000139\.jpg is 10x8 pixels .*000000000139\.jpg is 10x9',
         ),
         (
             'val2017.zip',

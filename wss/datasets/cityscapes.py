@@ -176,13 +176,13 @@ def _examples(split, images, masks, kind):
     if masks is not None:
         mask_of = _files(masks, f'{kind}/{split}', f'_{kind}_labelIds.png')
         for one, other, place in (
-            (image_of, mask_of, f'mask in {masks.folder / kind / split}'),
-            (mask_of, image_of, f'image in {images.folder / "leftImg8bit" / split}'),
+            (image_of, mask_of, f'a mask in {masks.folder / kind / split}'),
+            (mask_of, image_of, f'an image in {images.folder / "leftImg8bit" / split}'),
         ):
             missing = [name for name in one if name not in other]
             if missing:
                 raise FileNotFoundError(
-                    f'{len(missing)} examples of the split {split} have no {place}, the first: '
+                    f'{len(missing)} of {len(one)} ids of the split {split} are without {place}: '
                     f'{checks.list_some(missing)}. Unpack the archives again.'
                 )
     return (

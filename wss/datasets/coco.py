@@ -168,9 +168,9 @@ def _labelled(source, annotations, folder):
     missing = [image.file_name for image in images if image.file_name not in here]
     if missing:
         raise FileNotFoundError(
-            f'{annotations.folder / file} names {len(missing)} images that are not in '
-            f'{source.folder / folder}, the first: {checks.list_some(missing)}. Unpack or '
-            f'download {folder}.zip again.'
+            f'{annotations.folder / file} names images that are not in {source.folder / folder}, '
+            f'{len(missing)} of {len(images)}: {checks.list_some(missing)}. Unpack or download '
+            f'{folder}.zip again.'
         )
     if len(here) > len(images):
         _LOGGER.warning(
@@ -201,7 +201,7 @@ def _example(source, folder, file_name, image=None):
         str(where),
         classes.COCO,
         mask,
-        f'of the annotations of {file_name}',
+        f'The mask from the annotations of {file_name}',
         found,
         decode=not source.official,
     )
