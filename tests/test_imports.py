@@ -40,7 +40,7 @@ BINARIES = {'train', 'evaluate', 'predict', 'export', 'demo'}
 BUILDING = {
     f'wss.datasets.{name}'
     for name in ('archives', 'checksum', 'downloads', 'unpacking', 'builder_records', 'preparation')
-} | {f'wss.datasets.{name}' for name in ('voc', 'coco', 'cityscapes')}
+} | {f'wss.datasets.{name}' for name in ('voc', 'voc_splits', 'coco', 'cityscapes')}
 BUILDING_BINARIES = {'wss.prepare'}
 RANK = {name: rank for rank, names in enumerate(LAYERS) for name in names}
 
