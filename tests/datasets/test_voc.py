@@ -188,6 +188,27 @@ def test_archives_with_the_right_checksum_must_have_the_published_counts(tmp_pat
     assert build(tmp_path).info.splits['train_aug'].num_examples == 5
 
 
+def test_archives_are_downloaded_with_their_checksums(tmp_path, monkeypatch):
+    monkeypatch.setattr(voc_splits, '_COUNTS', {'train_aug': 5})
+    pack(tmp_path)
+    (tmp_path / 'manual').rename(tmp_path / 'server')
+    for name in ('TRAINVAL', 'SBD'):
+        archive = getattr(voc, name)
+        path = tmp_path / 'server' / archive.name
+        archive = small_archives.described(archive, path)
+        monkeypatch.setattr(voc, name, dataclasses.replace(archive, urls=(str(path),)))
+    whole = (tmp_path / 'server' / 'benchmark.tgz').read_bytes()
+    (tmp_path / 'server' / 'benchmark.tgz').write_bytes(whole[:-1])
+    with pytest.raises(OSError, match=r'benchmark\.tgz could not be downloaded: .*wrong size'):
+        build(tmp_path)
+    assert_nothing_built(tmp_path)
+    (tmp_path / 'server' / 'benchmark.tgz').write_bytes(whole)
+    (tmp_path / 'server' / 'VOCtrainval_11-May-2012.tar').unlink()  # It is in the cache.
+    builder = build(tmp_path)
+    assert builder.info.splits['train_aug'].num_examples == 5
+    assert builder.info.download_size > len(whole)
+
+
 def mat(**content):
     file = io.BytesIO()
     scipy.io.savemat(file, content)

@@ -99,6 +99,11 @@ class VocSeg(tfds.core.GeneratorBasedBuilder):
         """Official archives that are needed."""
         return [TRAINVAL, SBD]
 
+    @functools.cached_property
+    def optional_archives(self):
+        """Archives that are used if the user has them."""
+        return [TEST]
+
     @property
     def url_infos(self):
         """Checksums for the downloads of tfds."""
@@ -119,8 +124,8 @@ class VocSeg(tfds.core.GeneratorBasedBuilder):
         needed = list(self.archives)
         if archives.find(TEST, manual_dir) is None:
             _LOGGER.info(
-                'Leaving out the split test: manual_dir has no %s (from %s, with a login).',
-                TEST.name,
+                'Leaving out the split test: manual_dir has no %s from %s.',
+                archives.describe(TEST),
                 TEST.page,
             )
         else:
