@@ -34,13 +34,25 @@ LAYERS = [
 ]
 # These alone know gin and absl.
 CONFIGURATION = {'config', 'config_checks'}
-BINARIES = {'train', 'evaluate', 'predict', 'export', 'demo'}
+BINARIES = {'train', 'evaluate', 'predict', 'export', 'prepare', 'demo'}
 # These build datasets and need tensorflow-datasets, whose import costs seconds; training reads
 # what they wrote without it.
 BUILDING = {
     f'wss.datasets.{name}'
-    for name in ('archives', 'checksum', 'downloads', 'unpacking', 'builder_records', 'preparation')
-} | {f'wss.datasets.{name}' for name in ('voc', 'coco', 'cityscapes')}
+    for name in (
+        'archives',
+        'builder_records',
+        'checksum',
+        'cityscapes',
+        'coco',
+        'downloads',
+        'preparation',
+        'preparation_cost',
+        'unpacking',
+        'voc',
+        'voc_splits',
+    )
+}
 BUILDING_BINARIES = {'wss.prepare'}
 RANK = {name: rank for rank, names in enumerate(LAYERS) for name in names}
 

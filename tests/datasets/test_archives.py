@@ -256,6 +256,14 @@ def test_missing_archives_behind_a_login_are_named_with_what_is_there(tmp_path):
         archives.check_present(wanted, tmp_path / 'nowhere')
 
 
+def test_a_folder_with_other_names_is_refused(tmp_path):
+    small_archives.unpack(tmp_path, {'smal.tar': b''})
+    with pytest.raises(FileNotFoundError, match=r'none of .*: small\.tar \(or, .* It holds smal\.'):
+        archives.check_useful([small(), small('b.zip')], tmp_path)
+    small_archives.unpack(tmp_path, {'b.zip': b''})
+    archives.check_useful([small(), small('b.zip')], tmp_path)
+
+
 def published(tmp_path, kind='sha256'):
     """A small archive that can be downloaded, from two addresses of which the first is dead."""
     path = small_archives.pack(tmp_path / 'server' / 'small.tgz', FILES)

@@ -153,9 +153,7 @@ def check_present(archives, manual_dir) -> None:
     if not missing:
         return
     expected = '; '.join(
-        f'{item.name} (or, unpacked, {" and ".join(item.shows)})'
-        + (f' from {item.page}' if item.page else '')
-        for item in missing
+        f'{describe(item)}{f" from {item.page}" if item.page else ""}' for item in missing
     )
     if manual_dir is None:
         raise FileNotFoundError(
@@ -166,6 +164,30 @@ def check_present(archives, manual_dir) -> None:
         f'manual_dir {manual_dir} lacks files that cannot be downloaded without a login: '
         f'{expected}. {_listing(epath.Path(manual_dir).expanduser())}'
     )
+
+
+def check_useful(archives, manual_dir) -> None:
+    """Refuses a folder of the user's in which nothing has the expected name.
+
+    Args:
+        archives: What a builder can use.
+        manual_dir: Folder, local or `gs://`.
+
+    Raises:
+        FileNotFoundError: With the expected names, and with what was found instead.
+    """
+    if not any(find(item, manual_dir) for item in archives):
+        raise FileNotFoundError(
+            f'manual_dir {manual_dir} holds none of the expected files: '
+            f'{"; ".join(describe(item) for item in archives)}. '
+            f'{_listing(epath.Path(manual_dir).expanduser())} Give files their official names, or '
+            'leave manual_dir out.'
+        )
+
+
+def describe(archive: Archive) -> str:
+    """Returns under which names an archive is looked for, for messages."""
+    return f'{archive.name} (or, unpacked, {" and ".join(archive.shows)})'
 
 
 def fetch(archive: Archive, dl_manager) -> Source:

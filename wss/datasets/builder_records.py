@@ -80,7 +80,8 @@ def example(
         checks.check_size((height, width), mask.shape, image_name, mask_name)
         checks.check_values(mask, info, mask_name)
         label = mask.astype(np.uint8)
-        shown = [int(value) for value in np.unique(label) if value != info.ignore_value]
+        shown = np.flatnonzero(np.bincount(label.ravel()))  # np.unique sorts: ten times slower.
+        shown = [int(value) for value in shown if value != info.ignore_value]
     found = sorted({int(value) for value in image_classes or ()})
     first = int(info.has_background)
     if found and not (first <= found[0] and found[-1] < info.num_classes):

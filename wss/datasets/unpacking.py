@@ -67,10 +67,8 @@ def unpack(path, name: str, parent) -> epath.Path:
         OSError: If the disk is full.
     """
     path, parent = epath.Path(path), epath.Path(parent)
-    folder, done = parent / stem(name), parent / f'{stem(name)}.complete'
-    state = path.stat()
-    identity = {'archive': str(path), 'size': state.length, 'changed': int(state.mtime)}
-    if done.exists() and folder.exists() and json.loads(done.read_text()) == identity:
+    folder, done = parent / stem(name), _mark(name, parent)
+    if is_unpacked(path, name, parent):
         _LOGGER.info('%s was unpacked before in %s.', name, folder)
         return folder
     with _damage_named(path), path.open('rb') as file:
@@ -82,7 +80,7 @@ def unpack(path, name: str, parent) -> epath.Path:
         _check_space(sum(member.size for member in members), parent)
         try:
             _write(members, folder, name)
-            done.write_text(json.dumps(identity))
+            done.write_text(json.dumps(_identity(path)))
         except BaseException as error:  # Ctrl-C too.
             with contextlib.suppress(OSError, tf.errors.OpError):
                 folder.rmtree(missing_ok=True)
@@ -90,6 +88,27 @@ def unpack(path, name: str, parent) -> epath.Path:
                 raise disk_full(folder) from error
             raise
     return folder
+
+
+def is_unpacked(path, name: str, parent) -> bool:
+    """Whether `unpack` would find its work done."""
+    path, parent = epath.Path(path), epath.Path(parent)
+    mark = _mark(name, parent)
+    if not mark.exists() or not (parent / stem(name)).exists():
+        return False
+    try:
+        return json.loads(mark.read_text()) == _identity(path)
+    except ValueError:  # The disk was full, or the machine went down, as it was written.
+        return False
+
+
+def _mark(name, parent):
+    return parent / f'{stem(name)}.complete'
+
+
+def _identity(path):
+    state = path.stat()
+    return {'archive': str(path), 'size': state.length, 'changed': int(state.mtime)}
 
 
 def is_disk_full(error: BaseException) -> bool:
