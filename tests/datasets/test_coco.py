@@ -226,6 +226,13 @@ def test_the_pixels_count_as_they_are_stored(build):
     assert record['label'][..., 0].tolist() == MASK
 
 
+def test_images_that_are_not_in_the_annotation_file_are_left_out_with_a_warning(build, caplog):
+    files = files_2017()
+    files['val2017.zip']['val2017/000000000140.jpg'] = jpeg(140)
+    assert set(read(build('2017', files), 'val')) == {'val2017/000000000139'}
+    assert '1 images are left out' in caplog.text
+
+
 VAL = 'annotations/instances_val2017.json'
 
 

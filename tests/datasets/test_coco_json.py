@@ -2,6 +2,7 @@ import json
 import logging
 
 import pytest
+import tensorflow as tf
 
 from wss.datasets import classes, coco_json
 
@@ -130,6 +131,16 @@ def test_files_that_are_refused_by_name(tmp_path, value, message):
     with pytest.raises(ValueError, match=message) as caught:
         read(tmp_path, value)
     assert 'instances_val2017.json' in str(caught.value)
+
+
+def test_files_are_read_by_way_of_tensorflow_and_so_from_elsewhere_too():
+    path = 'ram://test_coco_json/instances_val2017.json'
+    with tf.io.gfile.GFile(path, 'w') as file:
+        file.write(json.dumps(GOOD))
+    (found,) = coco_json.read_instances(path)
+    assert (found.file_name, len(found.regions)) == ('000000000001.jpg', 1)
+    with pytest.raises(FileNotFoundError, match='ram://test_coco_json/other'):
+        coco_json.read_instances('ram://test_coco_json/other')
 
 
 def test_a_missing_file_is_refused_by_name(tmp_path):
