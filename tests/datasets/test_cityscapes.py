@@ -167,6 +167,13 @@ def test_fine_from_archives_and_from_folders(build, zipped):
     assert record['has_label'] and record['mask_classes'].tolist() == []
 
 
+def test_a_number_of_images_other_than_the_official_one_is_a_warning(build, caplog):
+    build('fine', fine())
+    for split, count, official in (('train', 2, 2975), ('val', 1, 500), ('test', 1, 1525)):
+        assert f'split {split} has {count} images' in caplog.text
+        assert f'officially {official}.' in caplog.text
+
+
 def test_the_dummies_of_the_test_split_are_not_masks(build):
     records = read(build('fine', fine()), 'test')
     assert list(records) == [BERLIN]

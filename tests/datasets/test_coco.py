@@ -189,12 +189,13 @@ def test_2014_has_ids_like_its_file_names(build):
 
 
 @pytest.mark.parametrize('zipped', [False, True])
-def test_unlabelled_images_need_no_annotations(build, zipped):
+def test_unlabelled_images_need_no_annotations(build, zipped, caplog):
     names = [f'unlabeled2017/{number:012d}' for number in (1, 4, 7)]
     files = {f'{name}.jpg': jpeg(i, height=5 + i) for i, name in enumerate(names)}
     builder = build('unlabeled2017', {'unlabeled2017.zip': files}, zipped)
     records = read(builder, 'unlabeled')
     assert list(builder.info.splits) == ['unlabeled']
+    assert 'unlabeled2017 holds 3 images, the official archive more than 123000' in caplog.text
     assert set(records) == set(names)
     record = records[names[2]]
     assert record['image'] == files[f'{names[2]}.jpg']
@@ -311,6 +312,10 @@ def test_sizes_and_checksums_are_those_that_tfds_ships():
         if archive != unlabelled:
             assert (archive.size, archive.sha256) == shipped[archive.urls[0]]
     assert unlabelled.urls[0] not in shipped and unlabelled.sha256 is None
+
+
+def test_the_citation_keeps_its_accent(tmp_path):
+    assert "Doll{\\'a}r" in coco.CocoSeg(config='2017', data_dir=tmp_path).info.citation
 
 
 def test_each_config_asks_for_its_own_archives(tmp_path):

@@ -124,6 +124,10 @@ CAPTIONS = {key: GOOD[key] for key in ('info', 'licenses', 'images')} | {
         (content([image(1)], [], CATEGORIES[:1]), 'lacks 79 of the 80 categories.*bicycle, car'),
         (content([image(1)], [], [*CATEGORIES, CATEGORIES[0]]), 'has a category twice'),
         (content([image(1), image(1)], []), 'two images of the id 1'),
+        (
+            content([image(1), image(2) | {'file_name': image(1)['file_name']}], []),
+            r'two images of the id 2 or the name 000000000001\.jpg',
+        ),
         (content([{'id': 3, 'file_name': 'a.jpg'}], []), 'without id, file_name, height or width'),
     ],
 )

@@ -4,6 +4,7 @@ Its archives need a login, so that they are taken from `manual_dir`, packed or u
 """
 
 import functools
+import logging
 from typing import ClassVar
 
 import numpy as np
@@ -11,6 +12,7 @@ import tensorflow_datasets as tfds
 
 from wss.datasets import archives, builder_records, checks, classes, decoding
 
+_LOGGER = logging.getLogger(__name__)
 _PAGE = 'https://www.cityscapes-dataset.com/downloads/'
 _IGNORED = 255
 # Label ids are 0..33; the -1 of licence plates is 255 in a PNG file.
@@ -64,6 +66,8 @@ _IMAGES = {
     'fine': dict.fromkeys(('train', 'val', 'test'), _TRAINVALTEST),
     'coarse': {'train': _TRAINVALTEST, 'val': _TRAINVALTEST, 'train_extra': _EXTRA},
 }
+# Images of the official splits: the README of github.com/mcordts/cityscapesScripts.
+_COUNTS = {'train': 2975, 'val': 500, 'test': 1525, 'train_extra': 19_998 - len(_LEFT_OUT)}
 _CITATION = """\
 @inproceedings{cordts2016cityscapes,
   author = {Cordts, Marius and Omran, Mohamed and Ramos, Sebastian and Rehfeld, Timo and Enzweiler,
@@ -185,6 +189,11 @@ def _examples(split, images, masks, kind):
                     f'{len(missing)} of {len(one)} ids of the split {split} are without {place}: '
                     f'{checks.list_some(missing)}. Unpack the archives again.'
                 )
+    if len(image_of) != _COUNTS[split]:
+        _LOGGER.warning(
+            'The split %s has %d images in %s, officially %d. All that are there are taken.',
+            split, len(image_of), images.folder, _COUNTS[split],
+        )  # fmt: skip
     return (
         (name, _example(name, images, path, masks, mask_of.get(name)))
         for name, path in image_of.items()

@@ -79,11 +79,14 @@ _FOLDERS = {
     '2014': {'train': 'train2014', 'val': 'val2014'},
     'unlabeled2017': {'unlabeled': 'unlabeled2017'},
 }
+_UNLABELLED = (
+    123_000  # Images of unlabeled2017 at least: "123K", https://cocodataset.org/#download.
+)
 
 _CITATION = """\
 @inproceedings{lin2014microsoft,
   author = {Lin, Tsung-Yi and Maire, Michael and Belongie, Serge and Hays, James and Perona, Pietro
-    and Ramanan, Deva and Doll{\'a}r, Piotr and Zitnick, C. Lawrence},
+    and Ramanan, Deva and Doll{\\'a}r, Piotr and Zitnick, C. Lawrence},
   title = {Microsoft {COCO}: Common Objects in Context},
   booktitle = {European Conference on Computer Vision (ECCV)},
   year = {2014},
@@ -107,7 +110,7 @@ class CocoSeg(tfds.core.GeneratorBasedBuilder):
         tfds.core.BuilderConfig(name='2017', description='118,287 + 5,000 images with masks.'),
         tfds.core.BuilderConfig(name='2014', description='82,783 + 40,504 images with masks.'),
         tfds.core.BuilderConfig(
-            name='unlabeled2017', description='123,403 images without annotations.'
+            name='unlabeled2017', description='123 thousand images without annotations.'
         ),
     ]
     MANUAL_DOWNLOAD_INSTRUCTIONS = f"""
@@ -158,6 +161,11 @@ def _unlabelled(source, folder):
     names = source.names(folder, '.jpg')
     if not names:
         raise ValueError(f'Folder {source.folder / folder} holds no JPEG file.')
+    if len(names) < _UNLABELLED:
+        _LOGGER.warning(
+            '%s holds %d images, the official archive more than %d. All that are there are taken.',
+            source.folder / folder, len(names), _UNLABELLED,
+        )  # fmt: skip
     return (_example(source, folder, name) for name in names)
 
 

@@ -160,9 +160,9 @@ def _images(items, regions, path):
             and all(isinstance(side, int) and side > 0 for side in size)
         ):
             raise ValueError(f'{path} has an image without id, file_name, height or width: {item}.')
-        if number in seen:
-            raise ValueError(f'{path} has two images of the id {number}.')
-        seen.add(number)
+        if number in seen or name in seen:
+            raise ValueError(f'{path} has two images of the id {number} or the name {name}.')
+        seen.update((number, name))
         images.append(AnnotatedImage(name, *size, tuple(regions.pop(number, ()))))
     return images
 
