@@ -208,6 +208,13 @@ def test_a_disk_that_is_too_small_is_found_before_anything_is_done(tmp_path, man
     assert prepared(tmp_path, manual) == ALL
 
 
+def test_a_folder_that_is_not_whole_is_not_taken_for_a_build(tmp_path, manual):
+    prepared(tmp_path, manual)
+    (tmp_path / 'data/voc_seg/2012/1.0.0/dataset_info.json').unlink()
+    with pytest.raises(ValueError, match=r'1\.0\.0 is there, but without .* Delete the folder'):
+        prepared(tmp_path, manual)
+
+
 def disk(free):
     return type('', (), {'free': free})
 

@@ -7,11 +7,15 @@ import io
 import os
 import pathlib
 import tarfile
+import tempfile
+import urllib.error
 import zipfile
 
 import pytest
 import tensorflow as tf
 import tensorflow_datasets as tfds
+from etils import epath
+from tensorflow_datasets.core.download import checksums
 
 from tests.datasets import small_archives
 from wss.datasets import archives, downloads, unpacking
@@ -58,6 +62,30 @@ def test_an_archive_of_the_users_is_unpacked(tmp_path, name):
     assert source.has('top/deep')
     with pytest.raises(FileNotFoundError, match=r'no\.txt is missing'):
         source.read('top/no.txt')
+
+
+def test_the_same_on_gs(monkeypatch):
+    checksums.get_all_url_infos()  # Reads local files, which the imitation hides.
+    stat = tf.io.gfile.stat
+    with tfds.testing.MockFs() as bucket:
+        monkeypatch.setattr(tf.io.gfile, 'stat', lambda path: stat(str(bucket._to_tmp(path))))
+        path = epath.Path('gs://bucket/manual/small.tgz')
+        bucket.add_file(path)
+        path.write_bytes(b'cut')
+        options = {
+            'download_dir': 'gs://bucket/downloads',
+            'manual_dir': 'gs://bucket/manual',
+            'manual_dir_instructions': 'Put it there.',
+        }
+        with pytest.raises(ValueError, match=r'^gs://bucket/manual/small\.tgz is damaged'):
+            archives.fetch(small('small.tgz'), tfds.download.DownloadManager(**options))
+        with tempfile.TemporaryDirectory() as local:
+            path.write_bytes(small_archives.pack(f'{local}/small.tgz', FILES).read_bytes())
+        for _ in range(2):
+            dl_manager = tfds.download.DownloadManager(**options)
+            source = archives.fetch(small('small.tgz'), dl_manager)
+            assert str(source.folder) == 'gs://bucket/downloads/extracted/small'
+            assert source.lines('top/deep/b.txt') == ['bb', 'c']
 
 
 @pytest.mark.parametrize('place', ['', 'small'])
@@ -297,6 +325,21 @@ def test_a_download_of_another_file_is_refused_and_removed(tmp_path, kind):
     assert 'wrong size or checksum' in str(caught.value)
     assert 'nowhere/small.tgz' in str(caught.value)
     assert not any(left.iterdir())
+
+
+def test_a_server_that_does_not_answer_is_passed_over(tmp_path, monkeypatch):
+    archive, _ = published(tmp_path)
+    asked = []
+
+    def silent(request, timeout):
+        asked.append((request.full_url, request.method))
+        raise urllib.error.URLError('timed out')
+
+    monkeypatch.setattr(downloads.urllib.request, 'urlopen', silent)
+    urls = ('http://example.org/small.tgz', archive.urls[1])
+    archive = dataclasses.replace(archive, urls=urls)
+    assert content(archives.fetch(archive, manager(tmp_path, [archive]))) == FILES
+    assert asked == [('http://example.org/small.tgz', 'HEAD')]
 
 
 def test_an_address_needs_a_checksum():

@@ -1,6 +1,9 @@
 """Downloads of archives through tfds, which keeps what is whole and shows progress."""
 
+import contextlib
 import logging
+import urllib.error
+import urllib.request
 
 from etils import epath
 from tensorflow_datasets.core.download import download_manager
@@ -9,6 +12,7 @@ from tensorflow_datasets.core.download import resource as tfds_resource
 from wss.datasets import checksum, unpacking
 
 _LOGGER = logging.getLogger(__name__)
+_ANSWER_SECONDS = 30
 
 
 def find(archive, download_dir, dataset: str) -> epath.Path | None:
@@ -38,6 +42,7 @@ def download(archive, dl_manager) -> epath.Path:
         _LOGGER.info('Downloading %s (%.2f GB) from %s.', archive.name, archive.size / 1e9, url)
         _remove_partial(url, dl_manager)
         try:
+            _check_server(url)
             path = epath.Path(dl_manager.download(url))
             if not archive.sha256:  # tfds knows no other checksum.
                 _check_download(archive, path)
@@ -57,6 +62,15 @@ def download(archive, dl_manager) -> epath.Path:
         f'{archive.name} could not be downloaded: {"; ".join(reasons)}. Run the command again, or '
         'get the file by other means and put it into manual_dir.'
     )
+
+
+def _check_server(url):
+    """Raises an OSError if a server does not answer, for which tfds would wait very long."""
+    if url.startswith('http'):
+        request = urllib.request.Request(url, method='HEAD')
+        # An error with a status is an answer; some servers refuse this kind of request.
+        with contextlib.suppress(urllib.error.HTTPError):
+            urllib.request.urlopen(request, timeout=_ANSWER_SECONDS).close()
 
 
 def _check_download(archive, path):

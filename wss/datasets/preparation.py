@@ -5,6 +5,7 @@ import dataclasses
 import difflib
 import importlib
 import importlib.util
+import io
 import logging
 import os
 
@@ -82,6 +83,11 @@ def prepare(dataset: str, data_dir: str, manual_dir: str | None = None) -> str:
     with _only_one(data_dir, name):
         builder = make(config=config, data_dir=data_dir)
         folder = epath.Path(builder.data_dir)
+        if folder.exists() and not builder.info.splits:
+            raise ValueError(
+                f'{folder} is there, but without the dataset_info.json of a finished preparation. '
+                'Delete the folder and run the same command again.'
+            )
         if folder.exists():
             _LOGGER.info('%s/%s is there already, in %s.', name, config, folder)
         else:
@@ -106,12 +112,10 @@ def _build(builder, records, data_dir, manual_dir):
     _LOGGER.info('Preparing %s in %s.\n%s', builder.info.full_name, folder, cost.text())
     cost.check()
     _remove_unfinished(folder)
+    config = tfds.download.DownloadConfig(manual_dir=manual_dir, try_download_gcs=False)
     try:
-        builder.download_and_prepare(
-            download_config=tfds.download.DownloadConfig(
-                manual_dir=manual_dir, try_download_gcs=False
-            )
-        )
+        with contextlib.redirect_stdout(io.StringIO()):  # It says that sizes are not known.
+            builder.download_and_prepare(download_config=config)
     except KeyboardInterrupt:
         _LOGGER.info('Run the same command again to go on: what is finished is used again.')
         raise
