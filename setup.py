@@ -25,7 +25,7 @@ NEXT_STACK = [
     'tensorflow-datasets',
     'tensorboard',
 ]
-BOTH_STACKS = ['absl-py', 'gin-config>=0.5', 'pillow>=10.1']
+BOTH_STACKS = ['absl-py', 'gin-config>=0.5', 'pillow>=10.1', 'pycocotools>=2.0.8', 'scipy>=1.10']
 
 
 def requirements() -> list[str]:

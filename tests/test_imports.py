@@ -35,7 +35,26 @@ LAYERS = [
 ]
 # These alone know gin and absl.
 CONFIGURATION = {'config', 'config_checks'}
-BINARIES = {'train', 'evaluate', 'predict', 'export', 'draw', 'demo'}
+BINARIES = {'train', 'evaluate', 'predict', 'export', 'draw', 'prepare', 'demo'}
+# These build datasets and need tensorflow-datasets, whose import costs seconds; training reads
+# what they wrote without it.
+BUILDING = {
+    f'wss.datasets.{name}'
+    for name in (
+        'archives',
+        'builder_records',
+        'checksum',
+        'cityscapes',
+        'coco',
+        'downloads',
+        'preparation',
+        'preparation_cost',
+        'unpacking',
+        'voc',
+        'voc_splits',
+    )
+}
+BUILDING_BINARIES = {'wss.prepare'}
 RANK = {name: rank for rank, names in enumerate(LAYERS) for name in names}
 
 
@@ -63,6 +82,11 @@ def imports(path):
                 full = f'{node.module}.{alias.name}'
                 found.add(full if full in MODULES else node.module)
     return found
+
+
+def roots(path):
+    """Names of the packages that a file imports."""
+    return {name.split('.')[0] for name in imports(path)}
 
 
 def area(module):
@@ -99,8 +123,7 @@ def test_the_base_knows_nothing_of_the_package(module):
 def test_only_binaries_know_gin_and_flags():
     for module, path in MODULES.items():
         if module in BASE or not (is_binary(module) or area(module) in CONFIGURATION):
-            roots = {name.split('.')[0] for name in imports(path)}
-            assert not roots & {'gin', 'absl'}, module
+            assert not roots(path) & {'gin', 'absl'}, module
 
 
 def test_every_layer_exists():
@@ -111,6 +134,14 @@ def test_every_layer_exists():
 def test_tensorflow_addons_is_imported_in_one_file():
     users = [m for m, path in MODULES.items() if 'tensorflow_addons' in imports(path)]
     assert users == ['wss.views.addons']
+
+
+def test_tensorflow_datasets_is_imported_where_datasets_are_built():
+    users = {m for m, path in MODULES.items() if roots(path) & {'tensorflow_datasets', 'etils'}}
+    assert users <= BUILDING, users - BUILDING
+    for module, path in MODULES.items():
+        known = imports(path) & BUILDING
+        assert not known or module in BUILDING or module in BUILDING_BINARIES, module
 
 
 def test_keras_is_always_tf_keras():
@@ -137,10 +168,10 @@ def test_importing_the_package_imports_nothing_heavy():
     assert result.stdout.strip() == ''
 
 
-def test_importing_the_experiment_needs_no_gin_absl_flags_or_addons():
+def test_importing_the_experiment_needs_no_gin_addons_or_tensorflow_datasets():
     code = (
         'import sys; from wss import experiment; from wss.methods import pseudoseg; '
-        "print(*{'gin', 'tensorflow_addons'} & set(sys.modules))"
+        "print(*{'gin', 'tensorflow_addons', 'tensorflow_datasets'} & set(sys.modules))"
     )
     result = subprocess.run(
         [sys.executable, '-c', code], cwd=ROOT, capture_output=True, text=True, check=True

@@ -167,12 +167,15 @@ def operative_text() -> str:
     return used
 
 
-def run_main(main: Callable[[], int | None], required: Sequence[str]) -> None:
+def run_main(
+    main: Callable[[], int | None], required: Sequence[str], wait_for_threads: bool = True
+) -> None:
     """Runs a binary: its result is the exit status; a user's error is one sentence and status 1.
 
     Args:
         main: The binary.
         required: Names of the flags that must be given.
+        wait_for_threads: Whether Ctrl-C waits for threads that still work, such as downloads.
     """
     flags.mark_flags_as_required(required)
     logger = logging.getLogger('wss')
@@ -187,7 +190,10 @@ def run_main(main: Callable[[], int | None], required: Sequence[str]) -> None:
                 raise ValueError(f'Unexpected argument {arguments[1]!r}; flags start with --.')
             return main()
         except KeyboardInterrupt:
-            print('\nStopped.', file=sys.stderr)
+            print('\nStopped.', file=sys.stderr, flush=True)
+            if not wait_for_threads:
+                sys.stdout.flush()
+                os._exit(130)
             return 130
         except Exception as error:
             sentence = user_sentence(error)

@@ -1,0 +1,262 @@
+"""Unpacking of tar and zip archives: safely, and so that half of one is never taken for the whole.
+
+Members that point outside the target folder are refused before anything is written. A file beside
+the folder, written last, says that an archive was unpacked completely, and which one it was. That
+holds for `gs://` too, where folders cannot be renamed at one stroke.
+"""
+
+import contextlib
+import dataclasses
+import errno
+import gzip
+import json
+import logging
+import lzma
+import posixpath
+import shutil
+import stat
+import tarfile
+import time
+import zipfile
+import zlib
+from collections.abc import Callable
+
+import tensorflow as tf
+from etils import epath
+
+_LOGGER = logging.getLogger(__name__)
+_PROGRESS_SECONDS = 15.0
+_TAR_ENDINGS = ('.tar.gz', '.tgz', '.tar')
+_BLOCK = 1 << 20
+_TAR_BLOCK = 512
+_DAMAGED = (tarfile.TarError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, gzip.BadGzipFile)
+
+
+@dataclasses.dataclass(frozen=True)
+class _Member:
+    name: str
+    kind: str  # 'file', 'folder', 'link' or 'other'
+    size: int
+    target: str  # Of a link, from the top of the archive.
+    open: Callable
+
+
+def stem(name: str) -> str:
+    """Returns the name of an archive without its ending."""
+    for ending in (*_TAR_ENDINGS, '.zip'):
+        if name.endswith(ending):
+            return name[: -len(ending)]
+    return name
+
+
+def unpack(path, name: str, parent) -> epath.Path:
+    """Unpacks an archive into `parent`, unless that was done before.
+
+    Links inside of the archive become copies of what they point to.
+
+    Args:
+        path: Path of the archive.
+        name: Its official name, which says its kind; `path` may have another, as in a cache.
+        parent: Folder, local or `gs://`.
+
+    Returns:
+        The folder with its files.
+
+    Raises:
+        ValueError: If the archive is damaged, or a member points outside the folder.
+        OSError: If the disk is full.
+    """
+    path, parent = epath.Path(path), epath.Path(parent)
+    folder, done = parent / stem(name), _mark(name, parent)
+    if is_unpacked(path, name, parent):
+        _LOGGER.info('%s was unpacked before in %s.', name, folder)
+        return folder
+    with _damage_named(path), path.open('rb') as file:
+        members = _checked(list(_members(file, name)), path)
+        done.unlink(missing_ok=True)
+        if folder.exists():
+            _LOGGER.info('Removing what is left of an earlier unpacking in %s.', folder)
+            folder.rmtree()
+        _check_space(sum(member.size for member in members), parent)
+        try:
+            _write(members, folder, name)
+            done.write_text(json.dumps(_identity(path)))
+        except BaseException as error:  # Ctrl-C too.
+            with contextlib.suppress(OSError, tf.errors.OpError):
+                folder.rmtree(missing_ok=True)
+            if is_disk_full(error):
+                raise disk_full(folder) from error
+            raise
+    return folder
+
+
+def is_unpacked(path, name: str, parent) -> bool:
+    """Whether `unpack` would find its work done."""
+    path, parent = epath.Path(path), epath.Path(parent)
+    mark = _mark(name, parent)
+    if not mark.exists() or not (parent / stem(name)).exists():
+        return False
+    try:
+        return json.loads(mark.read_text()) == _identity(path)
+    except ValueError:  # The disk was full, or the machine went down, as it was written.
+        return False
+
+
+def _mark(name, parent):
+    return parent / f'{stem(name)}.complete'
+
+
+def _identity(path):
+    state = path.stat()
+    return {'archive': str(path), 'size': state.length, 'changed': int(state.mtime)}
+
+
+def is_disk_full(error: BaseException) -> bool:
+    """Whether an error, of Python or TensorFlow, comes from a full disk or quota."""
+    while error is not None:
+        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+            return True
+        if 'No space left on device' in str(error) or 'Disk quota exceeded' in str(error):
+            return True
+        error = error.__cause__
+    return False
+
+
+def disk_full(place) -> OSError:
+    """Returns the error that tells a user of a full disk."""
+    return OSError(
+        f'The disk is full: {place} cannot be written. Make room, or choose another data_dir, and '
+        'run the same command again; what is finished is used again.'
+    )
+
+
+def _check_space(needed, parent):
+    if '://' in str(parent):
+        return
+    parent.mkdir(parents=True, exist_ok=True)
+    free = shutil.disk_usage(parent).free
+    if needed > free:
+        raise OSError(
+            f'Unpacking into {parent} needs {needed / 1e9:.1f} GB, but {free / 1e9:.1f} GB are '
+            'free. Make room, or choose another data_dir, and run the same command again.'
+        )
+
+
+def _write(members, folder, name):
+    files = [member for member in members if member.kind in ('file', 'link')]
+    made, reported = set(), time.monotonic()
+    folder.mkdir(parents=True, exist_ok=True)
+    for count, member in enumerate(files):
+        target = folder / member.name
+        if target.parent not in made:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            made.add(target.parent)
+        with member.open() as source, target.open('wb') as file:
+            shutil.copyfileobj(source, file, _BLOCK)
+        if time.monotonic() - reported > _PROGRESS_SECONDS:
+            reported = time.monotonic()
+            _LOGGER.info('Unpacking %s: %d of %d files done.', name, count + 1, len(files))
+    _LOGGER.info('Unpacked %s: %d files in %s.', name, len(files), folder)
+
+
+@contextlib.contextmanager
+def _damage_named(path):
+    """Turns what the readers of archives raise into a sentence."""
+    try:
+        yield
+    except (*_DAMAGED, EOFError) as error:
+        raise ValueError(
+            f'{path} is damaged or cut off: {str(error).rstrip(".")}. Remove it and get it again.'
+        ) from error
+
+
+def _members(file, name):
+    if name.endswith('.zip'):
+        return _zip_members(zipfile.ZipFile(file))
+    if name.endswith(_TAR_ENDINGS):
+        mode = 'r:' if name.endswith('.tar') else 'r:gz'
+        return _tar_members(tarfile.open(fileobj=file, mode=mode))
+    raise ValueError(f'{name} is no archive of a known kind ({", ".join(_TAR_ENDINGS)}, .zip).')
+
+
+def _tar_members(tar):
+    for info in tar:
+        if info.isfile():
+            kind, target = 'file', ''
+        elif info.isdir():
+            kind, target = 'folder', ''
+        elif info.issym():
+            kind, target = 'link', _beside(info.name, info.linkname)
+        elif info.islnk():
+            kind, target = 'link', info.linkname
+        else:
+            kind, target = 'other', ''
+        yield _Member(info.name, kind, info.size, target, lambda info=info: tar.extractfile(info))
+    # The reader takes a file that was cut between two members for a whole one; but the end of an
+    # archive is a block of zeros. The reader also stops without a word where a header is damaged.
+    tar.fileobj.seek(tar.offset)
+    if tar.fileobj.read(_TAR_BLOCK) != bytes(_TAR_BLOCK):
+        raise tarfile.ReadError('the end is missing')
+
+
+def _zip_members(archive):
+    by_path = {posixpath.normpath(info.filename): info for info in archive.infolist()}
+    for info in archive.infolist():
+        mode = info.external_attr >> 16
+        target, content = '', info
+        if info.flag_bits & 1:
+            raise zipfile.BadZipFile(f'{info.filename} is encrypted')
+        if info.is_dir():
+            kind = 'folder'
+        elif stat.S_ISLNK(mode):
+            kind = 'link'
+            target = _beside(info.filename, archive.read(info).decode('utf-8', 'replace'))
+            content = by_path.get(target)
+        else:
+            kind = 'file'
+        yield _Member(
+            info.filename,
+            kind,
+            info.file_size,
+            target,
+            lambda content=content: archive.open(content),
+        )
+
+
+def _beside(name, target):
+    """A link's target from the top of the archive; absolute ones and those outside stay so."""
+    return posixpath.normpath(posixpath.join(posixpath.dirname(name), target))
+
+
+def _checked(members, path):
+    """Refuses members that are neither files, folders nor links, or point outside."""
+    for member in members:
+        if _leaves(member.name):
+            what = f'its member {member.name!r} points outside the folder it is unpacked in'
+        elif member.kind == 'other':
+            what = f'its member {member.name!r} is neither a file nor a folder'
+        elif member.kind == 'link' and _leaves(member.target):
+            what = (
+                f'its member {member.name!r} is a link to {member.target!r}, outside the folder it '
+                'is unpacked in'
+            )
+        else:
+            continue
+        raise ValueError(
+            f'{path} is not unpacked, because {what}. Official archives hold no such thing: '
+            'remove it and get it from the official place.'
+        )
+    files = {posixpath.normpath(member.name) for member in members if member.kind == 'file'}
+    for member in members:
+        if member.kind == 'link' and posixpath.normpath(member.target) not in files:
+            raise ValueError(
+                f'{path} is not unpacked, because its member {member.name!r} is a link to '
+                f'{member.target!r}, which is no file of the archive. Remove it and get it again.'
+            )
+    return members
+
+
+def _leaves(name):
+    parts = name.replace('\\', '/').split('/')
+    drive = len(parts[0]) == 2 and parts[0][1] == ':'
+    return not parts[0] or drive or '..' in parts or '\0' in name

@@ -1,0 +1,21 @@
+"""Builds a dataset: python -m wss.prepare --dataset voc_seg --data_dir D [--manual_dir M]."""
+
+from absl import flags
+
+from wss import config
+from wss.datasets import preparation
+
+DATASET = flags.DEFINE_string('dataset', None, 'Such as voc_seg, coco_seg/2017.')
+DATA_DIR = flags.DEFINE_string('data_dir', None, 'Folder for datasets, local or gs://.')
+MANUAL_DIR = flags.DEFINE_string(
+    'manual_dir', None, 'Folder with official archives, or with what was unpacked from them.'
+)
+
+
+def main() -> None:
+    """Prepares the dataset."""
+    preparation.prepare(DATASET.value, DATA_DIR.value, MANUAL_DIR.value)
+
+
+if __name__ == '__main__':
+    config.run_main(main, required=['dataset', 'data_dir'], wait_for_threads=False)
