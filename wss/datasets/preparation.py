@@ -102,8 +102,11 @@ def _build(builder, records, data_dir, manual_dir):
     if manual_dir:
         optional = getattr(builder, 'optional_archives', ())
         archives.check_useful([*builder.archives, *optional], manual_dir)
-    # Where tfds looks if no manual_dir is given.
-    looked_in = manual_dir or os.path.join(data_dir, 'downloads', 'manual')
+    looked_in = manual_dir
+    if not manual_dir:
+        # Where tfds looks by itself.
+        usual = os.path.join(data_dir, 'downloads', 'manual')
+        looked_in = usual if epath.Path(usual).exists() else None
     archives.check_present(builder.archives, looked_in)
     cost = preparation_cost.estimate(
         builder.archives, records, data_dir, looked_in, dataset=builder.name
