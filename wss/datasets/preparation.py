@@ -127,7 +127,7 @@ def _build(builder, records, data_dir, manual_dir):
             raise unpacking.disk_full(folder.parent) from error
         raise
     _LOGGER.info(
-        '%s is ready in %s. %s is not needed any more.',
+        '%s is ready in %s; it does not need %s any more.',
         builder.info.full_name,
         folder,
         epath.Path(data_dir) / 'downloads',
