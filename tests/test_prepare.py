@@ -115,8 +115,16 @@ def test_missing_archives_behind_a_login_are_named_first(tmp_path, packed):
         FileNotFoundError, match=r'lacks .*benchmark\.tgz .*, benchmark\(1\)\.tgz\.'
     ):
         preparation.prepare('voc_seg', str(tmp_path / 'data'), packed)
+    with pytest.raises(FileNotFoundError, match='folder and name it as manual_dir'):
+        preparation.prepare('voc_seg', str(tmp_path / 'data'))
     assert built(tmp_path) == []
     assert not (tmp_path / 'data' / 'downloads').exists()
+
+
+def test_the_usual_place_for_archives_needs_no_flag(tmp_path, packed):
+    (tmp_path / 'data' / 'downloads').mkdir(parents=True)
+    pathlib.Path(packed).rename(tmp_path / 'data' / 'downloads' / 'manual')
+    assert prepared(tmp_path, None) == ALL
 
 
 def test_a_truncated_archive_leaves_nothing(tmp_path, packed):

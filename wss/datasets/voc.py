@@ -6,6 +6,7 @@ They have no ignored border around objects, while those of VOC ignore a border o
 
 import functools
 import logging
+from typing import ClassVar
 
 import tensorflow_datasets as tfds
 
@@ -85,7 +86,7 @@ class VocSeg(tfds.core.GeneratorBasedBuilder):
     """
 
     VERSION = tfds.core.Version('1.0.0')
-    BUILDER_CONFIGS = [  # noqa: RUF012
+    BUILDER_CONFIGS: ClassVar = [
         tfds.core.BuilderConfig(name='2012', description='VOC 2012, with the masks of SBD.')
     ]
     MANUAL_DOWNLOAD_INSTRUCTIONS = f"""
