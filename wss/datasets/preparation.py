@@ -4,7 +4,6 @@ import contextlib
 import dataclasses
 import difflib
 import importlib
-import importlib.util
 import io
 import logging
 import os
@@ -12,7 +11,7 @@ import os
 import tensorflow_datasets as tfds
 from etils import epath
 
-from wss.datasets import archives, preparation_cost, unpacking
+from wss.datasets import archives, preparation_cost, record_index, unpacking
 from wss.datasets.preparation_cost import Records
 
 try:
@@ -186,8 +185,5 @@ def _only_one(data_dir, name):
 
 def _write_index(folder, splits):
     """Writes where each record lies, if that is missing."""
-    if importlib.util.find_spec('wss.datasets.record_index') is None:
-        return  # LEAD: remove these two lines, and import record_index above, once it is merged.
-    record_index = importlib.import_module('wss.datasets.record_index')
     for split in splits:
         record_index.read(folder, split)
