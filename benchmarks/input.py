@@ -121,7 +121,7 @@ def measure_rate(examples, make_views, batch_size: int, batches: int, repeats: i
     """Measures a stream: elements a second (median, least, most), and CPU time of one in ms."""
     part = pipeline.Part('--batch', batch_size)
     stream = pipeline.with_threads(
-        pipeline.stream_batches(examples, make_views, part, seed=0), pipeline.WORKERS
+        pipeline.stream_batches(examples, make_views, part, seed=0), pipeline.cores()
     )
     rates, milliseconds = [], []
     iterator = iter(stream)

@@ -26,10 +26,10 @@ PARTS = {
 # Each of these lines knows the lines before it.
 LAYERS = [
     PARTS,
-    {'example_cache'},
+    {'example_cache', 'run_folder'},
     {'pipeline', 'methods', 'runtime', 'selection'},
     {'drawing', 'evaluation', 'prediction', 'provenance'},
-    {'callbacks'},
+    {'callbacks', 'tasks'},
     {'training'},
     {'experiment', 'reference'},
 ]

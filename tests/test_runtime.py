@@ -1,21 +1,9 @@
-import json
-
 import numpy as np
 import pytest
 import tensorflow as tf
 import tf_keras as keras
 
 from wss import runtime
-from wss.datasets.info import DatasetInfo
-
-CONFIG = """from __gin__ import dynamic_registration
-
-# Parameters for run:
-run.steps = 4
-run.classes = \\
-    ('one',
-     'two')
-"""
 
 
 def make_model(units=2):
@@ -77,82 +65,6 @@ def test_a_damaged_list_of_checkpoints(tmp_path, content):
     (tmp_path / 'checkpoints' / 'last' / 'checkpoint').write_bytes(content)
     with pytest.raises(ValueError, match=r'last holds checkpoints, but its file `checkpoint`'):
         runtime.Checkpoints(tmp_path, make_model())
-
-
-def test_a_description_comes_back(tmp_path):
-    info = DatasetInfo('x', ('a', 'b'), ((0, 0, 0), (1, 2, 3)), False, 254)
-    runtime.write_description(tmp_path, info, (65, 97))
-    assert runtime.read_description(tmp_path) == (info, (65, 97))
-
-
-@pytest.mark.parametrize('content', ['', '{}', 'null', '[1]', '{"evaluation_size": 3}', '\xff'])
-def test_a_damaged_description_is_named(tmp_path, content):
-    (tmp_path / 'dataset.json').write_text(content)
-    with pytest.raises(ValueError, match=r'dataset\.json is damaged'):
-        runtime.read_description(tmp_path)
-
-
-@pytest.mark.parametrize(
-    'change',
-    [
-        {'name': None},
-        {'class_names': 'ab'},
-        {'class_names': ['a', 'a']},
-        {'colours': [[0, 0, 0], [0, 0, 256]]},
-        {'colours': None},
-        {'has_background': 'no'},
-        {'ignore_value': '255'},
-        {'evaluation_size': [65, 97.5]},
-        {'evaluation_size': [65]},
-        {'evaluation_size': [0, 65]},
-        {'another': 1},
-    ],
-)
-def test_a_description_with_wrong_values_is_damaged(tmp_path, change):
-    info = DatasetInfo('x', ('a', 'b'), ((0, 0, 0), (1, 2, 3)))
-    runtime.write_description(tmp_path, info, (65, 97))
-    path = tmp_path / 'dataset.json'
-    path.write_text(json.dumps(json.loads(path.read_text()) | change))
-    with pytest.raises(ValueError, match=r'dataset\.json is damaged: .*; restore it'):
-        runtime.read_description(tmp_path)
-
-
-def claim_with_checkpoint(workdir):
-    runtime.claim_workdir(workdir, CONFIG)
-    runtime.Checkpoints(workdir, make_model()).save_last(1)
-
-
-def test_the_same_configuration_may_go_on(tmp_path):
-    runtime.check_workdir(tmp_path / 'new', CONFIG)
-    claim_with_checkpoint(tmp_path / 'run')
-    runtime.check_workdir(tmp_path / 'run', CONFIG)
-    runtime.check_workdir(tmp_path / 'run', CONFIG.replace('# Parameters for run:', '# Other'))
-
-
-@pytest.mark.parametrize(
-    ('old', 'new', 'message'),
-    [
-        ('run.steps = 4', 'run.steps = 5', 'run.steps is 4 there and 5 here'),
-        ('run.steps = 4', '', 'run.steps is 4 there and not set here'),
-        ('run.steps = 4', 'run.steps = 4\nrun.x = 1', 'run.x is not set there and 1 here'),
-        ("'two'", "'three'", r"run.classes is \('one', 'two'\) there and \('one', 'three'\) here"),
-    ],
-)
-def test_another_configuration_is_named(tmp_path, old, new, message):
-    claim_with_checkpoint(tmp_path)
-    with pytest.raises(ValueError, match=message):
-        runtime.check_workdir(tmp_path, CONFIG.replace(old, new))
-
-
-def test_a_folder_without_checkpoints_holds_nothing_to_lose(tmp_path):
-    runtime.claim_workdir(tmp_path, CONFIG)
-    runtime.check_workdir(tmp_path, CONFIG.replace('4', '5'))
-
-
-def test_a_file_is_no_workdir(tmp_path):
-    (tmp_path / 'file').write_text('')
-    with pytest.raises(ValueError, match='file is a file; name a folder'):
-        runtime.check_workdir(tmp_path / 'file', CONFIG)
 
 
 def test_seed_fixes_initialisation():

@@ -14,7 +14,7 @@ import numpy as np
 import tensorflow as tf
 from absl import flags
 
-from wss import experiment, pictures, runtime
+from wss import experiment, pictures, run_folder
 from wss.datasets import shapes
 
 # Two-sided 95 % quantiles of Student's t for 2 to 10 runs.
@@ -58,13 +58,13 @@ def compare(folder: str, seeds: int, settings: Sequence[str] = ()) -> None:
         scores = {name: _train_and_score(name, runs, seed, settings) for name in METHODS}
         _say_scores(scores)
         results.append({name: score['miou'] for name, score in scores.items()})
-        runtime.write_json(os.path.join(runs, 'results.json'), results[-1])
+        run_folder.write_json(os.path.join(runs, 'results.json'), results[-1])
         panel = os.path.join(runs, 'panel.png')
         pictures.write_picture(panel, _panel(runs))
         print(f'Wrote {os.path.join(runs, "results.json")} and {panel}.\n')
     if seeds > 1:
         summary = summarise(results)
-        runtime.write_json(os.path.join(folder, 'seeds.json'), {'runs': results, **summary})
+        run_folder.write_json(os.path.join(folder, 'seeds.json'), {'runs': results, **summary})
         _say_summary(results, summary)
 
 

@@ -4,7 +4,7 @@ import os
 
 from absl import flags
 
-from wss import config, evaluation, experiment, runtime
+from wss import config, evaluation, experiment, run_folder
 
 CHECKPOINT = config.define_checkpoint_flag()
 SPLIT = flags.DEFINE_string('split', None, 'Split to score; by default the validation split.')
@@ -19,7 +19,7 @@ def main() -> None:
     scores = config.configured(experiment.run)(workdir, task)
     print(evaluation.table(scores))
     name = f'evaluation-{scores["checkpoint"]}-{scores["split"]}.json'
-    runtime.write_json(os.path.join(workdir, name), scores)
+    run_folder.write_json(os.path.join(workdir, name), scores)
 
 
 if __name__ == '__main__':

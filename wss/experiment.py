@@ -1,72 +1,21 @@
 """One experiment: data, network, method, training, evaluation and prediction, all in one folder."""
 
-import dataclasses
 import functools
 from collections.abc import Callable
 from typing import Any
 
 from wss import (
-    evaluation,
     pipeline,
-    prediction,
     provenance,
+    run_folder,
     runtime,
     schedules,
     selection,
+    tasks,
     training,
 )
-from wss.datasets.info import DatasetInfo, Examples
-
-
-@dataclasses.dataclass(frozen=True)
-class Train:
-    """Trains, or goes on training, and evaluates at the end.
-
-    Attributes:
-        config_text: The configuration as text, or a function that returns it; called when
-            everything is built and nothing is written yet.
-    """
-
-    config_text: str | Callable[[], str] = ''
-
-
-@dataclasses.dataclass(frozen=True)
-class Evaluate:
-    """Evaluates a trained run.
-
-    Attributes:
-        checkpoint: `best` or `last`.
-        split: Name of the split; the validation split by default.
-    """
-
-    checkpoint: str = 'best'
-    split: str | None = None
-
-
-@dataclasses.dataclass(frozen=True)
-class Predict:
-    """Predicts the images of a folder with a trained run; needs no dataset.
-
-    Attributes:
-        images: Folder of images.
-        out: Folder for masks and overlays.
-        checkpoint: `best` or `last`.
-    """
-
-    images: str
-    out: str
-    checkpoint: str = 'best'
-
-
-@dataclasses.dataclass(frozen=True)
-class Load:
-    """Returns the trained method, a `Method`, for use from Python; needs no dataset.
-
-    Attributes:
-        checkpoint: `best` or `last`.
-    """
-
-    checkpoint: str = 'best'
+from wss.datasets.info import DatasetInfo
+from wss.tasks import Evaluate, Load, Predict, Train
 
 
 def run(
@@ -97,6 +46,7 @@ def run(
     checkpoint_every: int = 500,
     log_every: int = 50,
     picture_every: int = 500,
+    input_workers: int | None = None,
     seed: int = 0,
     precision: str = 'float32',
     initial_weights: Callable[[Any], None] | None = None,
@@ -142,6 +92,8 @@ def run(
         checkpoint_every: Steps between checkpoints to go on from; 0 for the end alone.
         log_every: Steps between log lines and TensorBoard scalars.
         picture_every: Steps between pictures; 0 for none.
+        input_workers: Threads that make views; None for as many as there are cores. What they make
+            does not depend on it.
         seed: Seed of initialisation, order of the images, views and dropout. A run that goes on
             from a checkpoint sees the batches it would have seen, but its dropout starts anew.
         precision: `float32` or `mixed_bfloat16` (see `runtime.set_precision`).
@@ -176,15 +128,15 @@ def run(
         return _make_method(make_network, make_method, make_optimizer, steps, info, crop_size)
 
     if isinstance(task, Load):
-        return _load(workdir, task, make)[0]
+        return tasks.load(workdir, task, make)[0]
     if isinstance(task, Predict):
-        return _predict(workdir, task, make)
+        return tasks.predict(workdir, task, make)
     dataset = _fitting(make_dataset(), 'make_dataset', 'examples')
     if isinstance(task, Evaluate):
         split = task.split or validation_split
         if split is None:
             raise ValueError('The run has no validation split; name one with --split.')
-        return _evaluate(workdir, task, make, dataset, split, evaluation_batch_size)
+        return tasks.evaluate(workdir, task, make, dataset, split, evaluation_batch_size)
 
     schedule = training.Schedule(steps, evaluate_every, checkpoint_every, log_every, picture_every)
     # Before the configuration is asked for, to which it belongs what the lists are found by.
@@ -204,7 +156,7 @@ def run(
         initial_weights(method)
         method.start_averages()
     config_text = task.config_text() if callable(task.config_text) else task.config_text
-    runtime.check_workdir(workdir, config_text)
+    run_folder.check(workdir, config_text)
 
     labelled = selection.labelled_examples(dataset, choices['labelled'])
     selection.check_classes(labelled, dataset.info)
@@ -228,19 +180,20 @@ def run(
             unlabelled_batch_size,
             seed,
             first_step,
+            workers=input_workers,
             **options,
         )
 
     make_batches(0, cache_bytes=0)  # Refuses what it must before anything is written.
     scored = dataset.examples(validation_split) if validation_split else labelled
-    size = _evaluation_size(scored, method)
+    size = tasks.evaluation_size(scored, method)
     validation = None
     if validation_split:
         validation = pipeline.evaluation_batches(
             scored, dataset.info, size, padding_value, evaluation_batch_size
         )
-    runtime.claim_workdir(workdir, config_text)
-    runtime.write_description(workdir, dataset.info, size)
+    run_folder.claim(workdir, config_text)
+    run_folder.write_description(workdir, dataset.info, size)
     provenance.write(workdir, streams)
     if reference_batch_size is not None:
         rate = float(method.optimizer.learning_rate)
@@ -253,37 +206,9 @@ def run(
     return training.train(workdir, method, make_batches, schedule, validation)
 
 
-def _load(workdir, task, make):
-    """Returns the trained method, its weights averaged if it averages, and the evaluation size."""
-    info, size = runtime.read_description(workdir)
-    method = make(info, size)
-    runtime.Checkpoints(workdir, method).restore(task.checkpoint)
-    method.use_averages()
-    return method, size
-
-
-def _predict(workdir, task, make):
-    method, size = _load(workdir, task, make)
-    predict_image = prediction.make_predictor(method, size)
-    return prediction.predict_folder(task.images, task.out, predict_image, method.info)
-
-
-def _evaluate(workdir, task, make, dataset, split, batch_size):
-    method, size = _load(workdir, task, make)
-    info = method.info
-    if dataset.info != info:
-        raise ValueError(
-            f'The dataset has other classes than the run in {workdir}: '
-            f'{dataset.info.class_names} now, {info.class_names} then.'
-        )
-    examples = dataset.examples(split)
-    # Images larger than those of the validation split get the room that they need.
-    size = tuple(max(sides) for sides in zip(size, _evaluation_size(examples, method), strict=True))
-    batches = pipeline.evaluation_batches(
-        examples, info, size, method.network.backbone.padding_value, batch_size
-    )
-    scores = evaluation.by_class(evaluation.evaluate(method, batches), info.class_names)
-    return {'checkpoint': task.checkpoint, 'split': split, **scores}
+def _path(list_file):
+    """Returns the path of a list, which a callable finds."""
+    return list_file() if callable(list_file) else list_file
 
 
 def _make_method(make_network, make_method, make_optimizer, steps, info: DatasetInfo, crop_size):
@@ -300,11 +225,6 @@ def _make_method(make_network, make_method, make_optimizer, steps, info: Dataset
     return method
 
 
-def _path(list_file):
-    """Returns the path of a list, which a callable finds."""
-    return list_file() if callable(list_file) else list_file
-
-
 def _fitting(part, setting, attribute):
     """Returns a part, if it is of the kind that a setting is for."""
     if not hasattr(part, attribute):
@@ -313,7 +233,3 @@ def _fitting(part, setting, attribute):
             f'{attribute}; name another in its place.'
         )
     return part
-
-
-def _evaluation_size(examples: Examples, method) -> tuple[int, int]:
-    return pipeline.evaluation_size(examples.max_size, method.network.backbone.output_stride)

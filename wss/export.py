@@ -2,7 +2,7 @@
 
 from absl import flags
 
-from wss import config, experiment, prediction, runtime
+from wss import config, experiment, prediction, run_folder
 from wss.networks import weights
 
 CHECKPOINT = config.define_checkpoint_flag()
@@ -22,7 +22,7 @@ def main() -> None:
         weights.save(method.network, WEIGHTS.value)
         print(f'Wrote {WEIGHTS.value}.')
     if OUT.value:
-        _, size = runtime.read_description(workdir)
+        _, size = run_folder.read_description(workdir)
         prediction.save_model(method, size, OUT.value)
         print(f'Wrote {OUT.value}.')
 

@@ -1,6 +1,7 @@
 """From examples to batches of views for training, and of padded images for evaluation."""
 
 import functools
+import os
 from collections.abc import Callable
 
 import tensorflow as tf
@@ -13,7 +14,13 @@ from wss.views.views import Views
 Example = dict[str, tf.Tensor]
 
 _MOST_IN_BATCH = 2**16
-WORKERS = 2  # Enough to stay ahead of an accelerator with small crops; more for a large machine.
+_MOST_WORKERS = 32  # What they have made but nobody took yet fills the memory.
+
+
+def cores() -> int:
+    """Returns how many threads make views unless another number is given, at most 32."""
+    usable = getattr(os, 'sched_getaffinity', lambda process: range(os.cpu_count() or 1))
+    return min(len(usable(0)), _MOST_WORKERS)
 
 
 def training_batches(
@@ -27,7 +34,7 @@ def training_batches(
     seed: int,
     first_step: int = 0,
     cache_bytes: int = 2**30,
-    workers: int = WORKERS,
+    workers: int | None = None,
     context: tf.distribute.InputContext | None = None,
 ) -> tf.data.Dataset:
     """Returns endless batches, a function of the arguments alone (Zou et al., 2021, section 3).
@@ -49,7 +56,7 @@ def training_batches(
         first_step: Number of the first batch, from 0.
         cache_bytes: Examples that fit, decoded, into this much memory are decoded only once, at
             the start: the labelled ones first, the unlabelled ones in what is left.
-        workers: Threads that make views.
+        workers: Threads that make views; None for as many as there are cores.
         context: Which of several hosts this is; None for the only one. Each host reads and makes
             its own part of every batch, so that together they have what one host would have.
 
@@ -68,7 +75,8 @@ def training_batches(
     _check_whole('run.labelled_batch_size', labelled_batch_size, 1, _MOST_IN_BATCH)
     _check_whole('first_step', first_step, 0)
     _check_whole('cache_bytes', cache_bytes, 0)
-    _check_whole('workers', workers, 1)
+    workers = cores() if workers is None else workers
+    _check_whole('run.input_workers', workers, 1)
     _check_examples(labelled, 'labelled')
     if not labelled.has_label:
         raise ValueError(
@@ -99,7 +107,7 @@ def evaluation_batches(
     size: tuple[int, int],
     padding_value: tuple[float, float, float],
     batch_size: int,
-    workers: int = WORKERS,
+    workers: int | None = None,
     context: tf.distribute.InputContext | None = None,
 ) -> tf.data.Dataset:
     """Returns every example once, in order and unscaled, padded at the bottom and on the right.
@@ -110,7 +118,7 @@ def evaluation_batches(
         size: Height and width to pad to, `(H, W)`.
         padding_value: Three floats in 0..255, the RGB outside the image.
         batch_size: Examples a batch, `B`.
-        workers: Threads that load examples.
+        workers: Threads that load examples; None for as many as there are cores.
         context: Which of several hosts this is; None for the only one. Every host has as many
             batches as the others.
 
@@ -124,6 +132,7 @@ def evaluation_batches(
         ValueError: If there is no example, the batch size is below 1 or an image is larger than
             `size`.
     """
+    workers = cores() if workers is None else workers
     _check_whole('run.evaluation_batch_size', batch_size, 1, _MOST_IN_BATCH)
     _check_examples(examples, 'evaluation')
     size = tuple(size)
@@ -183,7 +192,7 @@ def stream_batches(
     seed: int,
     stream: int = 0,
     first_step: int = 0,
-    workers: int = WORKERS,
+    workers: int | None = None,
 ) -> tf.data.Dataset:
     """Returns endless batches of the views of one stream (see `training_batches`).
 
@@ -194,8 +203,9 @@ def stream_batches(
         seed: Seed of the run.
         stream: Number of the stream, which decides over its random numbers.
         first_step: Number of the first batch, from 0.
-        workers: Threads that make views.
+        workers: Threads that make views; None for as many as there are cores.
     """
+    workers = workers or cores()
     fold_in = tf.random.experimental.stateless_fold_in
     count = len(examples)
     # Order and views draw from different seeds, so that neither says anything about the other.

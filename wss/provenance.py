@@ -6,7 +6,7 @@ import os
 
 import tensorflow as tf
 
-from wss import runtime
+from wss import run_folder
 from wss.datasets import official_lists, splits
 from wss.selection import Choice
 
@@ -58,7 +58,7 @@ def check(workdir: str | os.PathLike, streams: dict) -> None:
         ValueError: If the folder holds checkpoints of a run that learned from other ids, or in
             another order; or its record is damaged.
     """
-    if not runtime.holds_checkpoints(workdir):
+    if not run_folder.holds_checkpoints(workdir):
         return
     recorded = _recorded(workdir)
     for stream, (choice, ids) in streams.items():
@@ -85,7 +85,7 @@ def write(workdir: str | os.PathLike, streams: dict) -> None:
     for stream, (_, ids) in streams.items():
         splits.write_ids(_ids_file(workdir, stream), ids)
     record = {stream: describe(*chosen) for stream, chosen in streams.items()}
-    runtime.write_json(os.path.join(workdir, RECORD_FILE), record)
+    run_folder.write_json(os.path.join(workdir, RECORD_FILE), record)
 
 
 def _recorded(workdir):

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import tensorflow as tf
 
-from wss import callbacks, evaluation, runtime
+from wss import callbacks, evaluation, run_folder, runtime
 
 
 @dataclasses.dataclass(frozen=True)
@@ -82,7 +82,7 @@ def train(
         for which in ('last', 'best'):
             step, miou = result[which]['step'], 100 * result[which]['miou']
             print(f'{which} weights (step {step}): validation mIoU {miou:.2f} %', flush=True)
-    runtime.write_json(os.path.join(workdir, 'result.json'), result)
+    run_folder.write_json(os.path.join(workdir, 'result.json'), result)
     return result
 
 
