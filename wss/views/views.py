@@ -35,9 +35,9 @@ class Views:
             order: 'gaussian_blur', 'equalize', 'sharpness'. They need tensorflow-addons.
         strong_probability: Probability of each of `strong`.
         image_labels: Image-level label of an unlabelled example that has a label map but no image
-            label of its own: 'view' for the classes that the crop shows (before CutOut), as in the
-            authors' program; 'image' for the classes of the whole image, which an annotator who
-            sees the whole photograph would give.
+            label of its own: 'view' for the classes that `label` of the view shows, without those
+            that CutOut hides, as in the authors' program; 'image' for the classes of the whole
+            image, which an annotator who sees the whole photograph would give.
 
     Raises:
         ValueError: If an option is out of range or of the wrong type, or if `strong` is not
@@ -140,7 +140,7 @@ class Views:
         if 'label' in example:
             label = geometry.crop_label(example['label'], place, self.crop_size, info.ignore_value)
             views['label'] = tf.where(valid, label, info.ignore_value)
-            seen = label if self.image_labels == 'view' else example['label']
+            seen = views['label'] if self.image_labels == 'view' else example['label']
             views['image_label'] = classes_present(seen, info)
         if 'image_label' in example:
             views['image_label'] = tf.ensure_shape(example['image_label'], [info.num_image_classes])
