@@ -73,6 +73,8 @@ def test_the_command(tmp_path, manual):
     assert 'train_aug: 5' in again.stdout
     assert 'Preparing' not in again.stdout
     assert again.stderr == ''
+    folder = tmp_path / 'data' / 'voc_seg' / '2012' / '1.0.0'
+    assert sorted(path.name for path in folder.glob('index*')) == [f'index-{s}.npz' for s in ALL]
 
 
 def test_the_command_says_what_is_missing_in_one_line(tmp_path, manual):

@@ -41,6 +41,11 @@ def manager(tmp_path, listed=()):
     )
 
 
+def fetch(archive, dl_manager):
+    """Returns the files of one archive."""
+    return archives.fetch_all([archive], dl_manager)[0]
+
+
 def content(source):
     folder = pathlib.Path(source.folder)
     return {
@@ -54,12 +59,12 @@ def content(source):
 def test_an_archive_of_the_users_is_unpacked(tmp_path, name):
     path = small_archives.pack(tmp_path / 'manual' / name, FILES)
     archive = small_archives.described(small(name), path)
-    source = archives.fetch(archive, manager(tmp_path))
+    source = fetch(archive, manager(tmp_path))
     assert source.official
     assert content(source) == FILES
     assert source.lines('top/deep/b.txt') == ['bb', 'c']
     assert source.names('top', '.txt') == ['a.txt']
-    assert source.has('top/deep')
+    assert (source.folder / 'top/deep').exists()
     with pytest.raises(FileNotFoundError, match=r'no\.txt is missing'):
         source.read('top/no.txt')
 
@@ -78,12 +83,12 @@ def test_the_same_on_gs(monkeypatch):
             'manual_dir_instructions': 'Put it there.',
         }
         with pytest.raises(ValueError, match=r'^gs://bucket/manual/small\.tgz is damaged'):
-            archives.fetch(small('small.tgz'), tfds.download.DownloadManager(**options))
+            fetch(small('small.tgz'), tfds.download.DownloadManager(**options))
         with tempfile.TemporaryDirectory() as local:
             path.write_bytes(small_archives.pack(f'{local}/small.tgz', FILES).read_bytes())
         for _ in range(2):
             dl_manager = tfds.download.DownloadManager(**options)
-            source = archives.fetch(small('small.tgz'), dl_manager)
+            source = fetch(small('small.tgz'), dl_manager)
             assert str(source.folder) == 'gs://bucket/downloads/extracted/small'
             assert source.lines('top/deep/b.txt') == ['bb', 'c']
 
@@ -91,7 +96,7 @@ def test_the_same_on_gs(monkeypatch):
 @pytest.mark.parametrize('place', ['', 'small'])
 def test_a_folder_that_the_user_unpacked_is_used_where_it_is(tmp_path, place):
     small_archives.unpack(tmp_path / 'manual' / place, FILES)
-    source = archives.fetch(small(sha256='0' * 64), manager(tmp_path))
+    source = fetch(small(sha256='0' * 64), manager(tmp_path))
     assert not source.official
     assert pathlib.Path(source.folder) == tmp_path / 'manual' / place
     assert not any((tmp_path / 'downloads' / 'extracted').iterdir())
@@ -99,15 +104,15 @@ def test_a_folder_that_the_user_unpacked_is_used_where_it_is(tmp_path, place):
 
 def test_what_was_unpacked_is_used_again_and_made_anew_for_another_archive(tmp_path):
     path = small_archives.pack(tmp_path / 'manual' / 'small.tar', FILES)
-    source = archives.fetch(small(), manager(tmp_path))
+    source = fetch(small(), manager(tmp_path))
     mark = source.folder / 'top' / 'mark'
     mark.write_text('of the first time')
-    archives.fetch(small(), manager(tmp_path))
+    fetch(small(), manager(tmp_path))
     assert mark.exists()
     small_archives.pack(path, FILES | {'top/more.txt': bytes(20000)})
-    archives.fetch(small(), manager(tmp_path))
+    fetch(small(), manager(tmp_path))
     assert not mark.exists()
-    assert source.has('top/more.txt')
+    assert (source.folder / 'top/more.txt').exists()
 
 
 def test_half_an_unpacking_is_not_taken_for_a_whole_one(tmp_path, monkeypatch):
@@ -115,7 +120,7 @@ def test_half_an_unpacking_is_not_taken_for_a_whole_one(tmp_path, monkeypatch):
     folder = tmp_path / 'downloads' / 'extracted' / 'small'
     # As SIGKILL leaves it.
     small_archives.unpack(folder, {'top/a.txt': b'half', 'top/deep/other': b''})
-    source = archives.fetch(small(), manager(tmp_path))
+    source = fetch(small(), manager(tmp_path))
     assert content(source) == FILES
     # As Ctrl-C leaves it.
     small_archives.pack(tmp_path / 'manual' / 'small.tar', FILES | {'top/c': bytes(30000)})
@@ -126,10 +131,10 @@ def test_half_an_unpacking_is_not_taken_for_a_whole_one(tmp_path, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr(unpacking.shutil, 'copyfileobj', interrupted)
         with pytest.raises(KeyboardInterrupt):
-            archives.fetch(small(), manager(tmp_path))
+            fetch(small(), manager(tmp_path))
     assert not folder.exists()
     assert not (folder.parent / 'small.complete').exists()
-    assert content(archives.fetch(small(), manager(tmp_path))) == FILES | {'top/c': bytes(30000)}
+    assert content(fetch(small(), manager(tmp_path))) == FILES | {'top/c': bytes(30000)}
 
 
 @pytest.mark.parametrize(
@@ -147,7 +152,7 @@ def test_a_full_disk_is_a_sentence_and_leaves_nothing(tmp_path, monkeypatch, err
 
     monkeypatch.setattr(unpacking.shutil, 'copyfileobj', full)
     with pytest.raises(OSError, match=r'disk is full: .*small .*run the same command again'):
-        archives.fetch(small('small.zip'), manager(tmp_path))
+        fetch(small('small.zip'), manager(tmp_path))
     assert not any((tmp_path / 'downloads' / 'extracted').iterdir())
 
 
@@ -155,7 +160,7 @@ def test_too_little_room_is_found_before_unpacking(tmp_path, monkeypatch):
     small_archives.pack(tmp_path / 'manual' / 'small.tar', FILES)
     monkeypatch.setattr(unpacking.shutil, 'disk_usage', lambda _: type('', (), {'free': 5}))
     with pytest.raises(OSError, match='GB are free'):
-        archives.fetch(small(), manager(tmp_path))
+        fetch(small(), manager(tmp_path))
 
 
 @pytest.mark.parametrize('name', KINDS)
@@ -167,10 +172,10 @@ def test_a_truncated_archive_is_refused(tmp_path, name):
     for length in (len(whole) // 2, len(whole) * 2 // 3, 3, 0):
         path.write_bytes(whole[:length])
         with pytest.raises(ValueError, match=rf'{name} is cut off: it has {length} bytes'):
-            archives.fetch(described, manager(tmp_path))
+            fetch(described, manager(tmp_path))
         # The same where nothing is published about it.
         with pytest.raises(ValueError, match=rf'{name} is damaged or cut off'):
-            archives.fetch(small(name), manager(tmp_path))
+            fetch(small(name), manager(tmp_path))
     assert not any((tmp_path / 'downloads' / 'extracted').iterdir())
 
 
@@ -178,7 +183,7 @@ def test_a_tar_file_cut_between_two_members_is_refused(tmp_path):
     path = small_archives.pack(tmp_path / 'manual' / 'small.tar', FILES)
     path.write_bytes(path.read_bytes()[:1024])  # Header and content of the first member.
     with pytest.raises(ValueError, match='cut off: the end is missing'):
-        archives.fetch(small(), manager(tmp_path))
+        fetch(small(), manager(tmp_path))
 
 
 def test_damage_inside_is_found(tmp_path):
@@ -186,7 +191,7 @@ def test_damage_inside_is_found(tmp_path):
     spoiled = path.read_bytes().replace(b'bb\n\n', b'bx\n\n')
     path.write_bytes(spoiled)
     with pytest.raises(ValueError, match=r'small.zip is damaged or cut off: Bad CRC-32'):
-        archives.fetch(small('small.zip'), manager(tmp_path))
+        fetch(small('small.zip'), manager(tmp_path))
     assert not any((tmp_path / 'downloads' / 'extracted').iterdir())
 
 
@@ -195,12 +200,12 @@ def test_another_file_under_the_official_name_is_refused(tmp_path, kind):
     path = small_archives.pack(tmp_path / 'manual' / 'small.tar', FILES)
     size = path.stat().st_size
     with pytest.raises(ValueError, match=f'not the official file: it has {size} bytes'):
-        archives.fetch(small(size=size - 1), manager(tmp_path))
+        fetch(small(size=size - 1), manager(tmp_path))
     with pytest.raises(ValueError, match=rf'its {kind.upper()} is .*, that of .* unpack them'):
-        archives.fetch(small(size=size, **{kind: '0' * 32}), manager(tmp_path))
+        fetch(small(size=size, **{kind: '0' * 32}), manager(tmp_path))
     small_archives.pack(path, {'other/a.txt': b''})
     with pytest.raises(ValueError, match=r'does not hold top/a\.txt and top/deep'):
-        archives.fetch(small(), manager(tmp_path))
+        fetch(small(), manager(tmp_path))
 
 
 def member(name, kind=tarfile.REGTYPE, target=''):
@@ -230,7 +235,7 @@ def test_members_that_leave_the_folder_are_refused_before_unpacking(tmp_path, in
     with tarfile.open(path, 'a') as archive:
         archive.addfile(info, io.BytesIO())
     with pytest.raises(ValueError) as caught:
-        archives.fetch(small(), manager(tmp_path))
+        fetch(small(), manager(tmp_path))
     assert said in str(caught.value)
     assert 'small.tar is not unpacked' in str(caught.value)
     assert not any((tmp_path / 'downloads' / 'extracted').iterdir())
@@ -247,7 +252,7 @@ def test_the_same_in_a_zip_file(tmp_path, name, target):
     with zipfile.ZipFile(path, 'a') as archive:
         archive.writestr(info, target or 'x')
     with pytest.raises(ValueError, match='outside the folder it is unpacked in'):
-        archives.fetch(small('small.zip'), manager(tmp_path))
+        fetch(small('small.zip'), manager(tmp_path))
     assert not any((tmp_path / 'downloads' / 'extracted').iterdir())
 
 
@@ -262,10 +267,10 @@ def test_links_inside_become_copies(tmp_path):
     with zipfile.ZipFile(path, 'a') as archive:
         archive.writestr(info, '../a.txt')
     for name in ('small.tar', 'other.zip'):
-        source = archives.fetch(small(name), manager(tmp_path))
+        source = fetch(small(name), manager(tmp_path))
         assert source.read('top/deep/soft') == b'a\n'
         assert not os.path.islink(source.folder / 'top/deep/soft')
-    assert not source.has('top/hard')
+    assert not (source.folder / 'top/hard').exists()
 
 
 def test_missing_archives_behind_a_login_are_named_with_what_is_there(tmp_path):
@@ -307,12 +312,12 @@ def published(tmp_path, kind='sha256'):
 def test_a_download_is_checked_and_kept(tmp_path, kind):
     archive, path = published(tmp_path, kind)
     assert downloads.find(archive, tmp_path / 'downloads', 'small_set') is None
-    source = archives.fetch(archive, manager(tmp_path, [archive]))
+    source = fetch(archive, manager(tmp_path, [archive]))
     assert source.official
     assert content(source) == FILES
     assert downloads.find(archive, tmp_path / 'downloads', 'small_set') is not None
     path.unlink()  # The server is not asked again.
-    assert content(archives.fetch(archive, manager(tmp_path, [archive]))) == FILES
+    assert content(fetch(archive, manager(tmp_path, [archive]))) == FILES
 
 
 @pytest.mark.parametrize('kind', ['sha256', 'md5'])
@@ -321,7 +326,7 @@ def test_a_download_of_another_file_is_refused_and_removed(tmp_path, kind):
     path.write_bytes(b'<html>moved</html>')
     left = tmp_path / 'downloads' / 'small_set'
     with pytest.raises(OSError, match=r'small\.tgz could not be downloaded') as caught:
-        archives.fetch(archive, manager(tmp_path, [archive]))
+        fetch(archive, manager(tmp_path, [archive]))
     assert 'wrong size or checksum' in str(caught.value)
     assert 'nowhere/small.tgz' in str(caught.value)
     assert not any(left.iterdir())
@@ -338,7 +343,7 @@ def test_a_server_that_does_not_answer_is_passed_over(tmp_path, monkeypatch):
     monkeypatch.setattr(downloads.urllib.request, 'urlopen', silent)
     urls = ('http://example.org/small.tgz', archive.urls[1])
     archive = dataclasses.replace(archive, urls=urls)
-    assert content(archives.fetch(archive, manager(tmp_path, [archive]))) == FILES
+    assert content(fetch(archive, manager(tmp_path, [archive]))) == FILES
     assert asked == [('http://example.org/small.tgz', 'HEAD')]
 
 

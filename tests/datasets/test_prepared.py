@@ -205,12 +205,6 @@ def test_index_is_kept_and_made_anew_when_files_change(build, monkeypatch):
     assert len(dataset.examples('train')) == 4
 
 
-def test_index_of_every_split_is_written(build):
-    record_index.write(build[1])
-    names = sorted(name for name in os.listdir(build[1]) if name.startswith('index'))
-    assert names == ['index-test.npz', 'index-train.npz']
-
-
 def test_index_that_cannot_be_kept_is_no_error(build, monkeypatch, caplog):
     def refuse(path, index):
         raise PermissionError('read-only')

@@ -1,8 +1,8 @@
 """How a builder gets at official files: from the user's folder, or by a download.
 
-An archive is described by an `Archive`. `fetch` looks for it in the builder's `manual_dir`, first
-as an unpacked folder, then as the archive itself, and at last downloads it with tfds, which checks
-size and SHA-256. All paths may be local or `gs://`.
+An archive is described by an `Archive`. `fetch_all` looks for it in the builder's `manual_dir`,
+first as an unpacked folder, then as the archive itself, and at last downloads it with tfds, which
+checks size and SHA-256. All paths may be local or `gs://`.
 """
 
 import dataclasses
@@ -103,10 +103,6 @@ class Source:
             if entry.name.endswith(ending) and not entry.name.startswith('.')
         )
 
-    def has(self, name: str) -> bool:
-        """Whether a file or folder is there."""
-        return (self.folder / name).exists()
-
 
 def url_infos(archives) -> dict[str, checksums.UrlInfo]:
     """Returns the SHA-256 sums of archives as a builder's property `url_infos` tells tfds."""
@@ -188,11 +184,6 @@ def check_useful(archives, manual_dir) -> None:
 def describe(archive: Archive) -> str:
     """Returns under which names an archive is looked for, for messages."""
     return f'{archive.name} (or, unpacked, {" and ".join(archive.shows)})'
-
-
-def fetch(archive: Archive, dl_manager) -> Source:
-    """Returns the files of an archive (see `fetch_all`)."""
-    return fetch_all([archive], dl_manager)[0]
 
 
 def fetch_all(archives, dl_manager) -> list[Source]:

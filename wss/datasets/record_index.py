@@ -94,19 +94,6 @@ def splits(folder: str) -> dict[str, tuple[str, ...]]:
     }
 
 
-def write(folder: str) -> None:
-    """Writes the index of every split of a prepared dataset beside its files.
-
-    Args:
-        folder: Folder of one version of one dataset, local or `gs://`.
-
-    Raises:
-        ValueError: If files are missing or damaged, or are not those of this library.
-    """
-    for split, files in splits(folder).items():
-        _save(_path(folder, split), _scan(files, split))
-
-
 def read(folder: str, split: str) -> RecordIndex:
     """Returns the index of a split, made anew where it is missing or out of date.
 
