@@ -19,16 +19,8 @@ TRAIN_IDS = [
     *[2, 3, 4, 255, 255, 255],  # building, wall, fence, guard rail, bridge, tunnel
     *[5, 255, 6, 7],  # pole, polegroup, traffic light, traffic sign
     *[8, 9, 10, 11, 12],  # vegetation, terrain, sky, person, rider
-    *[
-        13,
-        14,
-        15,
-        255,
-        255,
-        16,
-        17,
-        18,
-    ],  # car, truck, bus, caravan, trailer, train, motorcycle, ...
+    *[13, 14, 15, 255, 255],  # car, truck, bus, caravan, trailer
+    *[16, 17, 18],  # train, motorcycle, bicycle
     255,  # license plate
 ]
 

@@ -79,9 +79,8 @@ _FOLDERS = {
     '2014': {'train': 'train2014', 'val': 'val2014'},
     'unlabeled2017': {'unlabeled': 'unlabeled2017'},
 }
-_UNLABELLED = (
-    123_000  # Images of unlabeled2017 at least: "123K", https://cocodataset.org/#download.
-)
+# Images of unlabeled2017, at least: https://cocodataset.org/#download says "123K".
+_UNLABELLED = 123_000
 
 _CITATION = """\
 @inproceedings{lin2014microsoft,
