@@ -131,14 +131,7 @@ class CocoSeg(tfds.core.GeneratorBasedBuilder):
         return archives.url_infos(self.archives)
 
     def _info(self):
-        return tfds.core.DatasetInfo(
-            builder=self,
-            description=self.__doc__,
-            features=builder_records.features(),
-            homepage='https://cocodataset.org',
-            citation=_CITATION,
-            license=_LICENCE,
-        )
+        return builder_records.dataset_info(self, 'https://cocodataset.org', _CITATION, _LICENCE)
 
     def _split_generators(self, dl_manager):
         needed = self.archives
