@@ -1,22 +1,15 @@
 """The benchmark of the input pipeline: that it runs, and what it prints."""
 
-import importlib.util
 import json
-import pathlib
 import sys
 
 import numpy as np
 import pytest
 
-PATH = pathlib.Path(__file__).resolve().parents[2] / 'benchmarks' / 'input.py'
 
-
-@pytest.fixture(scope='module')
-def benchmark():
-    spec = importlib.util.spec_from_file_location('input_benchmark', PATH)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+@pytest.fixture
+def benchmark(load_benchmark):
+    return load_benchmark('input')
 
 
 def test_photograph_is_neither_flat_nor_white_noise(benchmark):

@@ -1,13 +1,10 @@
 """What a run costs: counts that can be compared, and what is printed."""
 
-import importlib
 import json
-import pathlib
 import sys
 
 import pytest
 
-BENCHMARKS = pathlib.Path(__file__).resolve().parents[2] / 'benchmarks'
 FILES = [
     'datasets/voc.gin',
     'methods/supervised_paper.gin',
@@ -16,9 +13,8 @@ FILES = [
 
 
 @pytest.fixture
-def run_cost(monkeypatch):
-    monkeypatch.syspath_prepend(str(BENCHMARKS))
-    return importlib.import_module('run_cost')
+def run_cost(load_benchmark):
+    return load_benchmark('run_cost')
 
 
 def test_cost_of_a_run(run_cost, shallow, monkeypatch, capsys):

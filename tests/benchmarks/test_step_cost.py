@@ -1,9 +1,7 @@
 """The benchmark of a step: what it counts, and what it prints."""
 
 import dataclasses
-import importlib.util
 import json
-import pathlib
 import sys
 
 import pytest
@@ -11,15 +9,10 @@ import tensorflow as tf
 
 from wss.networks.backbones import resnet_v1
 
-PATH = pathlib.Path(__file__).resolve().parents[2] / 'benchmarks' / 'step_cost.py'
 
-
-@pytest.fixture(scope='module')
-def step_cost():
-    spec = importlib.util.spec_from_file_location('step_cost', PATH)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+@pytest.fixture
+def step_cost(load_benchmark):
+    return load_benchmark('step_cost')
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ import zipfile
 import numpy as np
 import scipy.io
 import scipy.sparse
+import tensorflow_datasets as tfds
 from PIL import Image
 
 from wss.datasets import palette
@@ -40,6 +41,30 @@ def unpack(folder, files) -> pathlib.Path:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content)
     return folder
+
+
+def build(folder, patch, module, make, config, files, zipped=False):
+    """Builds a config from `{archive name: files}`, packed as official archives or unpacked.
+
+    `patch` makes the small archives the official ones of the `module`; `make` is its builder.
+    """
+    for name, content in files.items():
+        if zipped:
+            path = pack(folder / 'manual' / name, content)
+            patch.setitem(module.ARCHIVES, name, described(module.ARCHIVES[name], path))
+        else:
+            unpack(folder / 'manual', content)
+    builder = make(config=config, data_dir=folder / 'data')
+    settings = tfds.download.DownloadConfig(manual_dir=folder / 'manual')
+    builder.download_and_prepare(download_config=settings)
+    return builder
+
+
+def read(builder, split):
+    """Returns the records of a split by id; images stay as encoded."""
+    decoders = {'image': tfds.decode.SkipDecoding()}
+    records = tfds.as_numpy(builder.as_dataset(split=split, decoders=decoders))
+    return {record['id'].decode(): record for record in records}
 
 
 def described(archive, path):

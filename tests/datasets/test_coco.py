@@ -1,5 +1,6 @@
 """The builder of COCO on small archives in the official layouts."""
 
+import functools
 import io
 import json
 import pathlib
@@ -110,28 +111,9 @@ def files_2017():
 @pytest.fixture
 def build(tmp_path, monkeypatch):
     """Builds a config from `{archive name: files}`, packed as official archives or unpacked."""
-
-    def run(config, files, zipped=False):
-        for name, content in files.items():
-            if zipped:
-                path = small_archives.pack(tmp_path / 'manual' / name, content)
-                described = small_archives.described(coco.ARCHIVES[name], path)
-                monkeypatch.setitem(coco.ARCHIVES, name, described)
-            else:
-                small_archives.unpack(tmp_path / 'manual', content)
-        builder = coco.CocoSeg(config=config, data_dir=tmp_path / 'data')
-        settings = tfds.download.DownloadConfig(manual_dir=tmp_path / 'manual')
-        builder.download_and_prepare(download_config=settings)
-        return builder
-
-    return run
-
-
-def read(builder, split):
-    """Returns the records of a split by id; images stay as encoded."""
-    decoders = {'image': tfds.decode.SkipDecoding()}
-    records = tfds.as_numpy(builder.as_dataset(split=split, decoders=decoders))
-    return {record['id'].decode(): record for record in records}
+    make = coco.CocoSeg
+    (tmp_path / 'manual').mkdir()
+    return functools.partial(small_archives.build, tmp_path, monkeypatch, coco, make)
 
 
 @pytest.mark.parametrize('zipped', [False, True])
@@ -142,7 +124,7 @@ def test_2017_from_archives_and_from_folders(build, zipped):
         'train': 3,
         'val': 1,
     }
-    records = read(builder, 'train')
+    records = small_archives.read(builder, 'train')
     assert set(records) == {f'train2017/{number:012d}' for number in (9, 25, 30)}
     record = records['train2017/000000000009']
     assert record['image'] == jpeg(9)
@@ -150,11 +132,11 @@ def test_2017_from_archives_and_from_folders(build, zipped):
     assert record['has_label'] and record['mask_classes'].tolist() == [0, 1, 25, 80]
     assert record['has_image_label'] and record['image_classes'].tolist() == [1, 25, 80]
     assert (record['height'], record['width']) == (8, 10)
-    assert set(read(builder, 'val')) == {'val2017/000000000139'}
+    assert set(small_archives.read(builder, 'val')) == {'val2017/000000000139'}
 
 
 def test_image_level_labels_count_crowds_and_need_no_outline(build):
-    record = read(build('2017', files_2017()), 'train')['train2017/000000000025']
+    record = small_archives.read(build('2017', files_2017()), 'train')['train2017/000000000025']
     assert record['label'][:, :2, 0].tolist() == [[255, 255]] * 8
     assert not record['label'][:, 2:].any()
     assert record['mask_classes'].tolist() == [0]
@@ -164,7 +146,7 @@ def test_image_level_labels_count_crowds_and_need_no_outline(build):
 def test_images_without_annotations_are_background(build):
     builder = build('2017', files_2017())
     for split, name in (('train', 'train2017/000000000030'), ('val', 'val2017/000000000139')):
-        record = read(builder, split)[name]
+        record = small_archives.read(builder, split)[name]
         assert record['label'].shape == (8, 10, 1) and not record['label'].any()
         assert record['has_label'] and record['mask_classes'].tolist() == [0]
         assert record['has_image_label'] and record['image_classes'].tolist() == []
@@ -182,10 +164,10 @@ def test_2014_has_ids_like_its_file_names(build):
         },
     }
     builder = build('2014', files, zipped=True)
-    (record,) = read(builder, 'train').values()
+    (record,) = small_archives.read(builder, 'train').values()
     assert record['id'] == b'train2014/COCO_train2014_000000000009'
     assert record['label'][..., 0].tolist() == MASK
-    assert set(read(builder, 'val')) == {'val2014/COCO_val2014_000000000042'}
+    assert set(small_archives.read(builder, 'val')) == {'val2014/COCO_val2014_000000000042'}
 
 
 @pytest.mark.parametrize('zipped', [False, True])
@@ -193,7 +175,7 @@ def test_unlabelled_images_need_no_annotations(build, zipped, caplog):
     names = [f'unlabeled2017/{number:012d}' for number in (1, 4, 7)]
     files = {f'{name}.jpg': jpeg(i, height=5 + i) for i, name in enumerate(names)}
     builder = build('unlabeled2017', {'unlabeled2017.zip': files}, zipped)
-    records = read(builder, 'unlabeled')
+    records = small_archives.read(builder, 'unlabeled')
     assert list(builder.info.splits) == ['unlabeled']
     assert 'unlabeled2017 holds 3 images, the official archive more than 123000' in caplog.text
     assert set(records) == set(names)
@@ -215,7 +197,7 @@ def test_ids_are_those_of_the_official_lists(build):
     files['train2017.zip'] = {f'{name}.jpg': jpeg(1) for name in ids}
     names = {int(name.split('/')[1]): f'{name.split("/")[1]}.jpg' for name in ids}
     files['annotations_trainval2017.zip']['annotations/instances_train2017.json'] = instances(names)
-    assert set(read(build('2017', files), 'train')) == ids
+    assert set(small_archives.read(build('2017', files), 'train')) == ids
 
 
 def test_the_pixels_count_as_they_are_stored(build):
@@ -223,14 +205,14 @@ def test_the_pixels_count_as_they_are_stored(build):
     turned[0x0112] = 6
     files = files_2017()
     files['train2017.zip']['train2017/000000000009.jpg'] = jpeg(9, exif=turned)
-    record = read(build('2017', files), 'train')['train2017/000000000009']
+    record = small_archives.read(build('2017', files), 'train')['train2017/000000000009']
     assert record['label'][..., 0].tolist() == MASK
 
 
 def test_images_that_are_not_in_the_annotation_file_are_left_out_with_a_warning(build, caplog):
     files = files_2017()
     files['val2017.zip']['val2017/000000000140.jpg'] = jpeg(140)
-    assert set(read(build('2017', files), 'val')) == {'val2017/000000000139'}
+    assert set(small_archives.read(build('2017', files), 'val')) == {'val2017/000000000139'}
     assert '1 images are left out' in caplog.text
 
 

@@ -12,7 +12,8 @@ import tensorflow as tf
 import tensorflow_datasets as tfds
 
 from tests.datasets import small_archives
-from wss.datasets import voc, voc_annotations, voc_splits
+from wss.datasets import decoding, voc, voc_annotations, voc_splits
+from wss.datasets.prepared import Prepared
 
 HOME = 'VOCdevkit/VOC2012'
 SBD = 'benchmark_RELEASE/dataset'
@@ -63,12 +64,7 @@ def changed(files, change=None):
 
 def read(builder):
     """`{split: {id: record}}` with NumPy values, and images as bytes."""
-    decoders = {'image': tfds.decode.SkipDecoding()}
-    found = {}
-    for split in builder.info.splits:
-        records = builder.as_dataset(split=split, decoders=decoders).as_numpy_iterator()
-        found[split] = {record['id'].decode(): record for record in records}
-    return found
+    return {split: small_archives.read(builder, split) for split in builder.info.splits}
 
 
 @pytest.fixture(scope='module')
@@ -97,6 +93,29 @@ def test_the_splits(built):
         'main': ['2007_000001', '2007_000002', '2008_000004'],
         'test': ['2008_000100', '2008_000101'],
     }
+
+
+def test_a_run_reads_what_was_built(built):
+    builder, records = built
+    data_dir = pathlib.Path(builder.data_dir).parents[2]
+    dataset = Prepared('voc_seg/2012', data_dir, image_labels='annotations')
+    for split in ('train', 'train_aug', 'main', 'test'):
+        annotated = split in ('train', 'main')
+        source = dataset if annotated else Prepared('voc_seg/2012', data_dir)
+        examples = source.examples(split, 'available' if annotated else 'none')
+        assert set(examples.ids) == set(records[split])
+        for i, name in enumerate(examples.ids):
+            example, record = examples.load(tf.constant(i)), records[split][name]
+            pixels = decoding.decode_image(record['image'], name)
+            np.testing.assert_array_equal(example['image'], pixels)
+            assert ('label' in example) == (split == 'train')
+            if split == 'train':
+                np.testing.assert_array_equal(example['label'], label(record))
+            if annotated:
+                named = np.flatnonzero(example['image_label']) + 1
+                assert named.tolist() == record['image_classes'].tolist()
+    with pytest.raises(ValueError, match='have no mask'):
+        dataset.examples('main')
 
 
 def test_the_images_are_the_official_files(built):

@@ -30,6 +30,20 @@ def features() -> tfds.features.FeaturesDict:
     )
 
 
+def dataset_info(
+    builder: tfds.core.DatasetBuilder, homepage: str, citation: str, licence: str
+) -> tfds.core.DatasetInfo:
+    """Returns what tfds asks a builder for; the description is the docstring of its class."""
+    return tfds.core.DatasetInfo(
+        builder=builder,
+        description=builder.__doc__,
+        features=features(),
+        homepage=homepage,
+        citation=citation,
+        license=licence,
+    )
+
+
 def example(
     name: str,
     image: bytes,

@@ -120,13 +120,8 @@ class CityscapesSeg(tfds.core.GeneratorBasedBuilder):
         return archives.url_infos(self.archives)
 
     def _info(self):
-        return tfds.core.DatasetInfo(
-            builder=self,
-            description=self.__doc__,
-            features=builder_records.features(),
-            homepage='https://www.cityscapes-dataset.com',
-            citation=_CITATION,
-            license=_LICENCE,
+        return builder_records.dataset_info(
+            self, 'https://www.cityscapes-dataset.com', _CITATION, _LICENCE
         )
 
     def _split_generators(self, dl_manager):

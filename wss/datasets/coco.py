@@ -79,9 +79,8 @@ _FOLDERS = {
     '2014': {'train': 'train2014', 'val': 'val2014'},
     'unlabeled2017': {'unlabeled': 'unlabeled2017'},
 }
-_UNLABELLED = (
-    123_000  # Images of unlabeled2017 at least: "123K", https://cocodataset.org/#download.
-)
+# Images of unlabeled2017, at least: https://cocodataset.org/#download says "123K".
+_UNLABELLED = 123_000
 
 _CITATION = """\
 @inproceedings{lin2014microsoft,
@@ -132,14 +131,7 @@ class CocoSeg(tfds.core.GeneratorBasedBuilder):
         return archives.url_infos(self.archives)
 
     def _info(self):
-        return tfds.core.DatasetInfo(
-            builder=self,
-            description=self.__doc__,
-            features=builder_records.features(),
-            homepage='https://cocodataset.org',
-            citation=_CITATION,
-            license=_LICENCE,
-        )
+        return builder_records.dataset_info(self, 'https://cocodataset.org', _CITATION, _LICENCE)
 
     def _split_generators(self, dl_manager):
         needed = self.archives

@@ -111,14 +111,7 @@ class VocSeg(tfds.core.GeneratorBasedBuilder):
         return archives.url_infos(self.archives)
 
     def _info(self):
-        return tfds.core.DatasetInfo(
-            builder=self,
-            description=self.__doc__,
-            features=builder_records.features(),
-            homepage=TRAINVAL.page,
-            citation=_CITATION,
-            license=_LICENCE,
-        )
+        return builder_records.dataset_info(self, TRAINVAL.page, _CITATION, _LICENCE)
 
     def _split_generators(self, dl_manager):
         manual_dir = archives.manual_dir(dl_manager)
