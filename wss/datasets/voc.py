@@ -27,7 +27,8 @@ TRAINVAL = archives.Archive(
     ),
     page='http://host.robots.ox.ac.uk/pascal/VOC/voc2012/',
 )
-# The same source. Its server asks for a login, so that it is used only if the user has it.
+# Size and SHA-256: the same file. The challenge's server asks for a login, and no experiment needs
+# these photos, so that they are used only if the user has them.
 TEST = archives.Archive(
     name='VOC2012test.tar',
     shows=(f'{voc_splits.LISTS}/test.txt',),
