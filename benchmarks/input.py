@@ -147,7 +147,7 @@ def measure(arguments, data_dir: str) -> dict:
     dataset = Prepared(_NAME, data_dir)
     images = dataset.examples(arguments.split, 'none')
     with_masks = dataset.examples(arguments.split, 'available')
-    views, still = Views(), Views(**_STILL)
+    views, still, authors = Views(), Views(**_STILL), Views(contrast_mean='image')
     options = {'info': dataset.info, 'padding_value': _PADDING}
 
     def rate(examples, make_views):
@@ -158,6 +158,10 @@ def measure(arguments, data_dir: str) -> dict:
     rows = {
         'weak and strong view': (images, functools.partial(views.unlabelled, **options)),
         'the same, with masks': (with_masks, functools.partial(views.unlabelled, **options)),
+        "pair, contrast_mean = 'image'": (
+            images,
+            functools.partial(authors.unlabelled, **options),
+        ),
         'labelled view': (with_masks, functools.partial(views.labelled, **options)),
         'pair without colours': (images, functools.partial(still.unlabelled, **options)),
         'plain decode and crop': (images, functools.partial(plain, **options)),

@@ -26,7 +26,7 @@ def test_it_prints_one_json_object(benchmark, monkeypatch, capsys):
     results = json.loads(capsys.readouterr().out)
     assert results['images'] == 2 and results['pairs_per_second'] > 0
     assert results['pairs_per_second'] == results['rates']['weak and strong view']['rate']
-    assert len(results['rates']) == 5 and len(results['milliseconds']) == 4
+    assert len(results['rates']) == 6 and len(results['milliseconds']) == 4
 
 
 def test_numbers_below_1_are_refused(benchmark, monkeypatch, capsys):

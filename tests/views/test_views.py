@@ -103,6 +103,32 @@ def test_jitter_changes_colours_and_nothing_else():
         assert (view['strong'].numpy()[~seen] == PADDING).all()
 
 
+@pytest.mark.parametrize('scale', [0.5, 1.0, 1.5])
+def test_contrast_around_the_mean_of_the_whole_image(scale):
+    # Between 100 and 150, so that nothing is clipped at a factor of 0.5 to 1.5.
+    image = np.random.default_rng(0).integers(100, 151, (12, 16, 3)).astype(np.uint8)
+    size = (int(12 * scale), int(16 * scale))
+    mean = tf.image.resize(image, size, antialias=True).numpy().mean((0, 1))
+    options = {'crop_size': (5, 7), 'scales': (scale,), 'cutout_half_size': 0}
+    options |= {'brightness': 0.0, 'saturation': 0.0, 'hue': 0.0}
+    whole, crop = (Views(contrast_mean=region, **options) for region in ('image', 'crop'))
+    departures = []
+    for i in range(6):
+        view = whole.unlabelled({'image': tf.constant(image)}, INFO, PADDING, seed(i))
+        weak, strong = view['weak'].numpy() - mean, view['strong'].numpy() - mean
+        factor = (weak * strong).sum() / (weak * weak).sum()
+        assert 0.5 <= factor <= 1.5
+        np.testing.assert_allclose(strong, factor * weak, atol=2e-3)
+        # With the mean of the crop all is the same but the mean.
+        other = crop.unlabelled({'image': tf.constant(image)}, INFO, PADDING, seed(i))
+        np.testing.assert_allclose(other['weak'], view['weak'], atol=1e-3)
+        shift = other['strong'].numpy() - view['strong'].numpy()
+        expected = (1 - factor) * weak.mean((0, 1))
+        np.testing.assert_allclose(shift, np.broadcast_to(expected, shift.shape), atol=4e-3)
+        departures.append(np.abs(expected).max())
+    assert max(departures) > 0.1
+
+
 def test_without_label_map_there_is_no_label():
     example = {'image': pixels_example()['image']}
     view = SMALL.unlabelled(example, INFO, PADDING, seed(0))
@@ -190,6 +216,7 @@ def test_seed_decides():
         ('contrast', 1e400),
         ('saturation', True),
         ('hue', 0.6),
+        ('contrast_mean', 'label'),
         ('cutout_half_size', -1),
         ('cutout_half_size', 1.5),
         ('cutout_half_size', 514),

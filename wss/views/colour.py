@@ -3,7 +3,7 @@
 Images are float32 `[h, w, 3]` in 0..255. The authors' program changes the colours of the whole
 scaled image and then crops; here the crop comes first. Brightness, saturation, hue and clipping
 act on each pixel alone, so they are equal. Contrast differs: its mean is that of the visible part
-of the crop, not that of the whole image.
+of the crop, not that of the whole image (`Views.contrast_mean = 'image'` has it as the authors).
 """
 
 import tensorflow as tf

@@ -109,6 +109,18 @@ def visible_crop(image: tf.Tensor, geometry: Geometry, crop_size: tuple[int, int
     )
 
 
+def scaled_image(image: tf.Tensor, geometry: Geometry) -> tf.Tensor:
+    """Returns float32 `[*scaled_size, 3]`: all of the scaled image, before crop and flip."""
+    whole = Geometry(geometry.scaled_size, tf.zeros([2], tf.int32), tf.constant(False))
+    return visible_crop(image, whole, geometry.scaled_size)
+
+
+def crop_of_scaled(scaled: tf.Tensor, geometry: Geometry, crop_size: tuple[int, int]) -> tf.Tensor:
+    """Returns from `scaled_image` what `visible_crop` returns from the image itself."""
+    stop = tf.minimum(geometry.scaled_size, geometry.offset + crop_size)
+    return _flipped(_window(scaled, geometry.offset, stop), geometry.flip)
+
+
 def _shrunk(image, geometry, visible):
     """Returns the visible crop of an image that is scaled down, antialiased."""
     size = tf.cast(tf.shape(image)[:2], tf.float32)

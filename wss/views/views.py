@@ -29,6 +29,9 @@ class Views:
         contrast: Strong view: largest departure of the contrast factor from 1.
         saturation: Strong view: largest departure of the saturation factor from 1.
         hue: Strong view: largest turn of the hue, in turns; at most 0.5.
+        contrast_mean: Strong view: the mean colour around which contrast is changed: 'crop' for
+            that of the pixels that the crop shows, 'image' for that of the whole scaled image, as
+            in the authors' program, which takes more time. All else is the same.
         cutout_half_size: Strong view: half the side of the CutOut square in pixels; 0 for none, at
             most the longer side of the crop.
         strong: Further augmentations of the strong view, by name, after the colours and in this
@@ -51,6 +54,7 @@ class Views:
     contrast: float = 0.5
     saturation: float = 0.5
     hue: float = 0.25
+    contrast_mean: str = 'crop'
     cutout_half_size: int = 50
     strong: tuple[str, ...] = ()
     strong_probability: float = 0.5
@@ -75,6 +79,7 @@ class Views:
             value = getattr(self, name)
             check(name, _number(value) and 0 <= value <= 10, 'a number in 0..10')
         check('hue', self.hue <= 0.5, 'at most 0.5 (half a turn)')
+        check('contrast_mean', self.contrast_mean in ('crop', 'image'), "'crop' or 'image'")
         half = self.cutout_half_size
         check('cutout_half_size', type(half) is int and half >= 0, 'a whole number of 0 or more')
         longest = max(self.crop_size)
@@ -127,10 +132,8 @@ class Views:
         place = self._geometry(example, geometry_seed)
         square = cutout.sample_square(self.crop_size, self.cutout_half_size, cutout_seed)
         valid = geometry.inside(place, self.crop_size) & ~cutout.inside(square, self.crop_size)
-        visible = geometry.visible_crop(example['image'], place, self.crop_size)
+        visible, strong = self._colours(example['image'], place, colour_seed)
         weak = geometry.on_canvas(visible, place, self.crop_size, padding_value)
-        strengths = (self.brightness, self.contrast, self.saturation, self.hue)
-        strong = colour.jitter(visible, *strengths, colour_seed)
         strong = geometry.on_canvas(strong, place, self.crop_size, padding_value)
         if self.strong:  # These see the padding, which some of them change.
             strong = self._more_strength(strong, strong_seed)
@@ -151,6 +154,19 @@ class Views:
         return geometry.sample_geometry(
             size, self.crop_size, self.scales, self.flip_probability, seed
         )
+
+    def _colours(self, image, place, seed) -> tuple[tf.Tensor, tf.Tensor]:
+        """Returns float32 `[vh, vw, 3]` twice: what the crop shows, and that in other colours."""
+        strengths = (self.brightness, self.contrast, self.saturation, self.hue)
+        if self.contrast_mean == 'crop':
+            visible = geometry.visible_crop(image, place, self.crop_size)
+            return visible, colour.jitter(visible, *strengths, seed)
+        scaled = geometry.scaled_image(image, place)
+        changed = colour.jitter(scaled, *strengths, seed)
+        visible, changed = (
+            geometry.crop_of_scaled(pixels, place, self.crop_size) for pixels in (scaled, changed)
+        )
+        return visible, changed
 
     def _more_strength(self, image, seed) -> tf.Tensor:
         """Returns float32 `[h, w, 3]` in 0..255: the image after the augmentations by name."""
