@@ -211,7 +211,10 @@ def main():
     with tempfile.TemporaryDirectory() as folder:
         if not arguments.data_dir:
             write_records(folder, arguments.images)
-        results = measure(arguments, arguments.data_dir or folder)
+        try:
+            results = measure(arguments, arguments.data_dir or folder)
+        except (FileNotFoundError, ValueError) as error:
+            parser.error(str(error))
     if arguments.json:
         print(json.dumps(results))
     else:

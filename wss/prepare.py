@@ -5,7 +5,12 @@ from absl import flags
 from wss import config
 from wss.datasets import preparation
 
-DATASET = flags.DEFINE_string('dataset', None, 'Such as voc_seg, coco_seg/2017.')
+DATASET = flags.DEFINE_string(
+    'dataset',
+    None,
+    'voc_seg; coco_seg/2017, coco_seg/2014, coco_seg/unlabeled2017; cityscapes_seg/fine or '
+    'cityscapes_seg/coarse.',
+)
 DATA_DIR = flags.DEFINE_string('data_dir', None, 'Folder for datasets, local or gs://.')
 MANUAL_DIR = flags.DEFINE_string(
     'manual_dir', None, 'Folder with official archives, or with what was unpacked from them.'

@@ -108,7 +108,7 @@ def unlabelled_examples(
             raise ValueError(
                 'Training with image-level labels takes them from the masks of the unlabelled '
                 'images, since the dataset gives none besides; set run.unlabelled_masks = True, '
-                'or take a dataset that gives them.'
+                "or take a dataset that gives them (Prepared.image_labels = 'annotations')."
             )
         # Now every image that is left must have a mask.
         return dataset.examples(choice.split, labels='required', ids=ids)

@@ -34,3 +34,10 @@ def test_numbers_below_1_are_refused(benchmark, monkeypatch, capsys):
     with pytest.raises(SystemExit):
         benchmark.main()
     assert '--batch must be 1 or more' in capsys.readouterr().err
+
+
+def test_a_folder_without_the_dataset_is_named(benchmark, monkeypatch, capsys, tmp_path):
+    monkeypatch.setattr(sys, 'argv', ['input.py', '--data_dir', str(tmp_path)])
+    with pytest.raises(SystemExit):
+        benchmark.main()
+    assert 'holds no prepared dataset' in capsys.readouterr().err

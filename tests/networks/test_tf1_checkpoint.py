@@ -385,8 +385,9 @@ def test_a_missing_checkpoint(tmp_path, shared):
     near = r'There is no checkpoint .*model\.ckpt-3000{}; near to it are model\.ckpt-30000\.$'
     missing(str(tmp_path / 'model.ckpt-3000'), near.format(''))
     missing(str(tmp_path / 'model.ckpt-3000.index'), near.format(r'\.index'))
-    missing(str(tmp_path / 'something else'), r'no checkpoint .*something else\.$')
-    missing(str(tmp_path / 'nowhere' / 'model.ckpt'), r'no folder .*nowhere\.$')
+    advice = r' Unpack it there, or name another path\.$'
+    missing(str(tmp_path / 'something else'), r'no checkpoint .*something else\.' + advice)
+    missing(str(tmp_path / 'nowhere' / 'model.ckpt'), r'no folder .*nowhere\.' + advice)
     write(tmp_path / 'model.ckpt-20000', {'a': np.float32([1])})
     missing(tmp_path, r'holds several checkpoints, model\.ckpt-20000, model\.ckpt-30000; name one')
     (tmp_path / 'empty').mkdir()

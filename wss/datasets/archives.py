@@ -173,11 +173,12 @@ def check_useful(archives, manual_dir) -> None:
         FileNotFoundError: With the expected names, and with what was found instead.
     """
     if not any(find(item, manual_dir) for item in archives):
+        instead = ', or leave manual_dir out' if any(item.urls for item in archives) else ''
         raise FileNotFoundError(
             f'manual_dir {manual_dir} holds none of the expected files: '
             f'{"; ".join(describe(item) for item in archives)}. '
-            f'{_listing(epath.Path(manual_dir).expanduser())} Give files their official names, or '
-            'leave manual_dir out.'
+            f'{_listing(epath.Path(manual_dir).expanduser())} Give files their official names'
+            f'{instead}.'
         )
 
 

@@ -67,10 +67,9 @@ class Cost:
                 f'Disk: {_gb(self.to_download)} of downloads, {_gb(self.to_unpack)} of unpacked '
                 f'files and about {_gb(self.to_write)} of records, {_gb(self.needed)} together; '
                 f'{free} in {self.data_dir}.',
-                f'Time: about {_duration(self.seconds)}, if downloads give '
-                f'{_DOWNLOAD_RATE / 1e6:.0f} MB, unpacking {_UNPACK_RATE / 1e6:.0f} MB and '
-                f'writing {self.records.rate:.0f} of about {self.records.count:,} records a '
-                'second.',
+                f'Time: about {_duration(self.seconds)}, if a second is enough to download '
+                f'{_DOWNLOAD_RATE / 1e6:.0f} MB, to unpack {_UNPACK_RATE / 1e6:.0f} MB and to '
+                f'write {self.records.rate:.0f} of about {self.records.count:,} records.',
             ]
         )
 

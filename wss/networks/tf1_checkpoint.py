@@ -20,6 +20,7 @@ _STATE = re.compile(
 )
 # TensorFlow turns the states of its file reader into errors of many kinds.
 _READ_ERRORS = (tf.errors.OpError, ValueError, RuntimeError, IndexError)
+_ADVICE = 'Unpack it there, or name another path.'
 _SHOWN = 10  # Names in a message.
 
 
@@ -120,10 +121,12 @@ def _prefix(path):
     if not tf.io.gfile.exists(path) and not tf.io.gfile.exists(path + '.index'):
         folder = os.path.dirname(path) or '.'
         if not tf.io.gfile.isdir(folder):
-            raise FileNotFoundError(f'There is no checkpoint {given}: no folder {folder}.')
+            raise FileNotFoundError(
+                f'There is no checkpoint {given}: no folder {folder}. {_ADVICE}'
+            )
         near = difflib.get_close_matches(os.path.basename(path), _prefixes(folder), n=3)
-        hint = f'; near to it are {", ".join(near)}' if near else ''
-        raise FileNotFoundError(f'There is no checkpoint {given}{hint}.')
+        hint = f'; near to it are {", ".join(near)}.' if near else f'. {_ADVICE}'
+        raise FileNotFoundError(f'There is no checkpoint {given}{hint}')
     return path
 
 
