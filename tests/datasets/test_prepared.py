@@ -220,6 +220,13 @@ def test_index_that_cannot_be_kept_is_no_error(build, monkeypatch, caplog):
     assert 'cannot be kept' in caplog.text
 
 
+def test_half_an_index_is_not_left_behind(build, caplog):
+    os.mkdir(os.path.join(build[1], 'index-train.npz'))  # Cannot be replaced by a file.
+    assert len(Prepared('voc_seg/2012', build[0]).examples('train')) == 5
+    assert 'cannot be kept' in caplog.text
+    assert not [name for name in os.listdir(build[1]) if 'unfinished' in name]
+
+
 def test_missing_and_damaged_files_are_named(build):
     data_dir, folder = build
     dataset = Prepared('voc_seg/2012', data_dir)
