@@ -225,6 +225,42 @@ def test_a_folder_that_is_not_whole_is_not_taken_for_a_build(tmp_path, manual):
         prepared(tmp_path, manual)
 
 
+@pytest.mark.parametrize('content', ['', '{"name": ', '{}', '{"name": "other"}'])
+def test_a_damaged_description_of_a_build_is_named(tmp_path, manual, content):
+    prepared(tmp_path, manual)
+    folder = tmp_path / 'data/voc_seg/2012/1.0.0'
+    (folder / 'dataset_info.json').write_text(content)
+    files = sorted(folder.iterdir())
+    with pytest.raises(
+        ValueError, match=r'dataset_info\.json in .*1\.0\.0 is damaged.* Delete that'
+    ):
+        prepared(tmp_path, manual)
+    assert sorted(folder.iterdir()) == files
+
+
+def test_records_that_are_gone_are_named(tmp_path, manual):
+    prepared(tmp_path, manual)
+    (tmp_path / 'data/voc_seg/2012/1.0.0/voc_seg-val.tfrecord-00000-of-00001').unlink()
+    with pytest.raises(ValueError, match=r'^The files of val are missing in .*; delete the folder'):
+        prepared(tmp_path, manual)
+
+
+@pytest.mark.parametrize('path', ['', ' '])
+def test_an_empty_name_is_no_folder(path):
+    with pytest.raises(ValueError, match=r'^data_dir is empty; name a folder'):
+        preparation.prepare('voc_seg', path)
+    with pytest.raises(ValueError, match=r'^manual_dir is empty; name a folder'):
+        preparation.prepare('voc_seg', 'data', path)
+
+
+@pytest.mark.parametrize('path', ['file', 'file/data'])
+def test_a_data_dir_that_cannot_be_made_is_named(tmp_path, manual, path):
+    (tmp_path / 'file').write_text('mine')
+    with pytest.raises(OSError, match=rf'^data_dir .*{path} cannot be used: .*\. Name a folder'):
+        preparation.prepare('voc_seg', str(tmp_path / path), manual)
+    assert (tmp_path / 'file').read_text() == 'mine'
+
+
 def disk(free):
     return type('', (), {'free': free})
 

@@ -186,6 +186,23 @@ def test_a_tar_file_cut_between_two_members_is_refused(tmp_path):
         fetch(small(), manager(tmp_path))
 
 
+@pytest.mark.parametrize(
+    ('place', 'value'),
+    [(10, 99), (6, 255), (42, 255)],
+    ids=['compression', 'version', 'offset'],
+)
+def test_damage_in_the_table_of_a_zip_file_is_a_sentence(tmp_path, place, value):
+    path = small_archives.pack(tmp_path / 'x.zip', {'a/b.txt': b'content'})
+    content = bytearray(path.read_bytes())
+    content[content.index(b'PK\x01\x02') + place] = value
+    path.write_bytes(content)
+    with pytest.raises(
+        ValueError, match=r'x\.zip is damaged or cut off: .*\. Remove it and get it'
+    ):
+        unpacking.unpack(path, 'x.zip', tmp_path / 'out')
+    assert not (tmp_path / 'out' / 'x').exists()
+
+
 def test_damage_inside_is_found(tmp_path):
     path = small_archives.pack(tmp_path / 'manual' / 'small.zip', FILES)
     spoiled = path.read_bytes().replace(b'bb\n\n', b'bx\n\n')

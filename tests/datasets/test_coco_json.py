@@ -109,6 +109,7 @@ CAPTIONS = {key: GOOD[key] for key in ('info', 'licenses', 'images')} | {
         ('', 'damaged or cut off'),
         (json.dumps(GOOD)[:-40], 'damaged or cut off'),
         (100_000 * '[', 'damaged or cut off'),
+        ('9' * 5000, 'damaged or cut off'),
         ([GOOD], 'not an annotation file of objects'),
         (CAPTIONS, 'not an annotation file of objects.*not captions'),
         ({key: GOOD[key] for key in ('images', 'categories')}, 'lists of images, annotations'),
@@ -123,6 +124,15 @@ CAPTIONS = {key: GOOD[key] for key in ('info', 'licenses', 'images')} | {
         ),
         (content([image(1)], [], CATEGORIES[:1]), 'lacks 79 of the 80 categories.*bicycle, car'),
         (content([image(1)], [], [*CATEGORIES, CATEGORIES[0]]), 'has a category twice'),
+        (
+            content([image(1)], [], [{'id': [1], 'name': 'person'}]),
+            r"'person' has the id \[1\], wh",
+        ),
+        (content([image(1) | {'height': True}], []), 'without id, file_name, height or width'),
+        (
+            content([image(1)], [annotation(31, 1, segmentation=[[10**400] * 6])]),
+            '31 has a polygon',
+        ),
         (content([image(1), image(1)], []), 'two images of the id 1'),
         (
             content([image(1), image(2) | {'file_name': image(1)['file_name']}], []),

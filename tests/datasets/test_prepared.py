@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
-from wss.datasets import record_index
+from wss.datasets import info, record_index
 from wss.datasets.info import SelectionError
 from wss.datasets.prepared import Prepared
 
@@ -214,6 +214,13 @@ def test_index_that_cannot_be_kept_is_no_error(build, monkeypatch, caplog):
     assert 'cannot be kept' in caplog.text
 
 
+def test_half_an_index_is_not_left_behind(build, caplog):
+    os.mkdir(os.path.join(build[1], 'index-train.npz'))  # Cannot be replaced by a file.
+    assert len(Prepared('voc_seg/2012', build[0]).examples('train')) == 5
+    assert 'cannot be kept' in caplog.text
+    assert not [name for name in os.listdir(build[1]) if 'unfinished' in name]
+
+
 def test_missing_and_damaged_files_are_named(build):
     data_dir, folder = build
     dataset = Prepared('voc_seg/2012', data_dir)
@@ -237,3 +244,33 @@ def test_ids_that_stand_twice_are_named(tmp_path):
     write_build(tmp_path, {'train': [[record('a', 0), record('b', 0), record('a', 1)]]})
     with pytest.raises(ValueError, match=r'more than one record of .*: a; delete'):
         Prepared('voc_seg/2012', tmp_path).examples('train')
+
+
+def test_damage_after_the_index_was_made_is_named(build):
+    data_dir, folder = build
+    examples = Prepared('voc_seg/2012', data_dir).examples('train')
+    examples.find_damage()  # Nothing yet.
+    path = os.path.join(folder, 'voc_seg-train.tfrecord-00001-of-00002')
+    with open(path, 'rb') as file:
+        content = bytearray(file.read())
+    content[content.index(b'PNG') : content.index(b'PNG') + 30] = bytes(30)
+    with open(path, 'wb') as file:
+        file.write(content)
+    some = examples.select(examples.ids[:4])
+    with (
+        pytest.raises(
+            ValueError, match=r"Example '2007_000003' in .*00001-of-00002 is damaged; del"
+        ),
+        info.damage_named(some),
+    ):
+        some.load(tf.constant(3))
+    os.remove(path)
+    with pytest.raises(ValueError, match=r'TFRecord file .*00001-of-00002 cannot be read'):
+        examples.find_damage()
+
+
+def test_other_errors_stay_as_they_are(build):
+    examples = Prepared('voc_seg/2012', build[0]).examples('train')
+    error = tf.errors.InvalidArgumentError(None, None, 'another')
+    with pytest.raises(tf.errors.InvalidArgumentError), info.damage_named(examples, None):
+        raise error

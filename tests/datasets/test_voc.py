@@ -275,6 +275,8 @@ def test_a_mat_file_gives_its_mask():
         (b'<annotation><object/></annotation>', "class ''"),
         (b'<html></html>', 'no annotation of VOC: its root is <html>'),
         (b'<annotation>', 'is damaged: it is no XML'),
+        (b'<?xml version="1.0" encoding="utf-32"?><annotation/>', 'is damaged: it is no XML'),
+        (b'<?xml version="1.0" encoding="none"?><annotation/>', 'is damaged: it is no XML'),
     ],
 )
 def test_wrong_annotations_are_refused_by_name(tmp_path, content, said):

@@ -77,6 +77,11 @@ class Source:
             raise FileNotFoundError(
                 f'File {path} is missing; unpack or download its archive again.'
             ) from error
+        except OSError as error:
+            raise OSError(
+                f'File {path} cannot be read: {error.strerror or error}. Unpack or download its '
+                'archive again.'
+            ) from error
 
     def lines(self, name: str) -> list[str]:
         """Returns the lines of a text file without surrounding blanks; empty ones are left out."""

@@ -97,7 +97,9 @@ def _parsed(path):
             return json.loads(file.read(), object_hook=hook)
     except tf.errors.NotFoundError as error:
         raise FileNotFoundError(f'File {path} does not exist.') from error
-    except (json.JSONDecodeError, UnicodeDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:
+        if str(error).startswith(path):  # Of the hook.
+            raise
         raise ValueError(
             f'{path} is damaged or cut off: it is not JSON ({error}). Extract or download it anew.'
         ) from error
@@ -133,6 +135,10 @@ def _class_index(categories, path):
     index = {}
     for item in categories:
         number, name = (item.get('id'), item.get('name')) if isinstance(item, dict) else (0, item)
+        if not _is_int(number):
+            raise ValueError(
+                f'{path}: the category {name!r} has the id {number!r}, where a number is needed.'
+            )
         if name not in names[1:]:
             raise ValueError(
                 f'{path} has an unknown category {name!r} (id {number}); the 80 categories of '
@@ -155,9 +161,9 @@ def _images(items, regions, path):
         number, name = item.get('id'), item.get('file_name')
         size = item.get('height'), item.get('width')
         if not (
-            isinstance(number, int)
+            _is_int(number)
             and isinstance(name, str)
-            and all(isinstance(side, int) and side > 0 for side in size)
+            and all(_is_int(side) and side > 0 for side in size)
         ):
             raise ValueError(f'{path} has an image without id, file_name, height or width: {item}.')
         if number in seen or name in seen:
@@ -165,6 +171,10 @@ def _images(items, regions, path):
         seen.update((number, name))
         images.append(AnnotatedImage(name, *size, tuple(regions.pop(number, ()))))
     return images
+
+
+def _is_int(value):
+    return isinstance(value, int) and not isinstance(value, bool)
 
 
 def _wrong_kind(path, lacking):

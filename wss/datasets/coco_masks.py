@@ -139,7 +139,7 @@ def _inside(region, height, width):
 def _polygon(points: Sequence[float]) -> np.ndarray:
     try:
         array = np.asarray(points, np.float64)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         array = None
     if array is None or array.ndim != 1 or len(array) % 2:
         raise ValueError('has a polygon that is no list of pairs x, y')

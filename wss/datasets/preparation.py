@@ -74,13 +74,14 @@ def prepare(dataset: str, data_dir: str, manual_dir: str | None = None) -> str:
         OSError: If the disk is too small, or another process prepares the dataset.
     """
     name, config = _chosen(dataset)
-    data_dir, manual_dir = _folder(data_dir), manual_dir and _folder(manual_dir)
+    data_dir = _folder(data_dir, 'data_dir')
+    manual_dir = None if manual_dir is None else _folder(manual_dir, 'manual_dir')
     if manual_dir and not epath.Path(manual_dir).is_dir():
         raise FileNotFoundError(f'manual_dir {manual_dir} is no folder.')
     entry = _BUILDERS[name]
     make = getattr(importlib.import_module(entry.module), entry.name)
     with _only_one(data_dir, name):
-        builder = make(config=config, data_dir=data_dir)
+        builder = _builder(make, config, data_dir, name)
         folder = epath.Path(builder.data_dir)
         if folder.exists() and not builder.info.splits:
             raise ValueError(
@@ -152,8 +153,26 @@ def _chosen(dataset):
     return name, config
 
 
-def _folder(path):
-    return os.path.expanduser(os.fspath(path)).rstrip('/') or '/'
+def _folder(path, setting):
+    path = os.path.expanduser(os.fspath(path))
+    if not path.strip():  # As of a variable of the shell that is not set.
+        raise ValueError(f'{setting} is empty; name a folder ("." for the current one).')
+    return path.rstrip('/') or '/'
+
+
+def _builder(make, config, data_dir, name):
+    """Makes a builder, which reads the description of a build that is there."""
+    try:
+        return make(config=config, data_dir=data_dir)
+    except Exception as error:  # tfds and Protocol buffers raise many kinds.
+        home = os.path.join(data_dir, name, config)
+        builds = epath.Path(home).glob('*/dataset_info.json')
+        if isinstance(error, OSError) or not any(builds):
+            raise
+        raise ValueError(
+            f'The dataset_info.json in {home}/{make.VERSION} is damaged, or of another dataset. '
+            'Delete that folder and run the same command again.'
+        ) from error
 
 
 def _remove_unfinished(folder):
@@ -169,9 +188,8 @@ def _only_one(data_dir, name):
     if '://' in data_dir or fcntl is None:
         yield
         return
-    os.makedirs(data_dir, exist_ok=True)
     # The system gives the lock back however the process ends; the empty file stays.
-    with open(os.path.join(data_dir, f'.{name}.lock'), 'w', encoding='utf-8') as file:
+    with _lock_file(data_dir, name) as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
@@ -183,7 +201,25 @@ def _only_one(data_dir, name):
         yield
 
 
+def _lock_file(data_dir, name):
+    try:
+        os.makedirs(data_dir, exist_ok=True)
+        return open(os.path.join(data_dir, f'.{name}.lock'), 'w', encoding='utf-8')
+    except OSError as error:
+        if unpacking.is_disk_full(error):
+            raise unpacking.disk_full(data_dir) from error
+        raise type(error)(
+            f'data_dir {data_dir} cannot be used: {error.strerror}. Name a folder that can be '
+            'written.'
+        ) from error
+
+
 def _write_index(folder, splits):
     """Writes where each record lies, if that is missing."""
+    if lost := [split for split in splits if split not in record_index.splits(folder)]:
+        raise ValueError(
+            f'The files of {", ".join(lost)} are missing in {folder}; delete the folder and run '
+            'the same command again.'
+        )
     for split in splits:
         record_index.read(folder, split)

@@ -51,6 +51,8 @@ class Prepared:
             )
         self._name = name
         self._data_dir = os.path.expanduser(os.fspath(data_dir))
+        if not self._data_dir:
+            raise ValueError('Prepared.data_dir is empty; name the folder that wss.prepare filled.')
         self._splits = None if splits is None else dict(splits)
         for place in (self._splits or {}).values():
             other, _, _ = place.rpartition(':')
@@ -86,7 +88,12 @@ class Prepared:
         if ids is not None:
             index = index.take(id_lists.narrow(ids, index.ids.tolist()))
         if labels == 'required':
-            _require(index, index.has_label, what, 'mask', 'name another split')
+            instead = 'name another split'
+            if index.has_image_label.all() and not self._annotated:
+                instead += (
+                    ", or, for their image-level labels, take Prepared.image_labels = 'annotations'"
+                )
+            _require(index, index.has_label, what, 'mask', instead)
         elif self._annotated:
             instead = "take Prepared.image_labels = 'masks', or name another split"
             _require(index, index.has_image_label, what, 'image-level label', instead)
@@ -99,6 +106,7 @@ class Prepared:
             max_size=tuple(index.size.max(axis=0).tolist()),
             has_image_label=has_image_label,
             mask_classes=index.mask_classes[:, : self.info.num_classes] if has_label else None,
+            find_damage=index.find_damage,
         )
 
     def _place(self, split) -> tuple[str, str]:

@@ -60,6 +60,24 @@ def read(frame: Frame) -> bytes:
         return file.read(frame.length)
 
 
+def is_whole(frame: Frame) -> bool:
+    """Whether one record lies where it should, and fits its checksums.
+
+    Raises:
+        ValueError: If the file cannot be read.
+    """
+    try:
+        with tf.io.gfile.GFile(frame.path, 'rb') as file:
+            file.seek(frame.offset - _HEAD)
+            content = file.read(_HEAD + frame.length + _FOOT)
+    except tf.errors.OpError as error:
+        raise ValueError(f'TFRecord file {frame.path} cannot be read: {error.message}.') from error
+    length, data, foot = content[:8], content[_HEAD:-_FOOT], content[-_FOOT:]
+    return length == struct.pack('<Q', frame.length) and foot == struct.pack(
+        '<I', masked(crc32c(data))
+    )
+
+
 def crc32c(data: bytes) -> int:
     """Computes the CRC-32C (Castagnoli) of `data`, 0..2^32-1.
 

@@ -64,6 +64,17 @@ class RecordIndex:
         path = self.files[self.shard[i]]
         return record_files.Frame(path, i, int(self.offset[i]), int(self.length[i]))
 
+    def find_damage(self) -> None:
+        """Raises a ValueError that names the first record that is damaged, if there is one."""
+        _LOGGER.info('A record cannot be read; looking for it among %d.', len(self))
+        for i, name in enumerate(self.ids.tolist()):
+            frame = self.frame(i)
+            if not record_files.is_whole(frame):
+                raise ValueError(
+                    f'Example {name!r} in {frame.path} is damaged; delete the folder and build the '
+                    'dataset again with wss.prepare.'
+                )
+
 
 _COLUMNS = tuple(f.name for f in dataclasses.fields(RecordIndex) if f.name != 'files')
 
@@ -132,7 +143,10 @@ def _scan(files, split) -> RecordIndex:
             for name, value in {**row, **_facts(data, frame)}.items():
                 columns[name].append(value)
     if not columns['ids']:
-        raise ValueError(f'The files of split {split!r}, {files[0]} and so on, hold no record.')
+        raise ValueError(
+            f'The files of split {split!r}, {files[0]} and so on, hold no record; delete '
+            f'{os.path.dirname(files[0])} and build it again with wss.prepare.'
+        )
     return RecordIndex(files, **{name: np.array(value) for name, value in columns.items()})
 
 
@@ -174,9 +188,13 @@ def _save(path, index):
     buffer = io.BytesIO()
     np.savez_compressed(buffer, files=json.dumps(_file_sizes(index.files)), **columns)
     unfinished = f'{path}.{os.getpid()}.unfinished'
-    with tf.io.gfile.GFile(unfinished, 'wb') as file:
-        file.write(buffer.getvalue())
-    tf.io.gfile.rename(unfinished, path, overwrite=True)
+    try:
+        with tf.io.gfile.GFile(unfinished, 'wb') as file:
+            file.write(buffer.getvalue())
+        tf.io.gfile.rename(unfinished, path, overwrite=True)
+    finally:
+        if tf.io.gfile.exists(unfinished):  # The disk is full, or `path` a folder.
+            tf.io.gfile.remove(unfinished)
 
 
 def _load(path, files) -> RecordIndex | None:

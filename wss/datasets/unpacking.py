@@ -15,6 +15,7 @@ import lzma
 import posixpath
 import shutil
 import stat
+import struct
 import tarfile
 import time
 import zipfile
@@ -29,7 +30,11 @@ _PROGRESS_SECONDS = 15.0
 _TAR_ENDINGS = ('.tar.gz', '.tgz', '.tar')
 _BLOCK = 1 << 20
 _TAR_BLOCK = 512
-_DAMAGED = (tarfile.TarError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, gzip.BadGzipFile)
+_DAMAGED = (
+    *(tarfile.TarError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, gzip.BadGzipFile, EOFError),
+    # What zipfile makes of bytes that were changed in its tables.
+    *(NotImplementedError, IndexError, UnicodeDecodeError, struct.error),
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -164,7 +169,10 @@ def _damage_named(path):
     """Turns what the readers of archives raise into a sentence."""
     try:
         yield
-    except (*_DAMAGED, EOFError) as error:
+    except (*_DAMAGED, OSError) as error:
+        # EINVAL: a table in the archive names a place before its beginning.
+        if not isinstance(error, _DAMAGED) and error.errno != errno.EINVAL:
+            raise
         raise ValueError(
             f'{path} is damaged or cut off: {str(error).rstrip(".")}. Remove it and get it again.'
         ) from error

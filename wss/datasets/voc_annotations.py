@@ -29,8 +29,10 @@ def classes_of_xml(content: bytes, name: str) -> list[int]:
     """
     try:
         root = ElementTree.fromstring(content)
-    except ElementTree.ParseError as error:
-        raise ValueError(f'{name} is damaged: it is no XML ({error}).') from error
+    except (ElementTree.ParseError, ValueError, LookupError) as error:  # The last two: encodings.
+        raise ValueError(
+            f'{name} is damaged: it is no XML ({error}). Unpack or download its archive again.'
+        ) from error
     if root.tag != 'annotation':
         raise ValueError(f'{name} is no annotation of VOC: its root is <{root.tag}>.')
     found = set()
@@ -65,7 +67,10 @@ def mask_of_mat(content: bytes, name: str) -> np.ndarray:
     try:
         content = scipy.io.loadmat(io.BytesIO(content))
     except Exception as error:  # Damaged files make the reader raise nearly anything.
-        raise ValueError(f'{name} is damaged or no .mat file of version 5: {error}.') from error
+        raise ValueError(
+            f'{name} is damaged or no .mat file of version 5: {str(error).rstrip(".")}. Unpack or '
+            'download its archive again.'
+        ) from error
     struct = content.get('GTcls')
     if struct is None:
         found = ', '.join(key for key in content if not key.startswith('__')) or 'nothing'
