@@ -126,4 +126,7 @@ def evaluate(
 
 def evaluation_size(examples: Examples, method) -> tuple[int, int]:
     """Returns the height and width to which a method's images are padded for evaluation."""
-    return pipeline.evaluation_size(examples.max_size, method.network.backbone.output_stride)
+    stride = method.network.backbone.output_stride
+    # The network refuses crops below this, and a run must be able to make it anew at this size.
+    smallest = 2 * stride + 1
+    return pipeline.evaluation_size([max(side, smallest) for side in examples.max_size], stride)
