@@ -327,7 +327,7 @@ def test_a_download_of_another_file_is_refused_and_removed(tmp_path, kind):
     assert not any(left.iterdir())
 
 
-def test_a_server_that_does_not_answer_is_passed_over(tmp_path, monkeypatch):
+def test_a_server_that_does_not_answer_is_passed_over(tmp_path, monkeypatch, caplog):
     archive, _ = published(tmp_path)
     asked = []
 
@@ -340,6 +340,7 @@ def test_a_server_that_does_not_answer_is_passed_over(tmp_path, monkeypatch):
     archive = dataclasses.replace(archive, urls=urls)
     assert content(archives.fetch(archive, manager(tmp_path, [archive]))) == FILES
     assert asked == [('http://example.org/small.tgz', 'HEAD')]
+    assert 'failed: http://example.org/small.tgz: timed out.' in caplog.text
 
 
 def test_an_address_needs_a_checksum():

@@ -81,7 +81,7 @@ class Source:
     def lines(self, name: str) -> list[str]:
         """Returns the lines of a text file without surrounding blanks; empty ones are left out."""
         try:
-            text = self.read(name).decode('utf-8')
+            text = self.read(name).decode('utf-8-sig')
         except UnicodeDecodeError as error:
             raise ValueError(f'File {self.folder / name} is not text: {error}.') from error
         return [line.strip() for line in text.splitlines() if line.strip()]

@@ -69,12 +69,16 @@ def prepare(dataset: str, data_dir: str, manual_dir: str | None = None) -> str:
         Folder of the records.
 
     Raises:
-        ValueError: If there is no such dataset, or a file is damaged or not the official one.
+        ValueError: If there is no such dataset, a folder is no path of one, or a file is damaged or
+            not the official one.
         FileNotFoundError: If an archive is not there and cannot be downloaded.
-        OSError: If the disk is too small, or another process prepares the dataset.
+        OSError: If `data_dir` cannot be written, the disk is too small, or another process prepares
+            the dataset.
     """
     name, config = _chosen(dataset)
-    data_dir, manual_dir = _folder(data_dir), manual_dir and _folder(manual_dir)
+    data_dir = _folder(data_dir, 'data_dir')
+    if manual_dir is not None:
+        manual_dir = _folder(manual_dir, 'manual_dir')
     if manual_dir and not epath.Path(manual_dir).is_dir():
         raise FileNotFoundError(f'manual_dir {manual_dir} is no folder.')
     entry = _BUILDERS[name]
@@ -152,8 +156,13 @@ def _chosen(dataset):
     return name, config
 
 
-def _folder(path):
-    return os.path.expanduser(os.fspath(path)).rstrip('/') or '/'
+def _folder(path, setting):
+    path = os.path.expanduser(os.fspath(path))
+    if not path:
+        raise ValueError(f'{setting} is empty; name a folder.')
+    if '://' in path and not path.startswith('gs://'):
+        raise ValueError(f'{setting} {path} is neither a local folder nor one on gs://.')
+    return path.rstrip('/') or '/'
 
 
 def _remove_unfinished(folder):
@@ -169,9 +178,8 @@ def _only_one(data_dir, name):
     if '://' in data_dir or fcntl is None:
         yield
         return
-    os.makedirs(data_dir, exist_ok=True)
     # The system gives the lock back however the process ends; the empty file stays.
-    with open(os.path.join(data_dir, f'.{name}.lock'), 'w', encoding='utf-8') as file:
+    with _opened(data_dir, f'.{name}.lock') as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
@@ -181,6 +189,18 @@ def _only_one(data_dir, name):
         except OSError:  # Some network file systems have no locks.
             _LOGGER.warning('%s has no locks: prepare %s once at a time.', data_dir, name)
         yield
+
+
+def _opened(data_dir, name):
+    """Makes `data_dir` and opens a file in it for writing."""
+    try:
+        os.makedirs(data_dir, exist_ok=True)
+        return open(os.path.join(data_dir, name), 'w', encoding='utf-8')
+    except OSError as error:
+        raise OSError(
+            f'data_dir {data_dir} cannot be written: {error.strerror}. Name a folder that can be, '
+            'or one that can be made.'
+        ) from error
 
 
 def _write_index(folder, splits):

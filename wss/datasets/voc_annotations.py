@@ -29,7 +29,7 @@ def classes_of_xml(content: bytes, name: str) -> list[int]:
     """
     try:
         root = ElementTree.fromstring(content)
-    except ElementTree.ParseError as error:
+    except (ElementTree.ParseError, LookupError, ValueError) as error:  # Or another encoding.
         raise ValueError(f'{name} is damaged: it is no XML ({error}).') from error
     if root.tag != 'annotation':
         raise ValueError(f'{name} is no annotation of VOC: its root is <{root.tag}>.')
