@@ -110,6 +110,25 @@ def test_what_was_unpacked_is_used_again_and_made_anew_for_another_archive(tmp_p
     assert source.has('top/more.txt')
 
 
+def test_what_was_deleted_of_the_unpacked_files_is_not_blamed_on_the_archive(tmp_path):
+    small_archives.pack(tmp_path / 'manual' / 'small.tar', FILES)
+    source = archives.fetch(small(), manager(tmp_path))
+    lost = next(name for name in FILES if name not in small().shows)
+    (source.folder / lost).unlink()
+    with pytest.raises(FileNotFoundError, match=f'missing. Delete the folder {source.folder} and'):
+        source.read(lost)
+    (source.folder / small().shows[0]).unlink()
+    assert content(archives.fetch(small(), manager(tmp_path))) == FILES
+
+
+def test_members_that_cannot_be_written_are_a_sentence(tmp_path):
+    files = {**FILES, 'top/same': b'', 'top/same/below': b''}
+    small_archives.pack(tmp_path / 'manual' / 'small.tar', files)
+    with pytest.raises(OSError, match=r'small\.tar cannot be unpacked: .*top/same: File exists\. '):
+        archives.fetch(small(), manager(tmp_path))
+    assert not any((tmp_path / 'downloads' / 'extracted').iterdir())
+
+
 def test_half_an_unpacking_is_not_taken_for_a_whole_one(tmp_path, monkeypatch):
     small_archives.pack(tmp_path / 'manual' / 'small.tar', FILES)
     folder = tmp_path / 'downloads' / 'extracted' / 'small'

@@ -169,8 +169,7 @@ def _labelled(source, annotations, folder):
     if missing:
         raise FileNotFoundError(
             f'{annotations.folder / file} names images that are not in {source.folder / folder}, '
-            f'{len(missing)} of {len(images)}: {checks.list_some(missing)}. Unpack or download '
-            f'{folder}.zip again.'
+            f'{len(missing)} of {len(images)}: {checks.list_some(missing)}. {source.advice}'
         )
     if len(here) > len(images):
         _LOGGER.warning(

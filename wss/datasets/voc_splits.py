@@ -67,7 +67,7 @@ def plan(voc: Source, sbd: Source, test: Source | None = None) -> dict[str, list
     if shared := [files.name for files in splits['train'] if files.name in held_out]:
         raise ValueError(
             f'{voc.folder / LISTS} has ids in both train.txt and val.txt: '
-            f'{checks.list_some(shared)}. Unpack or download the archive again.'
+            f'{checks.list_some(shared)}. {voc.advice}'
         )
     photos = set(voc.names(f'{VOC}/JPEGImages', '.jpg'))
     augmented = {files.name: files for files in splits['train']}
@@ -133,5 +133,5 @@ def _check_present(splits):
                 names = checks.list_some(str(source.folder / name) for source, name in lost)
                 raise FileNotFoundError(
                     f'Split {split} of voc_seg cannot be made: {len(lost)} files of kind {kind} '
-                    f'are missing: {names}. Unpack or download the archive again.'
+                    f'are missing: {names}. {lost[0][0].advice}'
                 )
