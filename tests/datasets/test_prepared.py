@@ -220,6 +220,16 @@ def test_index_that_cannot_be_kept_is_no_error(build, monkeypatch, caplog):
     assert 'cannot be kept' in caplog.text
 
 
+def test_index_that_is_written_in_part_is_removed(build, monkeypatch, caplog):
+    def full(*_):
+        raise tf.errors.ResourceExhaustedError(None, None, 'x; No space left on device')
+
+    monkeypatch.setattr(record_index.tf.io.gfile.GFile, 'write', full)
+    assert len(Prepared('voc_seg/2012', build[0]).examples('train')) == 5
+    assert 'cannot be kept' in caplog.text
+    assert not [name for name in os.listdir(build[1]) if name.startswith('index')]
+
+
 def test_missing_and_damaged_files_are_named(build):
     data_dir, folder = build
     dataset = Prepared('voc_seg/2012', data_dir)

@@ -74,6 +74,8 @@ def read_instances(path) -> list[AnnotatedImage]:
             coco_masks.Region(item.id, index[item.category_id], item.area, item.crowd, item.outline)
         )
     images = _images(content['images'], regions, path)
+    if not images:
+        raise ValueError(f'{path} names no image; is it instances_*.json of COCO?')
     if regions:
         raise ValueError(
             f'{path}: annotation {next(iter(regions.values()))[0].id} is of image '
@@ -108,9 +110,10 @@ def _annotation(item, path):
     if 'segmentation' not in item:
         raise ValueError(_wrong_kind(path, 'segmentation in each annotation'))
     for key, kind in {'image_id': int, **_KEYS}.items():
-        if not isinstance(item.get(key), kind):
+        value = item.get(key)
+        if not isinstance(value, kind) or value != value:  # NaN is a float, but has no order.
             raise ValueError(
-                f'{path}: annotation {item.get("id")} has the {key} {item.get(key)!r}, where a '
+                f'{path}: annotation {item.get("id")} has the {key} {value!r}, where a '
                 'number is needed.'
             )
     try:
@@ -133,7 +136,7 @@ def _class_index(categories, path):
     index = {}
     for item in categories:
         number, name = (item.get('id'), item.get('name')) if isinstance(item, dict) else (0, item)
-        if name not in names[1:]:
+        if name not in names[1:] or not isinstance(number, int):
             raise ValueError(
                 f'{path} has an unknown category {name!r} (id {number}); the 80 categories of '
                 f"COCO's objects are known: {names[1]}, {names[2]}, ..., {names[-1]}."

@@ -187,9 +187,13 @@ def _save(path, index):
     buffer = io.BytesIO()
     np.savez_compressed(buffer, files=json.dumps(_file_sizes(index.files)), **columns)
     unfinished = f'{path}.{os.getpid()}.unfinished'
-    with tf.io.gfile.GFile(unfinished, 'wb') as file:
-        file.write(buffer.getvalue())
-    tf.io.gfile.rename(unfinished, path, overwrite=True)
+    try:
+        with tf.io.gfile.GFile(unfinished, 'wb') as file:
+            file.write(buffer.getvalue())
+        tf.io.gfile.rename(unfinished, path, overwrite=True)
+    finally:
+        if tf.io.gfile.exists(unfinished):
+            tf.io.gfile.remove(unfinished)
 
 
 def _load(path, files) -> RecordIndex | None:
