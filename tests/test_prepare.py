@@ -242,6 +242,17 @@ def test_a_folder_that_is_not_whole_is_not_taken_for_a_build(tmp_path, manual):
         prepared(tmp_path, manual)
 
 
+def test_a_build_that_lost_a_split_or_its_description_is_refused(tmp_path, manual):
+    prepared(tmp_path, manual)
+    folder = tmp_path / 'data/voc_seg/2012/1.0.0'
+    (folder / 'voc_seg-train.tfrecord-00000-of-00001').unlink()
+    with pytest.raises(ValueError, match=r'1\.0\.0 lacks the files of train\. Delete the folder'):
+        prepared(tmp_path, manual)
+    (folder / 'dataset_info.json').write_text('{"nam')
+    with pytest.raises(ValueError, match=r'2012 holds a build whose dataset_info\.json is damaged'):
+        prepared(tmp_path, manual)
+
+
 def disk(free):
     return type('', (), {'free': free})
 

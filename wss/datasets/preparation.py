@@ -10,6 +10,7 @@ import os
 
 import tensorflow_datasets as tfds
 from etils import epath
+from google.protobuf import json_format
 
 from wss.datasets import archives, preparation_cost, record_index, unpacking
 from wss.datasets.preparation_cost import Records
@@ -84,7 +85,7 @@ def prepare(dataset: str, data_dir: str, manual_dir: str | None = None) -> str:
     entry = _BUILDERS[name]
     make = getattr(importlib.import_module(entry.module), entry.name)
     with _only_one(data_dir, name):
-        builder = make(config=config, data_dir=data_dir)
+        builder = _builder(make, config, data_dir, name)
         folder = epath.Path(builder.data_dir)
         if folder.exists() and not builder.info.splits:
             raise ValueError(
@@ -99,6 +100,16 @@ def prepare(dataset: str, data_dir: str, manual_dir: str | None = None) -> str:
     for split, info in builder.info.splits.items():
         _LOGGER.info('%s: %d', split, info.num_examples)
     return str(folder)
+
+
+def _builder(make, config, data_dir, name):
+    try:
+        return make(config=config, data_dir=data_dir)
+    except json_format.ParseError as error:
+        raise ValueError(
+            f'{data_dir}/{name}/{config} holds a build whose dataset_info.json is damaged. Delete '
+            'that folder and run the same command again.'
+        ) from error
 
 
 def _build(builder, records, data_dir, manual_dir):
@@ -205,5 +216,10 @@ def _opened(data_dir, name):
 
 def _write_index(folder, splits):
     """Writes where each record lies, if that is missing."""
+    if lost := sorted(set(splits) - set(record_index.splits(folder))):
+        raise ValueError(
+            f'{folder} lacks the files of {", ".join(lost)}. Delete the folder and run the same '
+            'command again.'
+        )
     for split in splits:
         record_index.read(folder, split)

@@ -17,7 +17,8 @@ _IMAGE_LABELS = ('masks', 'annotations')
 class Prepared:
     """One prepared dataset, with random access to its records.
 
-    Nothing is decoded before it is needed: the records were checked when they were built.
+    Nothing is decoded before it is needed: the records were checked when they were built. What is
+    read for the first time is compared with its checksum.
 
     Attributes:
         info: Classes of the dataset.
@@ -51,6 +52,8 @@ class Prepared:
             )
         self._name = name
         self._data_dir = os.path.expanduser(os.fspath(data_dir))
+        if not self._data_dir:
+            raise ValueError('Prepared.data_dir is empty; name the folder of wss.prepare.')
         self._splits = None if splits is None else dict(splits)
         for place in (self._splits or {}).values():
             other, _, _ = place.rpartition(':')
@@ -170,8 +173,20 @@ def _loader(index, with_label, with_image_label, info):
         'label': tf.io.FixedLenFeature([], tf.string),
     }
 
+    sound = np.zeros(len(index), bool)
+
     def read(i):
-        return record_files.read(index.frame(int(i)))
+        i = int(i)
+        try:
+            data = record_files.read(index.frame(i), verify=not sound[i])
+        except ValueError as error:
+            folder = os.path.dirname(index.files[0])
+            raise ValueError(
+                f'Example {index.ids[i]} cannot be read. {error} Delete {folder} and build it '
+                'again with wss.prepare.'
+            ) from error
+        sound[i] = True  # The checksum is compared once in a run.
+        return data
 
     def load(position):
         data = tf.numpy_function(read, [position], tf.string, stateful=False)

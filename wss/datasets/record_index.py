@@ -145,7 +145,10 @@ def _scan(files, split) -> RecordIndex:
             for name, value in {**row, **_facts(data, frame)}.items():
                 columns[name].append(value)
     if not columns['ids']:
-        raise ValueError(f'The files of split {split!r}, {files[0]} and so on, hold no record.')
+        raise ValueError(
+            f'The files of split {split!r}, {files[0]} and so on, hold no record. Delete '
+            f'{os.path.dirname(files[0])} and build it again with wss.prepare.'
+        )
     return RecordIndex(files, **{name: np.array(value) for name, value in columns.items()})
 
 
