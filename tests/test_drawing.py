@@ -1,6 +1,7 @@
 import hashlib
 
 import pytest
+import tensorflow as tf
 
 from wss import drawing, selection
 from wss.selection import Choice
@@ -57,3 +58,16 @@ def test_places_that_cannot_be_written(tmp_path):
     (tmp_path / 'file').write_text('')
     with pytest.raises(OSError, match='cannot be written'):
         drawing.write(str(tmp_path / 'file' / 'list.txt'), ('a',))
+
+
+def test_a_list_that_did_not_fit_on_the_disk_is_not_left(tmp_path, monkeypatch):
+    def full(*_):
+        raise tf.errors.ResourceExhaustedError(None, None, 'No space left on device')
+
+    path = tmp_path / 'list.txt'
+    with monkeypatch.context() as patch:
+        patch.setattr(tf.io.gfile.GFile, 'write', full)
+        with pytest.raises(OSError, match='cannot be written: No space left'):
+            drawing.write(str(path), ('a',))
+    assert not path.exists()
+    drawing.write(str(path), ('a',))

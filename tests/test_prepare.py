@@ -104,6 +104,25 @@ def test_names(tmp_path):
     assert built(tmp_path) == []
 
 
+def test_folders_that_cannot_be(tmp_path, manual, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    before = sorted(tmp_path.iterdir())
+    for folder, said in {
+        '': 'data_dir is empty; name a folder',
+        'ftp://server/data': 'data_dir ftp://server/data is neither a local folder nor one on gs:/',
+    }.items():
+        with pytest.raises(ValueError, match=said):
+            preparation.prepare('voc_seg', folder, manual)
+    with pytest.raises(ValueError, match='manual_dir is empty'):
+        preparation.prepare('voc_seg', 'data', '')
+    assert sorted(tmp_path.iterdir()) == before
+    (tmp_path / 'file').write_text('mine')
+    for folder in ('file', 'file/data', '/proc/data'):
+        with pytest.raises(OSError, match=f'data_dir {folder} cannot be used: .*Name a folder'):
+            preparation.prepare('voc_seg', folder, manual)
+    assert (tmp_path / 'file').read_text() == 'mine'
+
+
 def test_archives_are_unpacked_and_counted(tmp_path, packed, caplog):
     with caplog.at_level(logging.INFO, logger='wss'):
         assert prepared(tmp_path, packed) == ALL

@@ -73,7 +73,7 @@ def write(path: str, ids) -> None:
     path = os.path.expanduser(path)
     try:
         if not tf.io.gfile.exists(path):
-            splits.write_ids(path, ids)
+            _write_whole(path, ids)
             return
         with tf.io.gfile.GFile(path, 'rb') as file:
             same = file.read() == splits.content(ids)
@@ -83,6 +83,16 @@ def write(path: str, ids) -> None:
         raise ValueError(
             f'{path} is there and holds something else; name another --out, or remove it first.'
         )
+
+
+def _write_whole(path, ids):
+    """Writes a new list, of which nothing is left if that fails."""
+    try:
+        splits.write_ids(path, ids)
+    except tf.errors.OpError:
+        if tf.io.gfile.exists(path):
+            tf.io.gfile.remove(path)
+        raise
 
 
 def report(drawn: Drawn, choice: selection.Choice, path: str) -> str:

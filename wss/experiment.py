@@ -14,7 +14,7 @@ from wss import (
     tasks,
     training,
 )
-from wss.datasets.info import DatasetInfo, damage_named
+from wss.datasets.info import DatasetInfo
 from wss.tasks import Evaluate, Load, Predict, Train
 
 
@@ -203,8 +203,7 @@ def run(
             'of the reference batch.',
             flush=True,
         )
-    with damage_named(labelled, unlabelled, scored):
-        return training.train(workdir, method, make_batches, schedule, validation)
+    return training.train(workdir, method, make_batches, schedule, validation)
 
 
 def _path(list_file):

@@ -4,7 +4,7 @@ import dataclasses
 from collections.abc import Callable
 
 from wss import evaluation, pipeline, prediction, run_folder, runtime
-from wss.datasets.info import Examples, damage_named
+from wss.datasets.info import Examples
 
 
 @dataclasses.dataclass(frozen=True)
@@ -119,8 +119,7 @@ def evaluate(
     batches = pipeline.evaluation_batches(
         examples, info, size, method.network.backbone.padding_value, batch_size
     )
-    with damage_named(examples):
-        scores = evaluation.by_class(evaluation.evaluate(method, batches), info.class_names)
+    scores = evaluation.by_class(evaluation.evaluate(method, batches), info.class_names)
     return {'checkpoint': task.checkpoint, 'split': split, **scores}
 
 

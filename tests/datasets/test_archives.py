@@ -115,6 +115,25 @@ def test_what_was_unpacked_is_used_again_and_made_anew_for_another_archive(tmp_p
     assert (source.folder / 'top/more.txt').exists()
 
 
+def test_what_was_deleted_of_the_unpacked_files_is_not_blamed_on_the_archive(tmp_path):
+    small_archives.pack(tmp_path / 'manual' / 'small.tar', FILES)
+    source = fetch(small(), manager(tmp_path))
+    lost = next(name for name in FILES if name not in small().shows)
+    (source.folder / lost).unlink()
+    with pytest.raises(FileNotFoundError, match=f'missing. Delete the folder {source.folder} and'):
+        source.read(lost)
+    (source.folder / small().shows[0]).unlink()
+    assert content(fetch(small(), manager(tmp_path))) == FILES
+
+
+def test_members_that_cannot_be_written_are_a_sentence(tmp_path):
+    files = {**FILES, 'top/same': b'', 'top/same/below': b''}
+    small_archives.pack(tmp_path / 'manual' / 'small.tar', files)
+    with pytest.raises(OSError, match=r'small\.tar cannot be unpacked: .*top/same: File exists\. '):
+        fetch(small(), manager(tmp_path))
+    assert not any((tmp_path / 'downloads' / 'extracted').iterdir())
+
+
 def test_half_an_unpacking_is_not_taken_for_a_whole_one(tmp_path, monkeypatch):
     small_archives.pack(tmp_path / 'manual' / 'small.tar', FILES)
     folder = tmp_path / 'downloads' / 'extracted' / 'small'
@@ -349,7 +368,7 @@ def test_a_download_of_another_file_is_refused_and_removed(tmp_path, kind):
     assert not any(left.iterdir())
 
 
-def test_a_server_that_does_not_answer_is_passed_over(tmp_path, monkeypatch):
+def test_a_server_that_does_not_answer_is_passed_over(tmp_path, monkeypatch, caplog):
     archive, _ = published(tmp_path)
     asked = []
 
@@ -362,6 +381,7 @@ def test_a_server_that_does_not_answer_is_passed_over(tmp_path, monkeypatch):
     archive = dataclasses.replace(archive, urls=urls)
     assert content(fetch(archive, manager(tmp_path, [archive]))) == FILES
     assert asked == [('http://example.org/small.tgz', 'HEAD')]
+    assert 'failed: http://example.org/small.tgz: timed out.' in caplog.text
 
 
 def test_an_address_needs_a_checksum():

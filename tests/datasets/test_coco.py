@@ -261,6 +261,13 @@ VAL = 'annotations/instances_val2017.json'
             r'The mask from .*000000000139\.jpg is 10x8 pixels .*000000000139\.jpg is 10x9',
         ),
         (
+            'annotations_trainval2017.zip',
+            VAL,
+            instances({139: '000000000139.jpg'}).replace(b'"height": 8', b'"height": 8000000000'),
+            ValueError,
+            r'The mask from .*000000000139\.jpg is 10x8000000000 pixels .* is 10x8\.',
+        ),
+        (
             'val2017.zip',
             'val2017/000000000139.jpg',
             jpeg(139)[:-200],

@@ -117,11 +117,13 @@ CAPTIONS = {key: GOOD[key] for key in ('info', 'licenses', 'images')} | {
         (content([image(1)], [annotation(31, 2)]), 'annotation 31 is of image 2, which is not'),
         (content([image(1)], [annotation(31, 1, 12)]), 'annotation 31 is of category 12, which'),
         (content([image(1)], [annotation(31, 1, area=None)]), '31 has the area None'),
+        (content([image(1)], [annotation(31, 1, area=float('nan'))]), '31 has the area nan'),
         (content([image(1)], [annotation(31, 1, segmentation=[[1.0]])]), '31 has a polygon'),
         (
             content([image(1)], [], [*CATEGORIES, {'id': 91, 'name': 'banner'}]),
             r"unknown category 'banner' \(id 91\)",
         ),
+        (content([], []), 'names no image; is it instances'),
         (content([image(1)], [], CATEGORIES[:1]), 'lacks 79 of the 80 categories.*bicycle, car'),
         (content([image(1)], [], [*CATEGORIES, CATEGORIES[0]]), 'has a category twice'),
         (

@@ -6,7 +6,8 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
-from wss.datasets import info, record_index
+from wss import config
+from wss.datasets import record_index
 from wss.datasets.info import SelectionError
 from wss.datasets.prepared import Prepared
 
@@ -183,6 +184,8 @@ def test_what_is_not_there_is_named(build):
     command = r'python -m wss.prepare --dataset coco_seg/2017 --data_dir'
     with pytest.raises(FileNotFoundError, match=command):
         Prepared('coco_seg/2017', build[0]).examples('train')
+    with pytest.raises(ValueError, match=r'Prepared.data_dir is empty'):
+        Prepared('coco_seg/2017', '')
     with pytest.raises(ValueError, match=r'has no split .validation.; it has test, train'):
         Prepared('voc_seg/2012', build[0]).examples('validation')
 
@@ -240,37 +243,29 @@ def test_missing_and_damaged_files_are_named(build):
         dataset.examples('train')
 
 
+def test_data_that_is_damaged_in_the_middle_is_named_as_it_is_read(build):
+    data_dir, folder = build
+    examples = Prepared('voc_seg/2012', data_dir).examples('train')
+    first = os.path.join(folder, 'voc_seg-train.tfrecord-00000-of-00002')
+    with open(first, 'rb') as file:
+        content = bytearray(file.read())
+    content[content.index(b'2007_000001') + 2] ^= 1
+    with open(first, 'wb') as file:
+        file.write(content)
+    assert len(Prepared('voc_seg/2012', data_dir).examples('train')) == 5  # Nobody reads it yet.
+    dataset = tf.data.Dataset.range(5).map(examples.load)
+    next(iter(dataset))
+    with pytest.raises(tf.errors.InvalidArgumentError) as caught:
+        next(iter(dataset.skip(1)))
+    said = config.user_sentence(caught.value)
+    assert said.startswith('Example 2007_000001 cannot be read. The data from byte ')
+    assert said.endswith(f'(wrong checksum). Delete {folder} and build it again with wss.prepare.')
+    os.remove(first)
+    with pytest.raises(tf.errors.InvalidArgumentError, match='Example 2007_000000 cannot be read'):
+        next(iter(dataset))
+
+
 def test_ids_that_stand_twice_are_named(tmp_path):
     write_build(tmp_path, {'train': [[record('a', 0), record('b', 0), record('a', 1)]]})
     with pytest.raises(ValueError, match=r'more than one record of .*: a; delete'):
         Prepared('voc_seg/2012', tmp_path).examples('train')
-
-
-def test_damage_after_the_index_was_made_is_named(build):
-    data_dir, folder = build
-    examples = Prepared('voc_seg/2012', data_dir).examples('train')
-    examples.find_damage()  # Nothing yet.
-    path = os.path.join(folder, 'voc_seg-train.tfrecord-00001-of-00002')
-    with open(path, 'rb') as file:
-        content = bytearray(file.read())
-    content[content.index(b'PNG') : content.index(b'PNG') + 30] = bytes(30)
-    with open(path, 'wb') as file:
-        file.write(content)
-    some = examples.select(examples.ids[:4])
-    with (
-        pytest.raises(
-            ValueError, match=r"Example '2007_000003' in .*00001-of-00002 is damaged; del"
-        ),
-        info.damage_named(some),
-    ):
-        some.load(tf.constant(3))
-    os.remove(path)
-    with pytest.raises(ValueError, match=r'TFRecord file .*00001-of-00002 cannot be read'):
-        examples.find_damage()
-
-
-def test_other_errors_stay_as_they_are(build):
-    examples = Prepared('voc_seg/2012', build[0]).examples('train')
-    error = tf.errors.InvalidArgumentError(None, None, 'another')
-    with pytest.raises(tf.errors.InvalidArgumentError), info.damage_named(examples, None):
-        raise error

@@ -306,11 +306,22 @@ def test_missing_files_are_named_before_anything_is_written(tmp_path, name, said
     assert_nothing_built(tmp_path)
 
 
+def test_lists_may_have_marks_and_line_ends_of_windows(tmp_path):
+    content = '\ufeff2007_000001\r\n2007_000002\r\n\r\n'.encode()
+    unpack(tmp_path, change=(f'{HOME}/ImageSets/Segmentation/train.txt', content))
+    assert sorted(read(build(tmp_path))['train']) == ['2007_000001', '2007_000002']
+
+
 @pytest.mark.parametrize(
     ('name', 'content', 'said'),
     [
         (f'{HOME}/ImageSets/Segmentation/val.txt', b'a\nb\na\n', 'val.txt repeats ids: a'),
         (f'{HOME}/ImageSets/Segmentation/val.txt', b'\n', 'val.txt is empty'),
+        (
+            f'{HOME}/ImageSets/Segmentation/val.txt',
+            b'2007_000002\n2007_000003\n',
+            'ids in both train.txt and val.txt: 2007_000002',
+        ),
         (f'{HOME}/ImageSets/Segmentation/val.txt', b'\xff\xfe', 'val.txt is not text'),
         (f'{HOME}/SegmentationClass/2007_000002.png', small_archives.jpeg(), 'JPEG file, whose'),
         (f'{HOME}/SegmentationClass/2007_000002.png', b'x', 'is not an image'),

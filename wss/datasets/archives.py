@@ -59,10 +59,12 @@ class Source:
         folder: The folder in which it was unpacked.
         official: Whether the archive had the published checksum, so that the files are known to be
             the official ones. False for folders that the user unpacked.
+        advice: What to do if a file is missing.
     """
 
     folder: epath.Path
     official: bool
+    advice: str = 'Unpack or download its archive again.'
 
     def read(self, name: str) -> bytes:
         """Returns the content of a file.
@@ -74,19 +76,16 @@ class Source:
         try:
             return path.read_bytes()
         except FileNotFoundError as error:
-            raise FileNotFoundError(
-                f'File {path} is missing; unpack or download its archive again.'
-            ) from error
+            raise FileNotFoundError(f'File {path} is missing. {self.advice}') from error
         except OSError as error:
             raise OSError(
-                f'File {path} cannot be read: {error.strerror or error}. Unpack or download its '
-                'archive again.'
+                f'File {path} cannot be read: {error.strerror or error}. {self.advice}'
             ) from error
 
     def lines(self, name: str) -> list[str]:
         """Returns the lines of a text file without surrounding blanks; empty ones are left out."""
         try:
-            text = self.read(name).decode('utf-8')
+            text = self.read(name).decode('utf-8-sig')
         except UnicodeDecodeError as error:
             raise ValueError(f'File {self.folder / name} is not text: {error}.') from error
         return [line.strip() for line in text.splitlines() if line.strip()]
@@ -99,9 +98,7 @@ class Source:
         """
         path = self.folder / folder
         if not path.is_dir():
-            raise FileNotFoundError(
-                f'Folder {path} is missing; unpack or download its archive again.'
-            )
+            raise FileNotFoundError(f'Folder {path} is missing. {self.advice}')
         return sorted(
             entry.name
             for entry in path.iterdir()
@@ -236,14 +233,16 @@ def _fetch(archive, folder, dl_manager):
         official = checksum.check(archive, path)
     _LOGGER.info('Using %s.', path)
     parent = epath.Path(dl_manager.download_dir) / 'extracted'
-    unpacked = unpacking.unpack(path, archive.name, parent)
+    unpacked = unpacking.unpack(path, archive.name, parent, archive.shows)
     lacking = [name for name in archive.shows if not (unpacked / name).exists()]
     if lacking:
         raise ValueError(
             f'{path} is not the official {archive.name}: it does not hold {" and ".join(lacking)}. '
             'Remove it and get the official file.'
         )
-    return Source(unpacked, official)
+    return Source(
+        unpacked, official, f'Delete the folder {unpacked} and run the same command again.'
+    )
 
 
 def _listing(folder):

@@ -174,15 +174,15 @@ def _examples(split, images, masks, kind):
     mask_of = {}
     if masks is not None:
         mask_of = _files(masks, f'{kind}/{split}', f'_{kind}_labelIds.png')
-        for one, other, place in (
-            (image_of, mask_of, f'a mask in {masks.folder / kind / split}'),
-            (mask_of, image_of, f'an image in {images.folder / "leftImg8bit" / split}'),
+        for one, other, source, place in (
+            (image_of, mask_of, masks, f'a mask in {masks.folder / kind / split}'),
+            (mask_of, image_of, images, f'an image in {images.folder / "leftImg8bit" / split}'),
         ):
             missing = [name for name in one if name not in other]
             if missing:
                 raise FileNotFoundError(
                     f'{len(missing)} of {len(one)} ids of the split {split} are without {place}: '
-                    f'{checks.list_some(missing)}. Unpack the archives again.'
+                    f'{checks.list_some(missing)}. {source.advice}'
                 )
     if len(image_of) != _COUNTS[split]:
         _LOGGER.warning(
@@ -205,8 +205,7 @@ def _files(source, folder, ending):
     }
     if not found:
         raise FileNotFoundError(
-            f'{source.folder / folder} holds no CITY/CITY_SEQUENCE_FRAME{ending}; unpack its '
-            'archive again.'
+            f'{source.folder / folder} holds no CITY/CITY_SEQUENCE_FRAME{ending}. {source.advice}'
         )
     return {name: path for name, path in found.items() if name not in _LEFT_OUT}
 

@@ -6,7 +6,7 @@ from typing import ClassVar
 
 import tensorflow_datasets as tfds
 
-from wss.datasets import archives, builder_records, checks, classes, coco_json, coco_masks
+from wss.datasets import archives, builder_records, checks, classes, coco_json, coco_masks, decoding
 
 _LOGGER = logging.getLogger(__name__)
 _ZIPS = 'http://images.cocodataset.org/zips/'
@@ -169,8 +169,7 @@ def _labelled(source, annotations, folder):
     if missing:
         raise FileNotFoundError(
             f'{annotations.folder / file} names images that are not in {source.folder / folder}, '
-            f'{len(missing)} of {len(images)}: {checks.list_some(missing)}. Unpack or download '
-            f'{folder}.zip again.'
+            f'{len(missing)} of {len(images)}: {checks.list_some(missing)}. {source.advice}'
         )
     if len(here) > len(images):
         _LOGGER.warning(
@@ -188,8 +187,13 @@ def _example(source, folder, file_name, image=None):
     """Returns key and record of an image, with a mask if `image` says what is annotated."""
     name = f'{folder}/{file_name.removesuffix(".jpg")}'
     where = source.folder / folder / file_name
+    content = source.read(f'{folder}/{file_name}')
+    mask_name = f'The mask from the annotations of {file_name}'
     mask = found = None
     if image is not None:
+        # Before it is painted, since a damaged size may be anything.
+        size = decoding.image_size(content, str(where), upright=False)
+        checks.check_size(size, (image.height, image.width), str(where), mask_name)
         try:
             mask = coco_masks.paint(image.regions, image.height, image.width)
         except ValueError as error:
@@ -197,11 +201,11 @@ def _example(source, folder, file_name, image=None):
         found = [region.class_index for region in image.regions]
     return name, builder_records.example(
         name,
-        source.read(f'{folder}/{file_name}'),
+        content,
         str(where),
         classes.COCO,
         mask,
-        f'The mask from the annotations of {file_name}',
+        mask_name,
         found,
         decode=not source.official,
     )

@@ -74,6 +74,8 @@ def read_instances(path) -> list[AnnotatedImage]:
             coco_masks.Region(item.id, index[item.category_id], item.area, item.crowd, item.outline)
         )
     images = _images(content['images'], regions, path)
+    if not images:
+        raise ValueError(f'{path} names no image; is it instances_*.json of COCO?')
     if regions:
         raise ValueError(
             f'{path}: annotation {next(iter(regions.values()))[0].id} is of image '
@@ -110,9 +112,10 @@ def _annotation(item, path):
     if 'segmentation' not in item:
         raise ValueError(_wrong_kind(path, 'segmentation in each annotation'))
     for key, kind in {'image_id': int, **_KEYS}.items():
-        if not isinstance(item.get(key), kind):
+        value = item.get(key)
+        if not isinstance(value, kind) or value != value:  # NaN is a float, but has no order.
             raise ValueError(
-                f'{path}: annotation {item.get("id")} has the {key} {item.get(key)!r}, where a '
+                f'{path}: annotation {item.get("id")} has the {key} {value!r}, where a '
                 'number is needed.'
             )
     try:

@@ -56,7 +56,9 @@ def download(archive, dl_manager) -> epath.Path:
                     f'what {url} gives is not the official file (wrong size or checksum)'
                 )
             else:
-                reasons.append(f'{url}: {" ".join(str(error).split()).rstrip(".")}')
+                # Only the plain kind of this error prints its reason in angle brackets.
+                reason = error.reason if type(error) is urllib.error.URLError else error
+                reasons.append(f'{url}: {" ".join(str(reason).split()).rstrip(".")}')
             _LOGGER.warning('The download failed: %s.', reasons[-1])
     raise OSError(
         f'{archive.name} could not be downloaded: {"; ".join(reasons)}. Run the command again, or '

@@ -1,22 +1,12 @@
 """What a dataset is to the rest of the library: its classes, and random access to its examples."""
 
 import collections
-import contextlib
 import dataclasses
 import itertools
 from collections.abc import Callable
 
 import numpy as np
 import tensorflow as tf
-
-# What decoders and files raise in a pipeline. TensorFlow fails with the last as it quotes damage.
-_OF_DAMAGE = (
-    tf.errors.InvalidArgumentError,
-    tf.errors.NotFoundError,
-    tf.errors.UnknownError,
-    tf.errors.DataLossError,
-    UnicodeDecodeError,
-)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -92,8 +82,6 @@ class Examples:
         skipped: Ids that the split has but that were left out because their files are damaged.
         mask_classes: bool `[n, num_classes]`, the classes that the mask of each example shows;
             None if that is not known without decoding.
-        find_damage: Looks for what was damaged or lost since the examples were listed, and raises
-            a ValueError that names it; None if the dataset cannot tell. Called when reading failed.
     """
 
     ids: tuple[str, ...]
@@ -103,7 +91,6 @@ class Examples:
     has_image_label: bool = False
     skipped: tuple[str, ...] = ()
     mask_classes: np.ndarray | None = None
-    find_damage: Callable[[], None] | None = None
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -126,22 +113,6 @@ class Examples:
             load=lambda index: load(tf.gather(positions, index)),
             mask_classes=None if known is None else known[rows],
         )
-
-
-@contextlib.contextmanager
-def damage_named(*parts: Examples | None):
-    """Turns an error of TensorFlow as examples are read into one that names what is damaged.
-
-    Args:
-        *parts: Examples that are read inside.
-    """
-    try:
-        yield
-    except _OF_DAMAGE:
-        for examples in parts:
-            if examples is not None and examples.find_damage is not None:
-                examples.find_damage()
-        raise
 
 
 def check_selection(ids, known, skipped=()) -> None:

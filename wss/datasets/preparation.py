@@ -69,9 +69,11 @@ def prepare(dataset: str, data_dir: str, manual_dir: str | None = None) -> str:
         Folder of the records.
 
     Raises:
-        ValueError: If there is no such dataset, or a file is damaged or not the official one.
+        ValueError: If there is no such dataset, a folder is no path of one, or a file is damaged or
+            not the official one.
         FileNotFoundError: If an archive is not there and cannot be downloaded.
-        OSError: If the disk is too small, or another process prepares the dataset.
+        OSError: If `data_dir` cannot be written, the disk is too small, or another process prepares
+            the dataset.
     """
     name, config = _chosen(dataset)
     data_dir = _folder(data_dir, 'data_dir')
@@ -157,6 +159,8 @@ def _folder(path, setting):
     path = os.path.expanduser(os.fspath(path))
     if not path.strip():  # As of a variable of the shell that is not set.
         raise ValueError(f'{setting} is empty; name a folder ("." for the current one).')
+    if '://' in path and not path.startswith('gs://'):
+        raise ValueError(f'{setting} {path} is neither a local folder nor one on gs://.')
     return path.rstrip('/') or '/'
 
 

@@ -109,7 +109,7 @@ def estimate(needed, records: Records, data_dir: str, manual_dir, dataset: str) 
         else:
             size = path.stat().length
             state = f'{_gb(size)} in {path.parent}'
-            if unpacking.is_unpacked(path, archive.name, cache / 'extracted'):
+            if unpacking.is_unpacked(path, archive.name, cache / 'extracted', archive.shows):
                 lines.append(f'{archive.name}: {state}, unpacked')
                 continue
         to_unpack += archive.unpacked or size

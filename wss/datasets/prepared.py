@@ -17,7 +17,8 @@ _IMAGE_LABELS = ('masks', 'annotations')
 class Prepared:
     """One prepared dataset, with random access to its records.
 
-    Nothing is decoded before it is needed: the records were checked when they were built.
+    Nothing is decoded before it is needed: the records were checked when they were built. What is
+    read for the first time is compared with its checksum.
 
     Attributes:
         info: Classes of the dataset.
@@ -106,7 +107,6 @@ class Prepared:
             max_size=tuple(index.size.max(axis=0).tolist()),
             has_image_label=has_image_label,
             mask_classes=index.mask_classes[:, : self.info.num_classes] if has_label else None,
-            find_damage=index.find_damage,
         )
 
     def _place(self, split) -> tuple[str, str]:
@@ -178,8 +178,20 @@ def _loader(index, with_label, with_image_label, info):
         'label': tf.io.FixedLenFeature([], tf.string),
     }
 
+    sound = np.zeros(len(index), bool)
+
     def read(i):
-        return record_files.read(index.frame(int(i)))
+        i = int(i)
+        try:
+            data = record_files.read(index.frame(i), verify=not sound[i])
+        except ValueError as error:
+            folder = os.path.dirname(index.files[0])
+            raise ValueError(
+                f'Example {index.ids[i]} cannot be read. {error} Delete {folder} and build it '
+                'again with wss.prepare.'
+            ) from error
+        sound[i] = True  # The checksum is compared once in a run.
+        return data
 
     def load(position):
         data = tf.numpy_function(read, [position], tf.string, stateful=False)

@@ -64,17 +64,6 @@ class RecordIndex:
         path = self.files[self.shard[i]]
         return record_files.Frame(path, i, int(self.offset[i]), int(self.length[i]))
 
-    def find_damage(self) -> None:
-        """Raises a ValueError that names the first record that is damaged, if there is one."""
-        _LOGGER.info('A record cannot be read; looking for it among %d.', len(self))
-        for i, name in enumerate(self.ids.tolist()):
-            frame = self.frame(i)
-            if not record_files.is_whole(frame):
-                raise ValueError(
-                    f'Example {name!r} in {frame.path} is damaged; delete the folder and build the '
-                    'dataset again with wss.prepare.'
-                )
-
 
 _COLUMNS = tuple(f.name for f in dataclasses.fields(RecordIndex) if f.name != 'files')
 

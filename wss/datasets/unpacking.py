@@ -20,7 +20,7 @@ import tarfile
 import time
 import zipfile
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import tensorflow as tf
 from etils import epath
@@ -54,7 +54,7 @@ def stem(name: str) -> str:
     return name
 
 
-def unpack(path, name: str, parent) -> epath.Path:
+def unpack(path, name: str, parent, shows: Sequence[str] = ()) -> epath.Path:
     """Unpacks an archive into `parent`, unless that was done before.
 
     Links inside of the archive become copies of what they point to.
@@ -63,17 +63,18 @@ def unpack(path, name: str, parent) -> epath.Path:
         path: Path of the archive.
         name: Its official name, which says its kind; `path` may have another, as in a cache.
         parent: Folder, local or `gs://`.
+        shows: Files or folders without which what was unpacked before is not taken for whole.
 
     Returns:
         The folder with its files.
 
     Raises:
         ValueError: If the archive is damaged, or a member points outside the folder.
-        OSError: If the disk is full.
+        OSError: If the disk is full, or a member cannot be written.
     """
     path, parent = epath.Path(path), epath.Path(parent)
     folder, done = parent / stem(name), _mark(name, parent)
-    if is_unpacked(path, name, parent):
+    if is_unpacked(path, name, parent, shows):
         _LOGGER.info('%s was unpacked before in %s.', name, folder)
         return folder
     with _damage_named(path), path.open('rb') as file:
@@ -91,15 +92,21 @@ def unpack(path, name: str, parent) -> epath.Path:
                 folder.rmtree(missing_ok=True)
             if is_disk_full(error):
                 raise disk_full(folder) from error
+            if isinstance(error, OSError) and error.strerror:
+                raise OSError(
+                    f'{path} cannot be unpacked: {error.filename}: {error.strerror}. Choose '
+                    'another data_dir; if that does not help, remove the archive and get it again.'
+                ) from error
             raise
     return folder
 
 
-def is_unpacked(path, name: str, parent) -> bool:
+def is_unpacked(path, name: str, parent, shows: Sequence[str] = ()) -> bool:
     """Whether `unpack` would find its work done."""
     path, parent = epath.Path(path), epath.Path(parent)
     mark = _mark(name, parent)
-    if not mark.exists() or not (parent / stem(name)).exists():
+    folder = parent / stem(name)
+    if not all(place.exists() for place in (mark, folder, *(folder / part for part in shows))):
         return False
     try:
         return json.loads(mark.read_text()) == _identity(path)

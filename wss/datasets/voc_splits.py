@@ -44,8 +44,8 @@ def plan(voc: Source, sbd: Source, test: Source | None = None) -> dict[str, list
 
     Raises:
         FileNotFoundError: If a list or a file that a list names is missing.
-        ValueError: If a list repeats an id, or a split of the official archives has not the
-            published number of images.
+        ValueError: If a list repeats an id, train and val share one, or a split of the official
+            archives has not the published number of images.
     """
     annotated = set(voc.names(f'{VOC}/Annotations', '.xml'))
 
@@ -64,6 +64,11 @@ def plan(voc: Source, sbd: Source, test: Source | None = None) -> dict[str, list
         for split in ('train', 'val', 'trainval')
     }
     held_out = {files.name for files in splits['val']}
+    if shared := [files.name for files in splits['train'] if files.name in held_out]:
+        raise ValueError(
+            f'{voc.folder / LISTS} has ids in both train.txt and val.txt: '
+            f'{checks.list_some(shared)}. {voc.advice}'
+        )
     photos = set(voc.names(f'{VOC}/JPEGImages', '.jpg'))
     augmented = {files.name: files for files in splits['train']}
     for name in (*_ids(sbd, f'{SBD}/train.txt'), *_ids(sbd, f'{SBD}/val.txt')):
@@ -128,5 +133,5 @@ def _check_present(splits):
                 names = checks.list_some(str(source.folder / name) for source, name in lost)
                 raise FileNotFoundError(
                     f'Split {split} of voc_seg cannot be made: {len(lost)} files of kind {kind} '
-                    f'are missing: {names}. Unpack or download the archive again.'
+                    f'are missing: {names}. {lost[0][0].advice}'
                 )
