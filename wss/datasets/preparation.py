@@ -220,7 +220,8 @@ def _lock_file(data_dir, name):
 
 def _write_index(folder, splits):
     """Writes where each record lies, if that is missing."""
-    if lost := [split for split in splits if split not in record_index.splits(folder)]:
+    there = record_index.splits(folder)
+    if lost := [split for split in splits if split not in there]:
         raise ValueError(
             f'The files of {", ".join(lost)} are missing in {folder}; delete the folder and run '
             'the same command again.'

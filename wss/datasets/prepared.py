@@ -171,13 +171,13 @@ def _loader(index, with_label, with_image_label, info):
     """Returns a function from a position to an example that reads only what is asked for."""
     names = tf.constant(index.ids)
     has_label = tf.constant(index.has_label)
-    image_labels = index.image_classes[:, int(info.has_background) : info.num_classes]
-    image_labels = tf.constant(image_labels, tf.float32)
+    if with_image_label:
+        image_labels = index.image_classes[:, int(info.has_background) : info.num_classes]
+        image_labels = tf.constant(image_labels, tf.float32)
     stored = {
         'image': tf.io.FixedLenFeature([], tf.string),
         'label': tf.io.FixedLenFeature([], tf.string),
     }
-
     sound = np.zeros(len(index), bool)
 
     def read(i):
