@@ -120,7 +120,7 @@ def _sweep(flags):
 def _folders(flags):
     """Returns where the workdirs go, and the local folder of the sweep."""
     workdir = flags.workdir.rstrip('/')
-    if not workdir:
+    if not workdir or workdir.endswith(':'):
         raise ValueError(f'--workdir is {flags.workdir!r}; name a folder for the sweep.')
     if not folder.is_remote(workdir):
         if flags.local_folder:

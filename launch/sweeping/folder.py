@@ -137,8 +137,14 @@ def locked(home: str) -> Iterator[int]:
         ValueError: If another sweep, or a run of one that was killed, works in the folder.
         OSError: If the folder cannot be written.
     """
-    os.makedirs(home, exist_ok=True)
-    with open(os.path.join(home, _LOCK), 'a+', encoding='utf-8') as file:
+    try:
+        os.makedirs(home, exist_ok=True)
+        file = open(os.path.join(home, _LOCK), 'a+', encoding='utf-8')  # noqa: SIM115
+    except OSError as error:
+        raise OSError(
+            f'The folder of the sweep, {home}, cannot be written: {error.strerror}.'
+        ) from error
+    with file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
@@ -177,6 +183,7 @@ def read_result(workdir: str) -> dict | None:
 
 
 def _read_remote(path):
+    os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '3')
     import tensorflow as tf  # Takes seconds, and only such a folder needs it.
 
     try:
@@ -185,7 +192,8 @@ def _read_remote(path):
     except tf.errors.NotFoundError as error:
         raise FileNotFoundError(path) from error
     except tf.errors.OpError as error:
-        raise OSError(f'{path} cannot be read: {error.message}') from error
+        reason = error.message.splitlines()[0]
+        raise OSError(f'{path} cannot be read: {reason}.') from error
 
 
 def _difference(there, here):

@@ -69,6 +69,7 @@ def parse_axis(line: str) -> Axis:
         raise ValueError(f'{what} names gin files, which are texts in quotes.')
     texts = tuple(map(repr, values))
     for text in texts:
+        settings.bindings(f'{name} = {text}', what)  # Infinity cannot be written.
         if texts.count(text) > 1:
             raise ValueError(f'{what} has the value {text} twice; leave one out.')
     return Axis(name, texts)
@@ -130,15 +131,14 @@ def _check_names(params, axes, seed_settings):
     by_hand = [
         name for line in params for name, _ in settings.bindings(line, f'--gin_param {line!r}')
     ]
-    sources = [(name, 'follows the seed of a run (--seed_settings)') for name in seed_settings]
-    sources += [(axis.name, 'is in the grid') for axis in axes]
-    for index, (name, why) in enumerate(sources):
-        for other, other_why in sources[:index]:
+    sources = [(name, '--seed_settings') for name in seed_settings]
+    sources += [(axis.name, '--grid') for axis in axes]
+    for index, (name, source) in enumerate(sources):
+        others = [*sources[:index], *((other, '--gin_param') for other in by_hand)]
+        for other, other_source in others:
             if settings.same(name, other):
-                both = 'twice' if why == other_why else f'and {other_why}'
-                raise ValueError(f'{name} {why} {both}; leave one of the two out.')
-        if any(settings.same(name, other) for other in by_hand):
-            raise ValueError(f'{name} {why} and is set by --gin_param; leave one of the two out.')
+                both = 'twice' if source == other_source else f'and by {other_source}'
+                raise ValueError(f'{name} is set by {source} {both}; it can be set by one alone.')
 
 
 def _labels(axes):

@@ -165,7 +165,8 @@ class Scheduler:
     def _lost(self, index, run, status, took):
         """Lines up a run that was interrupted once more, if it was not too often."""
         run.losses += 1
-        run.reason = f'interrupted {run.losses} times, at last by {_cause(status)}'
+        times = 'once' if run.losses == 1 else f'{run.losses} times'
+        run.reason = f'interrupted {times}, at last by {_cause(status)}'
         if run.losses > self.retries:
             run.state = 'interrupted'
             self.display.event(run, f'{run.reason}; given up')

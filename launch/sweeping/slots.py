@@ -16,7 +16,7 @@ from collections.abc import Sequence
 
 from sweeping import folder, grid, progress, settings
 
-_PLACEHOLDER = '{command}'
+_COMMAND, _FLAGS = '{command}', '{flags}'
 
 
 @dataclasses.dataclass(frozen=True)
@@ -29,7 +29,7 @@ class Slot:
         program: The words that start training there.
         flags: Further flags of the training command.
         environment: Variables that are set for it.
-        template: The words of the command around it, one of which holds `{command}`.
+        template: The words of the command around it, one of which holds `{command}` or `{flags}`.
         cores: The cores that its run is kept to; None for all.
     """
 
@@ -46,7 +46,8 @@ def make_slots(kinds: Sequence[str], jobs: int, program: str | None) -> list[Slo
     """Makes the slots of a sweep.
 
     Args:
-        kinds: `local`, `gpu=0` (or `gpu=0,1`), `tpu=NAME`, or a command with `{command}` in it.
+        kinds: `local`, `gpu=0` (or `gpu=0,1`), `tpu=NAME`, or a command with `{command}` or
+            `{flags}` in it.
         jobs: How many local slots there are besides.
         program: What starts training; by default `python -m wss.train`, on this machine with the
             Python of the sweep.
@@ -68,6 +69,9 @@ def make_slots(kinds: Sequence[str], jobs: int, program: str | None) -> list[Slo
 
 def _make_slot(kind, name, words):
     here = words or (sys.executable, '-m', 'wss.train')
+    is_template = _COMMAND in kind or _FLAGS in kind
+    if not is_template:
+        _check_program(here[0], '--train_command')
     key, _, value = kind.partition('=')
     if kind == 'local':
         return Slot(name, kind, here, environment=_path_of_package())
@@ -77,10 +81,9 @@ def _make_slot(kind, name, words):
         )
     if key == 'tpu' and value and not value.isspace():
         return Slot(name, kind, here, ('--tpu', value), _path_of_package())
-    if _PLACEHOLDER in kind:
+    if is_template:
         template = _words(kind, '--slot')
-        if shutil.which(template[0]) is None:
-            raise ValueError(f'--slot {kind!r} starts {template[0]}, which is not on the PATH.')
+        _check_program(template[0], f'--slot {kind!r}')
         return Slot(name, kind, words or ('python', '-m', 'wss.train'), template=template)
     raise ValueError(
         f'--slot {kind!r} is none; it can be local, gpu=NUMBER, tpu=NAME, or a command with '
@@ -96,6 +99,11 @@ def _words(text, flag):
     if not words:
         raise ValueError(f'{flag} is empty; leave it out, or give a command.')
     return words
+
+
+def _check_program(program, source):
+    if shutil.which(program) is None:
+        raise ValueError(f'{source} starts {program}, which is not there or not on the PATH.')
 
 
 def _path_of_package():
@@ -120,14 +128,24 @@ def _shares(count):
 
 def command(slot: Slot, run: grid.Planned, workdir: str) -> list[str]:
     """Returns the words of the command that trains a run in a slot."""
-    words = [*slot.program, '--workdir', workdir]
-    words += [word for path in run.files for word in ('--gin_file', path)]
-    words += [word for line in run.params for word in ('--gin_param', line)]
-    words += slot.flags
+    flags = ['--workdir', workdir]
+    flags += [word for path in run.files for word in ('--gin_file', path)]
+    flags += [word for line in run.params for word in ('--gin_param', line)]
+    flags += slot.flags
+    words = [*slot.program, *flags]
     if not slot.template:
         return words
     # One word, whatever the template puts around it: quotes in it and around it cannot mix.
-    return [word.replace(_PLACEHOLDER, shlex.join(words)) for word in slot.template]
+    parts = {_COMMAND: shlex.join(words), _FLAGS: shlex.join(flags)}
+    filled = []
+    for word in slot.template:
+        if word == _FLAGS:
+            filled += flags
+            continue
+        for name, part in parts.items():
+            word = word.replace(name, part)
+        filled.append(word)
+    return filled
 
 
 def command_text(slot: Slot, run: grid.Planned, workdir: str) -> str:

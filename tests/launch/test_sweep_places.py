@@ -60,6 +60,19 @@ def test_tpu_and_gpu_slots(sweeps):
     assert '--tpu' not in gpu['arguments'] and gpu['gpu'] == '1'
 
 
+def test_programs_that_start_training_themselves(sweeps):
+    text = """A.b = ["it's"]"""
+    slot = f'nice {sweeps.train} {{flags}}'
+    assert sweeps.start('--slot', slot, '--grid', text) == 0
+    quoted = f"sh -c '{sweeps.train} {{flags}} --tpu x'"
+    assert sweeps.start('--slot', quoted, '--grid', text, '--seeds', '2') == 0
+    flags = ['--workdir', 'sweep/b=it_s,seed=1', '--gin_file', 'base.gin']
+    flags += ['--gin_param', 'run.seed = 1', '--gin_param', '''A.b = "it's"''']
+    first, second = (start['arguments'] for start in sweeps.starts())
+    assert first == [word.replace('seed=1', 'seed=0').replace('= 1', '= 0') for word in flags]
+    assert second == [*flags, '--tpu', 'x']
+
+
 def test_dry_run_prints_the_commands_and_writes_nothing(sweeps, capsys):
     sweeps.plays(b_1__seed_0=[{}], b_2__seed_0=[{'status': 1, 'say': ['Bad.']}])
     assert sweeps.start(*GRID) == 1
