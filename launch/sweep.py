@@ -185,8 +185,14 @@ def _train(runs, content, home, places, lock, flags):
         if run is not None:
             failed = {'status': run.status, 'reason': run.reason}
             content['runs'][run.planned.name]['failed'] = failed if run.state == 'failed' else None
-        folder.write(home, content)
-        tables.write(home, runs, axes)
+        try:
+            folder.write(home, content)
+            tables.write(home, runs, axes)
+        except OSError as error:
+            raise OSError(
+                f'{home} cannot be written: {error.strerror}. The runs were told to save and to '
+                'end; when there is room again, the same command goes on.'
+            ) from error
 
     def start(slot, run):
         return slots.start(slot, run.planned, run.workdir, run.progress.path, lock)

@@ -5,6 +5,7 @@ import fcntl
 import json
 import os
 import pathlib
+import subprocess
 from collections.abc import Iterator, Sequence
 
 from sweeping import grid, settings
@@ -131,7 +132,8 @@ def locked(home: str) -> Iterator[int]:
     """Makes a folder and keeps other sweeps out of it; gives the descriptor of the lock.
 
     Processes that are given the descriptor keep the lock too, so that no second sweep starts a run
-    that is still at work because the sweep before was killed.
+    that is still at work because the sweep before was killed. Some, such as ssh, close it; they
+    are found by what `note_process` wrote.
 
     Raises:
         ValueError: If another sweep, or a run of one that was killed, works in the folder.
@@ -145,26 +147,49 @@ def locked(home: str) -> Iterator[int]:
             f'The folder of the sweep, {home}, cannot be written: {error.strerror}.'
         ) from error
     with file:
+        is_free = True
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            file.seek(0)
-            alive = [line.strip() for line in file if _is_alive(line)]
-            who = f' ({", ".join(alive)})' if alive else ''
+        except BlockingIOError:
+            is_free = False
+        except OSError:  # A file system without locks.
+            pass
+        file.seek(0)
+        # Of a sweep that died the line stands there too; a living one has the lock.
+        lines = [line.strip() for line in file if not (is_free and line.endswith(': sweep\n'))]
+        at_work = [line for line in lines if _is_at_work(line)]
+        if at_work or not is_free:
+            who = f' ({", ".join(at_work)})' if at_work else ''
             raise ValueError(
                 f'Another sweep, or a run that one left behind when it was killed, works in '
                 f'{home}{who}; wait for it, or end it with: kill PROCESS.'
-            ) from error
-        except OSError:  # A file system without locks.
-            pass
+            )
         file.truncate(0)
         note_process(file.fileno(), 'sweep', os.getpid())
         yield file.fileno()
 
 
 def note_process(lock: int, name: str, process: int) -> None:
-    """Writes into the lock who works in the folder."""
+    """Writes into the lock who works in the folder: `sweep`, or the name of a run."""
     os.write(lock, f'process {process}: {name}\n'.encode())
+
+
+def _is_at_work(line):
+    """Whether a process that was noted is there, and not another of the same number."""
+    _, _, rest = line.partition(' ')
+    process, _, name = rest.strip().partition(': ')
+    return process.isdigit() and bool(name) and name in _arguments(process)
+
+
+def _arguments(process):
+    """Returns the command line of a process; empty if there is none of this number."""
+    if os.path.isdir('/proc/self'):
+        try:
+            return pathlib.Path(f'/proc/{process}/cmdline').read_text('utf-8', 'replace')
+        except OSError:
+            return ''
+    command = ['ps', '-ww', '-o', 'args=', '-p', process]
+    return subprocess.run(command, capture_output=True, text=True, check=False).stdout
 
 
 def read_result(workdir: str) -> dict | None:
@@ -205,13 +230,3 @@ def _difference(there, here):
     parts = [f'has {", ".join(gone)} only there'] if gone else []
     parts += [f'has {", ".join(new)} only here'] if new else []
     return ' and '.join(parts) or f'has the order {", ".join(there)} there'
-
-
-def _is_alive(line):
-    try:
-        os.kill(int(line.split()[1].rstrip(':')), 0)
-    except (ValueError, IndexError, ProcessLookupError):
-        return False
-    except PermissionError:
-        return True
-    return True

@@ -128,7 +128,15 @@ class Scheduler:
             run = self.waiting.pop(0)
             run.state, run.reason = 'running', ''
             run.progress = Progress(run.progress.path, _size(run.progress.path))
-            self.working[index] = (run, self.start(slot, run), time.monotonic())
+            try:
+                process = self.start(slot, run)
+            except OSError as error:
+                run.state, run.reason = 'failed', f'it could not be started: {error}'
+                self.display.event(run, run.reason)
+                self._compare(run)
+                self.changed(run)
+                continue
+            self.working[index] = (run, process, time.monotonic())
             self.display.event(run, f'started ({slot.name})')
 
     def _ended(self, index, run, status, seconds):
@@ -210,7 +218,7 @@ def _caught_signals() -> Iterator[list[int]]:
     caught = []
     before = {}
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        if signal.getsignal(number) != signal.SIG_IGN:  # As nohup has it.
+        if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:  # nohup
             before[number] = signal.signal(number, lambda number, frame: caught.append(number))
     try:
         yield caught

@@ -4,12 +4,14 @@ import json
 import os
 import pathlib
 import re
+import shlex
 import signal
 import subprocess
 import sys
 import time
 
 import pytest
+from sweeping import tables
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 GRID = ['--grid', 'A.b = [1, 2]']
@@ -147,9 +149,39 @@ def test_the_second_signal_kills(sweeps):
     assert process.wait(30) == 130
 
 
-def test_runs_that_a_killed_sweep_left_are_not_started_twice(sweeps, capsys):
+def test_a_full_disk_lets_the_runs_save(sweeps, capsys, monkeypatch):
+    sweeps.plays(seed_1=[{'wait': True}])
+    write = tables.write
+
+    def full(home, runs, axes):
+        if runs[0].state == 'finished':
+            sweeps.wait_for('seed=1', 'ready')
+            raise OSError(28, 'No space left on device')
+        write(home, runs, axes)
+
+    monkeypatch.setattr(tables, 'write', full)
+    assert sweeps.start('--seeds', '2', '--jobs', '2') == 1
+    said = capsys.readouterr().err
+    assert said.startswith('sweep cannot be written: No space left on device. The runs were told')
+    assert (sweeps.path / 'sweep' / 'seed=1' / 'saved').read_text() == 'SIGTERM'
+
+
+def test_a_run_that_cannot_be_started_has_failed(sweeps, capsys):
+    (sweeps.path / 'sweep').mkdir()
+    (sweeps.path / 'sweep' / 'b=1,seed=0').write_text('')
+    assert sweeps.start(*GRID) == 1
+    assert 'b=1,seed=0: it could not be started: [Errno 17]' in capsys.readouterr().out
+    assert sweeps.names() == ['b=2,seed=0']
+
+
+# Closes what it inherits, as ssh does, and becomes the training.
+CLOSES = 'import os, sys; os.closerange(3, 256); os.execv(sys.argv[1], sys.argv[1:])'
+
+
+@pytest.mark.parametrize('slot', ['local', f'{sys.executable} -c {shlex.quote(CLOSES)} TRAIN'])
+def test_runs_that_a_killed_sweep_left_are_not_started_twice(sweeps, capsys, slot):
     sweeps.plays(seed_0=[{'wait': True}])
-    process = sweeps.background()
+    process = sweeps.background('--slot', slot.replace('TRAIN', f'{sweeps.train} {{flags}}'))
     sweeps.wait_for('seed=0', 'ready')
     said = sweeps.refused(capsys)
     assert f'process {process.pid}: sweep' in said
