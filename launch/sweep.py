@@ -82,6 +82,9 @@ def main(arguments: list[str]) -> int:
     """Runs a sweep; returns its exit status."""
     try:
         return _sweep(_flags(arguments))
+    except BrokenPipeError:  # As of `| head`: nobody reads what is left.
+        sys.stdout = open(os.devnull, 'w')  # noqa: SIM115
+        return 1
     except (ValueError, OSError) as error:
         print(error, file=sys.stderr)
         return 1
