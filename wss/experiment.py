@@ -238,7 +238,7 @@ def run(
             'of the reference batch.',
             flush=True,
         )
-    with run_record.recorded(workdir, config_text, strategy) as notes:
+    with run_record.recorded(workdir, config_text, strategy) as notes, runtime.company(strategy):
         return training.train(
             workdir,
             method,

@@ -1,9 +1,11 @@
 """What a run stands on: seeds, precision and devices."""
 
+import contextlib
 import dataclasses
 import functools
 import json
 import os
+import sys
 
 import tensorflow as tf
 import tf_keras as keras
@@ -15,6 +17,14 @@ STRATEGIES = ('auto', 'one', 'mirrored', 'multi_worker', 'tpu')
 # Between two looks at signals and values; at half a second a step well inside the 30 seconds that
 # a preempted machine has left.
 _MOST_STEPS_PER_EXECUTION = 20
+LOST_STATUS = 75  # EX_TEMPFAIL of sysexits.h.
+_LOST = (
+    tf.errors.UnavailableError,
+    tf.errors.AbortedError,
+    tf.errors.CancelledError,
+    tf.errors.DeadlineExceededError,
+    tf.errors.InternalError,
+)
 
 
 def set_seed(seed: int) -> None:
@@ -193,6 +203,28 @@ def check_workers_agree(strategy: tf.distribute.Strategy, step: int, workdir) ->
             f'Workers disagree: here {workdir} holds a run at step {step}, elsewhere another. All '
             'workers need the same folder, on a shared file system or gs://.'
         )
+
+
+@contextlib.contextmanager
+def company(strategy: tf.distribute.Strategy):
+    """Ends the program with status 75 if another worker or the TPU is lost inside a `with`.
+
+    Launchers know 75 as a failure that passes: all workers are to be started again.
+    """
+    try:
+        yield
+    except _LOST as error:
+        if not is_multi_worker(strategy) and not isinstance(strategy, tf.distribute.TPUStrategy):
+            raise
+        lost = 'The TPU' if isinstance(strategy, tf.distribute.TPUStrategy) else 'Another worker'
+        reason = str(error).strip().splitlines()[0]
+        print(
+            f'{lost} was lost: {reason}\nStart all workers again with the same command; the run '
+            'goes on from its last checkpoint.',
+            file=sys.stderr,
+            flush=True,
+        )
+        raise SystemExit(LOST_STATUS) from error
 
 
 def steps_per_execution(strategy: tf.distribute.Strategy, wanted: int | None, marks) -> int:
