@@ -1,0 +1,238 @@
+"""Makes a TPU as a queued resource, waits for it, finds out how it is, and deletes it."""
+
+import sys
+import time
+from typing import NamedTuple
+
+import tpu_settings
+from tpu_gcloud import Failure, Gcloud, Lost, exists_already, explain, is_absent, said
+
+WAITING = ('CREATING', 'ACCEPTED', 'WAITING_FOR_RESOURCES', 'PROVISIONING')
+LOST = ('SUSPENDING', 'SUSPENDED', 'FAILED')
+_LOST_NODES = ('PREEMPTED', 'TERMINATED', 'STOPPED', 'STOPPING', 'DELETING', 'HIDING', 'HIDDEN')
+_GONE_FLAGS = ('--force', '--quiet')  # With its node, and without a question of gcloud's own.
+
+
+class Patience(NamedTuple):
+    """How waiting is done.
+
+    Attributes:
+        poll_seconds: Seconds between two looks.
+        max_polls: How often something is looked at before waiting is given up.
+        connection_retries: How often in a row a worker may not answer.
+    """
+
+    poll_seconds: float = 20.0
+    max_polls: int = 60_480  # Two weeks.
+    connection_retries: int = 30
+
+    def sleep(self):
+        """Waits until the next look."""
+        time.sleep(self.poll_seconds)
+
+
+def ask(question: str, yes: bool) -> None:
+    """Asks for consent; without it there is a `Failure`."""
+    if yes:
+        print(f'{question} Yes, by --yes.')
+        return
+    if not sys.stdin.isatty():
+        raise Failure(f'{question} There is no terminal to ask on; add --yes.')
+    try:
+        answer = input(f'{question} [y/N] ')
+    except EOFError:
+        answer = ''
+    if answer.strip().lower() not in ('y', 'yes'):
+        raise Failure('Nothing was done.')
+
+
+def cost(settings) -> str:
+    """Says what a TPU costs an hour, and where the number is from."""
+    if settings.price_per_hour is not None:
+        return f'{settings.price:.2f} USD an hour (by --price_per_hour)'
+    notes = {
+        'on_demand': 'by our table of list prices, which may be out of date or of another region',
+        'spot': 'at most, the list price on demand by our table; spot costs less',
+        'reserved': 'by the list price on demand in our table; a reservation has its own price',
+    }
+    return f'about {settings.price:.2f} USD an hour ({notes[settings.provision]})'
+
+
+def resource_state(gcloud: Gcloud, assume: str = 'ACTIVE') -> tuple[str, str]:
+    """Returns the state of the queued resource ('' if there is none) and what is said of it."""
+    settings = gcloud.settings
+    node = {'acceleratorType': settings.type, 'runtimeVersion': settings.image}
+    found = {'state': {'state': assume}, 'tpu': {'nodeSpec': [{'node': node}]}}
+    resource = gcloud.describe('queued-resources', found if assume else {})
+    if resource is None or not resource:
+        return '', ''
+    for spec in resource.get('tpu', {}).get('nodeSpec', []):
+        kind = spec.get('node', {}).get('acceleratorType', settings.type).rpartition('/')[2]
+        if kind != settings.type:
+            raise Failure(
+                f'{settings.name} exists already in {settings.zone} and is a {kind}, no '
+                f'{settings.type}. Delete it first, or give another --name.'
+            )
+    state = resource.get('state', {})
+    error = state.get('failedData', {}).get('error', {}).get('message', '')
+    return state.get('state', 'STATE_UNSPECIFIED'), error
+
+
+def node(gcloud: Gcloud) -> tuple[str, int]:
+    """Returns the state of the machines ('' if there are none) and how many there are."""
+    assumed = {'state': 'READY', 'networkEndpoints': [{}]}
+    found = gcloud.describe('tpu-vm', assumed)
+    if found is None:
+        return '', 0
+    return found.get('state', ''), len(found.get('networkEndpoints', [])) or 1
+
+
+def is_lost(gcloud: Gcloud) -> str:
+    """Returns why a TPU that was there is of no use now, or '' if it is there."""
+    state, error = resource_state(gcloud)
+    if not state:
+        return 'it is not there any more'
+    if state in LOST:
+        return f'its state is {state}' + (f' ({error})' if error else '')
+    if state != 'ACTIVE':
+        return ''
+    machines, _ = node(gcloud)
+    if machines in _LOST_NODES or not machines:
+        return f'its machines are {machines or "gone"}'
+    return ''
+
+
+def create(gcloud: Gcloud, yes: bool, patience: Patience, valid_until: str = '') -> None:
+    """Requests a TPU, or takes over what is there, and waits until it is active."""
+    settings = gcloud.settings
+    state, error = resource_state(gcloud, assume='')
+    if state and state not in LOST and state != 'DELETING':
+        gcloud.say(f'{settings.name} exists already ({state}); going on with it.')
+    else:
+        kind = settings.provision.replace('_', ' ')
+        where = f'{settings.zone}, project {settings.project}'
+        if not gcloud.dry_run:
+            ask(
+                f'Make {settings.name}: {settings.type} ({kind}) in {where}, image '
+                f'{settings.image}? From when it is granted it costs {cost(settings)}, until it '
+                'is deleted.',
+                yes,
+            )
+        if state:
+            gcloud.say(f'{settings.name} is {state}; it is removed first. {error}')
+            remove(gcloud, patience)
+        request(gcloud, valid_until)
+    if not gcloud.dry_run:
+        tpu_settings.save(settings)
+    wait_until_active(gcloud, patience)
+
+
+def request(gcloud: Gcloud, valid_until: str = '') -> None:
+    """Requests the queued resource."""
+    settings = gcloud.settings
+    if not gcloud.dry_run:
+        tpu_settings.save(settings)  # First, so that "delete" finds what is half made.
+    optional = (
+        ('--service-account', settings.service_account),
+        ('--network', settings.network),
+        ('--subnetwork', settings.subnetwork),
+        ('--valid-until-duration', valid_until),
+    )
+    result = gcloud.call(
+        *('compute', 'tpus', 'queued-resources', 'create', settings.name, *gcloud.place()),
+        f'--node-id={settings.name}',
+        f'--accelerator-type={settings.type}',
+        f'--runtime-version={settings.image}',
+        *([f'--{settings.provision}'] if settings.provision != 'on_demand' else []),
+        *(f'{flag}={value}' for flag, value in optional if value),
+        '--quiet',
+    )
+    if result.status and not exists_already(result):
+        raise Failure(explain(said(result), settings))
+
+
+def wait_until_active(gcloud: Gcloud, patience: Patience) -> None:
+    """Waits until a requested TPU is there and its machines are ready."""
+    settings, shown = gcloud.settings, None
+    for poll in range(patience.max_polls):
+        state, error = resource_state(gcloud)
+        if not state:
+            raise Failure(f'{settings.name} is not there; make it with "create".')
+        machines = ''
+        if state == 'ACTIVE':
+            machines, count = node(gcloud)
+            if machines == 'READY':
+                gcloud.say(f'{settings.name} is active: {settings.type}, machines: {count}.')
+                return
+        if state in LOST or machines in _LOST_NODES:
+            reason = explain(error, settings) if error else f'It is {machines or state}.'
+            raise (Failure if 'quota' in error.lower() else Lost)(
+                f'{settings.name} was not granted, or taken away at once. {reason}\n'
+                'Start "create" again to request it anew, or "delete" it.'
+            )
+        now = f'{state}, machines {machines or "not there"}' if state == 'ACTIVE' else state
+        if now != shown:
+            minutes = poll * patience.poll_seconds / 60
+            gcloud.say(f'Waiting for {settings.name}: {now} (after {minutes:.0f} min).')
+            shown = now
+        patience.sleep()
+    raise Failure(
+        f'{settings.name} is still {shown} after {patience.max_polls} looks. The request stays in '
+        'the queue and costs once it is granted: "create" waits on, "delete" takes it back.',
+        75,
+    )
+
+
+def remove(gcloud: Gcloud, patience: Patience) -> bool:
+    """Deletes queued resource and machines, and waits until they are gone.
+
+    Returns:
+        Whether there was something to delete.
+    """
+    settings = gcloud.settings
+    resources = ('compute', 'tpus', 'queued-resources', 'delete', settings.name)
+    result = gcloud.call(*resources, *gcloud.place(), *_GONE_FLAGS)
+    # While something is being granted or taken away it cannot always be deleted: try again below.
+    if result.status and not is_absent(result) and not _is_busy(result):
+        raise Failure(explain(said(result), settings))
+    was_there = not is_absent(result)
+    for _ in range(patience.max_polls):
+        found = gcloud.describe('queued-resources', {})
+        if not found:
+            break
+        if found.get('state', {}).get('state') != 'DELETING' and _is_busy(result):
+            result = gcloud.call(*resources, *gcloud.place(), *_GONE_FLAGS)
+        patience.sleep()
+    else:
+        raise Failure(
+            f'{settings.name} is not gone after {patience.max_polls} looks; "delete" goes on.', 75
+        )
+    machines = gcloud.describe('tpu-vm', {})
+    if machines:
+        deletion = ('compute', 'tpus', 'tpu-vm', 'delete', settings.name, *gcloud.place())
+        result = gcloud.call(*deletion, '--quiet')
+        if result.status and not is_absent(result):
+            raise Failure(explain(said(result), settings))
+        was_there = True
+    return was_there
+
+
+def _is_busy(result):
+    signs = ('FAILED_PRECONDITION', 'ABORTED')
+    return result.status != 0 and any(sign in result.errors for sign in signs)
+
+
+def delete(gcloud: Gcloud, yes: bool, patience: Patience) -> None:
+    """Deletes a TPU after a question; what is not there is no mistake."""
+    settings = gcloud.settings
+    if not gcloud.dry_run:
+        ask(
+            f'Delete {settings.name} ({settings.type} in {settings.zone}, project '
+            f'{settings.project})? What lies on its disks is lost; gs:// stays.',
+            yes,
+        )
+    was_there = remove(gcloud, patience)
+    if gcloud.dry_run:
+        return
+    tpu_settings.forget(settings.name)
+    print(f'{settings.name} {"is deleted" if was_there else "was not there any more"}.')
