@@ -15,14 +15,8 @@ import argparse
 import dataclasses
 import sys
 
-import tpu_arguments
-import tpu_lifecycle
-import tpu_report
-import tpu_run
-import tpu_settings
-import tpu_setup
-import tpu_types
-from tpu_gcloud import Failure, Gcloud
+from tpu import checkout, checks, kinds, lifecycle, memory, report, training
+from tpu.gcloud import Failure, Gcloud, Patience
 
 DEFAULT_NAME = 'wss'
 
@@ -48,9 +42,9 @@ def make_parser() -> argparse.ArgumentParser:
     add('--type', help='v2-8, v3-32, v4-32, v5litepod-16, ...')
     add('--zone', help='such as us-central1-a')
     add('--project', help="id of the Google project; that of gcloud's configuration by default")
-    add('--stack', choices=tpu_types.STACKS, help='which TensorFlow (reference: 2.15)')
+    add('--stack', choices=kinds.STACKS, help='which TensorFlow (reference: 2.15)')
     kind = tpu.add_mutually_exclusive_group()
-    for name in tpu_settings.PROVISIONS:
+    for name in memory.PROVISIONS:
         kind.add_argument(f'--{name}', dest='provision', action='store_const', const=name)
     add('--runtime_version', help='another image than that of the stack')
     add('--price_per_hour', type=float, help='US dollars an hour of the whole TPU')
@@ -99,47 +93,47 @@ def with_project(settings, dry_run):
     return dataclasses.replace(settings, project=project)
 
 
-def act(given, training):
+def act(given, flags):
     """Does what the command line says; returns the exit status."""
-    flags = {key: value for key, value in vars(given).items() if key in tpu_settings.FIELDS}
-    flags.pop('name')
-    settings = tpu_settings.load(given.name, flags)
+    changes = {key: value for key, value in vars(given).items() if key in memory.FIELDS}
+    anew = given.verb == 'create' and given.type is not None
+    settings = memory.load(given.name, changes, remembered=not anew)
     if given.verb == 'run':
-        tpu_arguments.check(training)
-    patience = tpu_lifecycle.Patience(given.poll_seconds, given.max_polls, given.connection_retries)
-    gcloud = Gcloud(with_project(settings, given.dry_run), given.dry_run)
+        checks.check(flags)
+    patience = Patience(given.poll_seconds, given.max_polls, given.connection_retries)
+    gcloud = Gcloud(with_project(settings, given.dry_run), given.dry_run, patience)
     if given.verb == 'create':
-        tpu_lifecycle.create(gcloud, given.yes, patience, given.valid_until)
+        lifecycle.create(gcloud, given.yes, given.valid_until)
     elif given.verb == 'setup':
-        tpu_setup.setup(gcloud, patience)
+        checkout.setup(gcloud)
     elif given.verb == 'run':
-        tpu_run.run(gcloud, training, patience, given.max_restarts)
+        training.run(gcloud, flags, given.max_restarts)
         if given.delete_when_done:
-            tpu_lifecycle.delete(gcloud, True, patience)
+            lifecycle.delete(gcloud, True)
         elif not given.dry_run:
-            price = tpu_lifecycle.cost(gcloud.settings)
+            price = lifecycle.cost(gcloud.settings)
             print(f'Finished. {given.name} still costs {price}: "delete" ends that.')
     elif given.verb == 'logs':
-        return tpu_report.show_logs(gcloud, given.worker, given.lines, given.follow)
+        return report.show_logs(gcloud, given.worker, given.lines, given.follow)
     elif given.verb == 'status':
-        tpu_report.show_status(gcloud)
+        report.show_status(gcloud)
     else:
-        tpu_lifecycle.delete(gcloud, given.yes, patience)
+        lifecycle.delete(gcloud, given.yes)
     return 0
 
 
 def main(arguments: list[str]) -> int:
     """Reads a command line and acts; returns the exit status."""
-    training = None
+    flags = None
     if '--' in arguments:
         at = arguments.index('--')
-        arguments, training = arguments[:at], arguments[at + 1 :]
+        arguments, flags = arguments[:at], arguments[at + 1 :]
     parser = make_parser()
     given = parser.parse_args(arguments)
-    if training is not None and given.verb != 'run':
+    if flags is not None and given.verb != 'run':
         parser.error(f'{given.verb} takes nothing after "--"')
     try:
-        return act(given, training or [])
+        return act(given, flags or [])
     except Failure as failure:
         print(failure, file=sys.stderr)
         return failure.status

@@ -3,11 +3,11 @@
 import json
 import shlex
 
-import tpu_types
-from tpu_arguments import bucket
-from tpu_gcloud import Failure, Gcloud, Lost, explain, said
-from tpu_lifecycle import (
-    Patience,
+from tpu import kinds
+from tpu.checkout import setup
+from tpu.checks import bucket
+from tpu.gcloud import Failure, Gcloud, Lost, explain, said
+from tpu.lifecycle import (
     cost,
     is_lost,
     remove,
@@ -15,22 +15,30 @@ from tpu_lifecycle import (
     resource_state,
     wait_until_active,
 )
-from tpu_setup import setup
 
 AGAIN = {143: 'was told to end', 75: 'lost another worker or the TPU'}
 _MARK = 'wss-state '
 _MISSING = 'wss-missing'
 _GUARD = f'test -f wss-env/wss-installed || {{ echo {_MISSING}; exit 0; }}; '
-_WORKER = 'python3 wss/launch/tpu_worker.py'
+_GOES_ON = (
+    'Training goes on if the machines are well; nothing was deleted. "run" with the same arguments '
+    'connects again.'
+)
+_WORKER = 'cd wss/launch && python3 -m tpu.worker'
 
 
 def start_command(settings, arguments: list[str]) -> str:
     """Returns the shell command that starts training on the first worker."""
-    variables = tpu_types.environment(settings.type, settings.name, settings.stack)
+    variables = kinds.environment(settings.type, settings.name, settings.stack)
     given = [part for name, value in variables.items() for part in ('--set', f'{name}={value}')]
-    training = ['wss-env/bin/python', '-u', '-m', 'wss.train', *arguments]
+    training = [
+        '../wss-env/bin/python',  # It is started in ~/wss.
+        '-u',
+        '-m',
+        'wss.train',
+        *arguments,
+    ]
     training += ['--strategy', 'tpu', '--tpu', variables['TPU_NAME']]
-    training[0] = '../' + training[0]  # It is started in the checkout.
     return f'{_GUARD}{_WORKER} start {shlex.join(given)} -- {shlex.join(training)}'
 
 
@@ -46,7 +54,7 @@ def state_command(offset: int | None = None) -> str:
 
 
 def read_state(result) -> dict | None:
-    """Returns what `tpu_worker.py` said, or None if it did not answer."""
+    """Returns what `worker.py` said, or None if it did not answer."""
     if result.status:
         return None
     for line in reversed(result.output.splitlines()):
@@ -60,7 +68,7 @@ def read_state(result) -> dict | None:
     return None
 
 
-def ask_worker(gcloud: Gcloud, command: str, patience: Patience, assume: dict) -> dict | None:
+def ask_worker(gcloud: Gcloud, command: str, assume: dict) -> dict | None:
     """Asks the first worker until it answers.
 
     Returns:
@@ -69,38 +77,36 @@ def ask_worker(gcloud: Gcloud, command: str, patience: Patience, assume: dict) -
     Raises:
         Failure: If it does not answer although the TPU is there.
     """
-    for attempt in range(patience.connection_retries + 1):
+    for attempt in range(gcloud.patience.connection_retries + 1):
         result = gcloud.ssh(0, command, assume=_MARK + json.dumps(assume))
         found = read_state(result)
         if found is not None:
             return found
         try:
-            lost = is_lost(gcloud)
-        except Failure as failure:  # Google Cloud does not answer either: the way to it is out.
-            lost, result = '', result._replace(errors=str(failure).splitlines()[-1])
-        if lost:
-            return None
-        if attempt < patience.connection_retries:
+            if is_lost(gcloud):
+                return None
+        except Failure as failure:
+            raise Failure(f'Google Cloud does not answer. {failure}\n{_GOES_ON}', 75) from failure
+        if attempt < gcloud.patience.connection_retries:
             if attempt == 0:
                 gcloud.say(f'No answer from worker 0 ({said(result)}); trying again.')
-            patience.sleep()
+            gcloud.patience.sleep()
     raise Failure(
         f'Worker 0 of {gcloud.settings.name} does not answer after {attempt + 1} attempts: '
-        f'{explain(said(result), gcloud.settings)}\nTraining goes on there if the machine is well. '
-        '"run" with the same arguments connects again; nothing was deleted.',
+        f'{said(result)}\n{_GOES_ON}',
         75,
     )
 
 
-def follow(gcloud: Gcloud, offset: int, patience: Patience) -> dict | None:
+def follow(gcloud: Gcloud, offset: int) -> dict | None:
     """Prints the log of the first worker until training ends.
 
     Returns:
         Its last state, or None if the TPU is lost.
     """
-    for _ in range(patience.max_polls):
+    for _ in range(gcloud.patience.max_polls):
         assumed = {'state': 'ended', 'status': 0, 'offset': offset, 'log': ''}
-        found = ask_worker(gcloud, state_command(offset), patience, assumed)
+        found = ask_worker(gcloud, state_command(offset), assumed)
         if found is None:
             return None
         more = found.get('offset', offset) > offset
@@ -110,21 +116,20 @@ def follow(gcloud: Gcloud, offset: int, patience: Patience) -> dict | None:
         if found['state'] != 'running' and not more:
             return found
         if not more or found['state'] == 'running':
-            patience.sleep()
+            gcloud.patience.sleep()
     raise Failure(
-        f'Training is not over after {patience.max_polls} looks and goes on. "run" with the same '
-        'arguments follows it again.',
+        f'Training is not over after {gcloud.patience.max_polls} looks and goes on. "run" with the '
+        'same arguments follows it again.',
         75,
     )
 
 
-def run(gcloud: Gcloud, arguments: list[str], patience: Patience, max_restarts: int) -> None:
+def run(gcloud: Gcloud, arguments: list[str], max_restarts: int) -> None:
     """Trains until the run is finished, through preemptions.
 
     Args:
         gcloud: Of the TPU.
         arguments: Those of wss.train, checked.
-        patience: How waiting is done.
         max_restarts: How often training is started again.
 
     Raises:
@@ -135,17 +140,17 @@ def run(gcloud: Gcloud, arguments: list[str], patience: Patience, max_restarts: 
     command = start_command(settings, arguments)
     gcloud.say(f'{settings.name} costs {cost(settings)}.')
     for restart in range(max_restarts + 1):
-        reason = _train(gcloud, command, patience, first=restart == 0)
+        reason = _train(gcloud, command, first=restart == 0)
         if reason is None:
             return
         if restart == max_restarts:
             break
         gcloud.say(f'\n{reason} Starting again ({restart + 1} of {max_restarts} times).')
-        patience.sleep()
+        gcloud.patience.sleep()
         lost = is_lost(gcloud)
         if lost:
             gcloud.say(f'{settings.name} is made anew: {lost}.')
-            remove(gcloud, patience)
+            remove(gcloud)
             request(gcloud)
     raise Failure(
         f'{reason} It was started again {max_restarts} times, which is as often as --max_restarts '
@@ -180,25 +185,24 @@ def _look_before(gcloud, arguments):
         raise Failure(f'There is no {gcloud.settings.name}; make it with "create".')
 
 
-def _train(gcloud, command, patience, first):
+def _train(gcloud, command, first):
     """Starts training, or finds it running, and follows it.
 
     Returns:
         None if it is finished, else why it is to be started again.
     """
     try:
-        wait_until_active(gcloud, patience)
+        wait_until_active(gcloud)
+        found = ask_worker(gcloud, state_command(), {'state': 'none'})
+        if found and found['state'] == 'missing':
+            setup(gcloud, again=not first)
     except Lost as lost:
         return str(lost).splitlines()[0]
-    nothing = {'state': 'none', 'command': None}
-    found = ask_worker(gcloud, state_command(), patience, nothing)
-    if found and found['state'] == 'missing':
-        setup(gcloud, patience, again=not first)
     same = found and found.get('command') == training_of(command)
     if found and first and same and found['state'] == 'ended' and found['status'] == 0:
         gcloud.say('This run has ended already, with exit status 0.')
         return None
-    found = ask_worker(gcloud, command, patience, {'state': 'started', 'offset': 0})
+    found = ask_worker(gcloud, command, {'state': 'started', 'offset': 0})
     if found is None:
         return f'{gcloud.settings.name} was lost while training was started.'
     if found['state'] == 'busy':
@@ -212,7 +216,7 @@ def _train(gcloud, command, patience, first):
         gcloud.say('This training runs already; here is its log.')
     else:
         gcloud.say('Training is started; it goes on if the connection ends.')
-    end = follow(gcloud, found.get('offset', 0), patience)
+    end = follow(gcloud, found.get('offset', 0))
     if end is None:
         return f'{gcloud.settings.name} was lost while training ran.'
     if end['state'] == 'lost':

@@ -3,9 +3,9 @@
 import pathlib
 import re
 
-from tpu_gcloud import Failure
+from tpu.gcloud import Failure
 
-ROOT = pathlib.Path(__file__).resolve().parents[1]
+ROOT = pathlib.Path(__file__).resolve().parents[2]
 _OURS = ('tpu', 'strategy', 'replicas')
 # `NAME.checkpoint = 'FOLDER'` and the like: settings of the paper's experiments that name files.
 _PATH_SETTING = re.compile(r"""\s*(data_dir|checkpoint)\s*=\s*['"](.*)['"]\s*""")

@@ -1,6 +1,6 @@
 """Installs the unpacked checkout on a machine of a TPU. Runs there, by `tpu_pod.py setup`.
 
-    python3 wss-new/launch/tpu_install.py --stack reference
+    (cd wss-new/launch && python3 -m tpu.install --stack reference)
 
 The checkout becomes `~/wss`, its virtual environment is `~/wss-env`. TensorFlow is never pip's
 choice: on the reference stack it is the image's own build, which knows the TPU and fits the server
@@ -17,7 +17,7 @@ import shutil
 import subprocess
 import sys
 
-from tpu_worker import is_alive
+from tpu.worker import is_alive
 
 HOME = pathlib.Path.home()
 CHECKOUT, ENVIRONMENT, STAMP = HOME / 'wss', HOME / 'wss-env', 'wss-installed'
@@ -117,12 +117,12 @@ def main():
     stack = parser.parse_args().stack
     if is_alive():
         sys.exit('wss-busy: training runs on this machine; its program is left as it is.')
-    new = pathlib.Path(__file__).resolve().parents[1]
+    new = pathlib.Path(__file__).resolve().parents[2]
     if new != CHECKOUT:
         shutil.rmtree(CHECKOUT, ignore_errors=True)
         new.rename(CHECKOUT)
     digest = hashlib.sha256()
-    for file in (CHECKOUT / 'setup.py', CHECKOUT / 'launch' / 'tpu_install.py'):
+    for file in (CHECKOUT / 'setup.py', CHECKOUT / 'launch' / 'tpu' / 'install.py'):
         digest.update(file.read_bytes())
     wanted = f'{stack} {sys.version_info[:2]} {digest.hexdigest()}'
     stamp = ENVIRONMENT / STAMP

@@ -1,34 +1,13 @@
 """Makes a TPU as a queued resource, waits for it, finds out how it is, and deletes it."""
 
 import sys
-import time
-from typing import NamedTuple
 
-import tpu_settings
-from tpu_gcloud import Failure, Gcloud, Lost, exists_already, explain, is_absent, said
+from tpu import memory
+from tpu.gcloud import Failure, Gcloud, Lost, exists_already, explain, is_absent, said
 
-WAITING = ('CREATING', 'ACCEPTED', 'WAITING_FOR_RESOURCES', 'PROVISIONING')
 LOST = ('SUSPENDING', 'SUSPENDED', 'FAILED')
 _LOST_NODES = ('PREEMPTED', 'TERMINATED', 'STOPPED', 'STOPPING', 'DELETING', 'HIDING', 'HIDDEN')
 _GONE_FLAGS = ('--force', '--quiet')  # With its node, and without a question of gcloud's own.
-
-
-class Patience(NamedTuple):
-    """How waiting is done.
-
-    Attributes:
-        poll_seconds: Seconds between two looks.
-        max_polls: How often something is looked at before waiting is given up.
-        connection_retries: How often in a row a worker may not answer.
-    """
-
-    poll_seconds: float = 20.0
-    max_polls: int = 60_480  # Two weeks.
-    connection_retries: int = 30
-
-    def sleep(self):
-        """Waits until the next look."""
-        time.sleep(self.poll_seconds)
 
 
 def ask(question: str, yes: bool) -> None:
@@ -102,7 +81,7 @@ def is_lost(gcloud: Gcloud) -> str:
     return ''
 
 
-def create(gcloud: Gcloud, yes: bool, patience: Patience, valid_until: str = '') -> None:
+def create(gcloud: Gcloud, yes: bool, valid_until: str = '') -> None:
     """Requests a TPU, or takes over what is there, and waits until it is active."""
     settings = gcloud.settings
     state, error = resource_state(gcloud, assume='')
@@ -120,18 +99,18 @@ def create(gcloud: Gcloud, yes: bool, patience: Patience, valid_until: str = '')
             )
         if state:
             gcloud.say(f'{settings.name} is {state}; it is removed first. {error}')
-            remove(gcloud, patience)
+            remove(gcloud)
         request(gcloud, valid_until)
     if not gcloud.dry_run:
-        tpu_settings.save(settings)
-    wait_until_active(gcloud, patience)
+        memory.save(settings)
+    wait_until_active(gcloud)
 
 
 def request(gcloud: Gcloud, valid_until: str = '') -> None:
     """Requests the queued resource."""
     settings = gcloud.settings
     if not gcloud.dry_run:
-        tpu_settings.save(settings)  # First, so that "delete" finds what is half made.
+        memory.save(settings)  # First, so that "delete" finds what is half made.
     optional = (
         ('--service-account', settings.service_account),
         ('--network', settings.network),
@@ -151,10 +130,10 @@ def request(gcloud: Gcloud, valid_until: str = '') -> None:
         raise Failure(explain(said(result), settings))
 
 
-def wait_until_active(gcloud: Gcloud, patience: Patience) -> None:
+def wait_until_active(gcloud: Gcloud) -> None:
     """Waits until a requested TPU is there and its machines are ready."""
-    settings, shown = gcloud.settings, None
-    for poll in range(patience.max_polls):
+    settings, shown, without_machines = gcloud.settings, None, 0
+    for poll in range(gcloud.patience.max_polls):
         state, error = resource_state(gcloud)
         if not state:
             raise Failure(f'{settings.name} is not there; make it with "create".')
@@ -164,7 +143,9 @@ def wait_until_active(gcloud: Gcloud, patience: Patience) -> None:
             if machines == 'READY':
                 gcloud.say(f'{settings.name} is active: {settings.type}, machines: {count}.')
                 return
-        if state in LOST or machines in _LOST_NODES:
+            # They can appear a little later than the word that they are there.
+            without_machines = 0 if machines else without_machines + 1
+        if state in LOST or machines in _LOST_NODES or without_machines > 10:
             reason = explain(error, settings) if error else f'It is {machines or state}.'
             raise (Failure if 'quota' in error.lower() else Lost)(
                 f'{settings.name} was not granted, or taken away at once. {reason}\n'
@@ -172,18 +153,19 @@ def wait_until_active(gcloud: Gcloud, patience: Patience) -> None:
             )
         now = f'{state}, machines {machines or "not there"}' if state == 'ACTIVE' else state
         if now != shown:
-            minutes = poll * patience.poll_seconds / 60
+            minutes = poll * gcloud.patience.poll_seconds / 60
             gcloud.say(f'Waiting for {settings.name}: {now} (after {minutes:.0f} min).')
             shown = now
-        patience.sleep()
+        gcloud.patience.sleep()
     raise Failure(
-        f'{settings.name} is still {shown} after {patience.max_polls} looks. The request stays in '
-        'the queue and costs once it is granted: "create" waits on, "delete" takes it back.',
+        f'{settings.name} is still {shown} after {gcloud.patience.max_polls} looks. The request '
+        'stays in the queue and costs once it is granted: "create" waits on, "delete" takes '
+        'it back.',
         75,
     )
 
 
-def remove(gcloud: Gcloud, patience: Patience) -> bool:
+def remove(gcloud: Gcloud) -> bool:
     """Deletes queued resource and machines, and waits until they are gone.
 
     Returns:
@@ -196,16 +178,18 @@ def remove(gcloud: Gcloud, patience: Patience) -> bool:
     if result.status and not is_absent(result) and not _is_busy(result):
         raise Failure(explain(said(result), settings))
     was_there = not is_absent(result)
-    for _ in range(patience.max_polls):
+    for _ in range(gcloud.patience.max_polls):
         found = gcloud.describe('queued-resources', {})
         if not found:
             break
         if found.get('state', {}).get('state') != 'DELETING' and _is_busy(result):
             result = gcloud.call(*resources, *gcloud.place(), *_GONE_FLAGS)
-        patience.sleep()
+        gcloud.patience.sleep()
     else:
         raise Failure(
-            f'{settings.name} is not gone after {patience.max_polls} looks; "delete" goes on.', 75
+            f'{settings.name} is not gone after {gcloud.patience.max_polls} looks; start "delete" '
+            'again.',
+            75,
         )
     machines = gcloud.describe('tpu-vm', {})
     if machines:
@@ -222,7 +206,7 @@ def _is_busy(result):
     return result.status != 0 and any(sign in result.errors for sign in signs)
 
 
-def delete(gcloud: Gcloud, yes: bool, patience: Patience) -> None:
+def delete(gcloud: Gcloud, yes: bool) -> None:
     """Deletes a TPU after a question; what is not there is no mistake."""
     settings = gcloud.settings
     if not gcloud.dry_run:
@@ -231,8 +215,8 @@ def delete(gcloud: Gcloud, yes: bool, patience: Patience) -> None:
             f'{settings.project})? What lies on its disks is lost; gs:// stays.',
             yes,
         )
-    was_there = remove(gcloud, patience)
+    was_there = remove(gcloud)
     if gcloud.dry_run:
         return
-    tpu_settings.forget(settings.name)
+    memory.forget(settings.name)
     print(f'{settings.name} {"is deleted" if was_there else "was not there any more"}.')

@@ -4,11 +4,11 @@ import pathlib
 import subprocess
 import tarfile
 
-import tpu_settings
-from tpu_gcloud import Failure, Gcloud, explain, failed_workers, said
-from tpu_lifecycle import Patience, node, resource_state
+from tpu import memory
+from tpu.gcloud import Failure, Gcloud, Lost, explain, failed_workers, said
+from tpu.lifecycle import is_lost, node, resource_state
 
-ROOT = pathlib.Path(__file__).resolve().parents[1]
+ROOT = pathlib.Path(__file__).resolve().parents[2]
 MOST_MEGABYTES = 100
 _HOUR = 3600.0
 # The folder is made anew: a file that is gone from the checkout must go from the machine.
@@ -58,12 +58,11 @@ def pack(path: pathlib.Path) -> str:
     return f'{len(files)} files, revision {revision}{also}'
 
 
-def setup(gcloud: Gcloud, patience: Patience, again: bool = False) -> None:
+def setup(gcloud: Gcloud, again: bool = False) -> None:
     """Installs the checkout on all machines and verifies that it imports on each.
 
     Args:
         gcloud: Of the TPU.
-        patience: How often machines that do not answer are asked.
         again: Take the archive of the last time, so that a run goes on with the program that it
             began with.
     """
@@ -72,18 +71,18 @@ def setup(gcloud: Gcloud, patience: Patience, again: bool = False) -> None:
     if state != 'ACTIVE':
         raise Failure(f'{settings.name} is {state or "not there"}; "create" makes it and waits.')
     _, workers = node(gcloud)
-    archive = tpu_settings.archive(settings.name)
+    archive = memory.archive(settings.name)
     if gcloud.dry_run:
         print(f'# packs the files that git lists in {ROOT} into {archive}')
     elif not (again and archive.exists()):
         gcloud.say(f'Packed {pack(archive)}.')
     target = f'{settings.name}:wss.tar.gz'
     copy = ('compute', 'tpus', 'tpu-vm', 'scp', str(archive), target, *gcloud.place())
-    install = f'{UNPACK} && python3 wss-new/launch/tpu_install.py --stack {settings.stack}'
+    install = f'{UNPACK} && cd wss-new/launch && python3 -m tpu.install --stack {settings.stack}'
     gcloud.say(f'Installing, machines: {workers}; the first time takes minutes.')
-    for attempt in range(max(1, patience.connection_retries)):
+    for attempt in range(max(1, gcloud.patience.connection_retries)):
         if attempt:
-            patience.sleep()
+            gcloud.patience.sleep()
         result = gcloud.call(*copy, '--worker=all', '--quiet')
         if result.status == 0:
             assumed = '\n'.join(['wss-ready'] * workers)
@@ -94,6 +93,9 @@ def setup(gcloud: Gcloud, patience: Patience, again: bool = False) -> None:
                 gcloud.say(f'Installed on all machines: {ready[0].removeprefix("wss-ready ")}.')
                 return
         _refuse_mistakes(result, settings)
+        why = is_lost(gcloud)
+        if why:
+            raise Lost(f'{settings.name} was lost while it was set up: {why}.')
         silent = silent_workers(gcloud, workers)
         if silent:
             names = ', '.join(str(worker) for worker in silent)

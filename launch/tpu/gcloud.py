@@ -9,6 +9,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from typing import NamedTuple
 
 
@@ -22,6 +23,24 @@ class Failure(Exception):
 
 class Lost(Failure):
     """A TPU was taken away, or not granted for a reason that may pass."""
+
+
+class Patience(NamedTuple):
+    """How waiting is done.
+
+    Attributes:
+        poll_seconds: Seconds between two looks.
+        max_polls: How often something is looked at before waiting is given up.
+        connection_retries: How often in a row a worker may not answer.
+    """
+
+    poll_seconds: float = 20.0
+    max_polls: int = 60_480  # Two weeks.
+    connection_retries: int = 30
+
+    def sleep(self):
+        """Waits until the next look."""
+        time.sleep(self.poll_seconds)
 
 
 class Result(NamedTuple):
@@ -80,7 +99,7 @@ def said(result: Result) -> str:
     """Returns the error of a failed call in one line."""
     lines = [line.strip() for line in result.errors.splitlines() if line.strip()]
     marked = [line for line in lines if line.startswith('ERROR')]
-    return (marked or lines or [f'exit status {result.status}'])[-1 if not marked else 0]
+    return (marked[:1] or lines[-1:] or [f'exit status {result.status}'])[0]
 
 
 def is_absent(result: Result) -> bool:
@@ -96,6 +115,11 @@ def exists_already(result: Result) -> bool:
 def failed_workers(result: Result) -> dict[int, int]:
     """Returns the workers whose command failed, as gcloud says it, with its exit status."""
     return {int(worker): int(status) for worker, status in _FAILED.findall(result.errors)}
+
+
+def is_understood(result: Result) -> bool:
+    """Whether `explain` knows what a failure means, so that trying again is of no use."""
+    return any(re.search(pattern, said(result)) for pattern, _ in _MEANINGS)
 
 
 def explain(text: str, settings) -> str:
@@ -118,12 +142,14 @@ class Gcloud:
     Args:
         settings: Those of the TPU.
         dry_run: Print commands, shell-quoted, and run nothing; calls then return `assume`.
+        patience: How waiting is done.
         seconds: How long one call may take.
     """
 
-    def __init__(self, settings, dry_run: bool = False, seconds: float = 600):
+    def __init__(self, settings, dry_run=False, patience=None, seconds: float = 600):
         self.settings = settings
         self.dry_run = dry_run
+        self.patience = patience or Patience()
         self.seconds = seconds
         if not dry_run and shutil.which('gcloud') is None:
             raise Failure(
@@ -162,30 +188,29 @@ class Gcloud:
         if not self.dry_run:
             print(text, flush=True)
 
-    def check(self, *arguments: str, assume: str = '', seconds: float | None = None) -> str:
-        """Runs `gcloud` and returns its output; a `Failure` explains what went wrong."""
-        result = self.call(*arguments, assume=assume, seconds=seconds)
-        if result.status:
-            raise Failure(explain(said(result), self.settings))
-        return result.output
-
     def describe(self, what: str, assume: dict) -> dict | None:
         """Returns the queued resource or the node; None if there is none.
+
+        Asks again where it is not clear what is wrong: waiting must outlive a lost connection.
 
         Args:
             what: 'queued-resources' or 'tpu-vm'.
             assume: What a dry run finds.
         """
         arguments = ['compute', 'tpus', what, 'describe', self.settings.name, *self.place()]
-        result = self.call(*arguments, '--format=json', assume=json.dumps(assume))
-        if is_absent(result):
-            return None
-        if result.status:
-            raise Failure(explain(said(result), self.settings))
-        try:
-            return json.loads(result.output)
-        except ValueError:
-            raise Failure(f'gcloud described {self.settings.name} in no JSON.') from None
+        for attempt in range(self.patience.connection_retries + 1):
+            if attempt:
+                self.patience.sleep()
+            result = self.call(*arguments, '--format=json', assume=json.dumps(assume))
+            if is_absent(result):
+                return None
+            if result.status and is_understood(result):
+                break
+            with contextlib.suppress(ValueError):
+                found = json.loads(result.output)
+                if result.status == 0 and isinstance(found, dict):
+                    return found
+        raise Failure(explain(said(result), self.settings))
 
     def ssh(self, worker: int | str, command: str, assume: str = '', seconds=None) -> Result:
         """Runs a shell command on one worker, or on 'all'."""

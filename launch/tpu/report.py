@@ -2,29 +2,29 @@
 
 import json
 
-from tpu_gcloud import Failure, Gcloud
-from tpu_lifecycle import cost, node, resource_state
-from tpu_run import read_state, state_command
+from tpu.gcloud import Failure, Gcloud
+from tpu.lifecycle import cost, node, resource_state
+from tpu.training import read_state, state_command
 
 
 def show_status(gcloud: Gcloud) -> None:
     """Prints state of the resource, of its machines, of the run, and its step."""
     settings = gcloud.settings
-    print(f'{settings.name}: {settings.type} in {settings.zone}, project {settings.project}')
-    print(f'image:    {settings.image} ({settings.provision.replace("_", " ")})')
+    gcloud.say(f'{settings.name}: {settings.type} in {settings.zone}, project {settings.project}')
+    gcloud.say(f'image:    {settings.image} ({settings.provision.replace("_", " ")})')
     state, error = resource_state(gcloud)
-    print(f'resource: {state or "not there"}{f" ({error})" if error else ""}')
+    gcloud.say(f'resource: {state or "not there"}{f" ({error})" if error else ""}')
     if not state:
         return
     machines, count = node(gcloud)
-    print(f'machines: {f"{count}, {machines}" if machines else "none"}')
+    gcloud.say(f'machines: {f"{count}, {machines}" if machines else "none"}')
     if machines:
-        print(f'costs:    {cost(settings)}')
+        gcloud.say(f'costs:    {cost(settings)}')
     if state != 'ACTIVE' or machines != 'READY':
         return
     assumed = 'wss-state ' + json.dumps({'state': 'none'})
     found = read_state(gcloud.ssh(0, state_command(), assume=assumed))
-    print(f'training: {describe_run(found)}')
+    gcloud.say(f'training: {describe_run(found)}')
 
 
 def describe_run(found: dict | None) -> str:

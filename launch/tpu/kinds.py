@@ -8,7 +8,7 @@ the sources and says which could not be verified. `--runtime_version` and `--pri
 import difflib
 from typing import NamedTuple
 
-from tpu_gcloud import Failure
+from tpu.gcloud import Failure
 
 STACKS = ('reference', 'next')
 
@@ -110,7 +110,7 @@ def environment(name: str, tpu: str, stack: str) -> dict[str, str]:
         return {'TPU_NAME': tpu, 'TPU_LOAD_LIBRARY': '0'}
     variables = {'TPU_NAME': 'local'}
     if stack == 'next':
-        library = '~/wss-env/libtpu.so'  # tpu_install.py puts a link there.
+        library = '~/wss-env/libtpu.so'  # install.py puts a link there.
     elif split_type(name)[0].device_api == 'pjrt':
         library = '/lib/libtpu.so'
     else:

@@ -7,8 +7,8 @@ import os
 import pathlib
 import re
 
-import tpu_types
-from tpu_gcloud import Failure
+from tpu import kinds
+from tpu.gcloud import Failure
 
 PROVISIONS = ('on_demand', 'spot', 'reserved')
 _NAME = re.compile(r'[a-z]([-a-z0-9]{0,61}[a-z0-9])?')
@@ -35,14 +35,14 @@ class Settings:
     @property
     def image(self) -> str:
         """The image of the machines."""
-        return self.runtime_version or tpu_types.runtime_version(self.type, self.stack)
+        return self.runtime_version or kinds.runtime_version(self.type, self.stack)
 
     @property
     def price(self) -> float:
         """US dollars an hour: as given, or by the table."""
         if self.price_per_hour is not None:
             return self.price_per_hour
-        return tpu_types.price_per_hour(self.type)
+        return kinds.price_per_hour(self.type)
 
 
 FIELDS = {field.name for field in dataclasses.fields(Settings)}
@@ -60,12 +60,13 @@ def archive(name: str) -> pathlib.Path:
     return folder() / f'{name}.tar.gz'
 
 
-def load(name: str, given: dict) -> Settings:
+def load(name: str, given: dict, remembered: bool = True) -> Settings:
     """Reads what is known of a TPU, puts flags over it, and checks it.
 
     Args:
         name: Name of the TPU.
         given: Values of flags; None where a flag was left out.
+        remembered: Whether the file counts, where there is one.
 
     Raises:
         Failure: If something is missing or not possible.
@@ -76,7 +77,7 @@ def load(name: str, given: dict) -> Settings:
             'begin with a letter.'
         )
     given = {key: value for key, value in given.items() if value is not None}
-    settings = Settings(**({'name': name} | _read(name) | given))
+    settings = Settings(**({'name': name} | (_read(name) if remembered else {}) | given))
     for key in ('type', 'zone'):
         if not getattr(settings, key):
             raise Failure(
@@ -84,7 +85,7 @@ def load(name: str, given: dict) -> Settings:
                 '"create"), or --name of another. What exists is taken over by "create" with the '
                 'same flags.'
             )
-    tpu_types.check_type(settings.type)
+    kinds.check_type(settings.type)
     if not _ZONE.fullmatch(settings.zone):
         raise Failure(f'--zone {settings.zone!r} is no zone; one is "us-central1-a".')
     if settings.project and not _PROJECT.fullmatch(settings.project):
@@ -92,7 +93,7 @@ def load(name: str, given: dict) -> Settings:
     if not (math.isfinite(settings.price) and settings.price >= 0):
         raise Failure(f'--price_per_hour {settings.price:g} must be 0 or more.')
     if not settings.runtime_version:
-        tpu_types.runtime_version(settings.type, settings.stack)
+        kinds.runtime_version(settings.type, settings.stack)
     return settings
 
 
@@ -123,7 +124,7 @@ def _read(name):
         sound = set(found) <= FIELDS and found['name'] == name
         sound = sound and all(isinstance(value, str) for value in found.values())
         sound = sound and (price is None or isinstance(price, (int, float)))
-        sound = sound and found['stack'] in tpu_types.STACKS and found['provision'] in PROVISIONS
+        sound = sound and found['stack'] in kinds.STACKS and found['provision'] in PROVISIONS
     except FileNotFoundError:
         return {}
     except (ValueError, KeyError, TypeError, AttributeError):

@@ -1,7 +1,7 @@
 """Runs training on the first machine of a TPU, apart from any connection. Runs there.
 
-    python3 wss/launch/tpu_worker.py start [--set NAME=VALUE]... -- COMMAND...
-    python3 wss/launch/tpu_worker.py state [--offset BYTES]
+    cd wss/launch && python3 -m tpu.worker start [--set NAME=VALUE]... -- COMMAND...
+    cd wss/launch && python3 -m tpu.worker state [--offset BYTES]
 
 `start` leaves a process of its own session behind, which runs the command, writes what it says to
 `~/wss-run/log`, and its exit status to `~/wss-run/status`. Both verbs end with one line of JSON
@@ -31,7 +31,7 @@ def is_alive() -> bool:
         return False
     line = pathlib.Path(f'/proc/{process}/cmdline')
     try:  # After a restart of the machine the number may be another's.
-        return b'tpu_worker' in line.read_bytes()
+        return b'tpu/worker.py' in line.read_bytes()
     except OSError:
         return not line.parent.parent.exists()
 
@@ -78,12 +78,13 @@ def state(offset: int | None = None, limit: int = 200_000) -> dict:
 def start(command: list[str], variables: dict[str, str]) -> dict:
     """Starts a command, unless it runs already; another one that runs is left alone."""
     FOLDER.mkdir(exist_ok=True)
+    log = FOLDER / 'log'
+    size = log.stat().st_size if log.exists() else 0
     now = state()
     if now['state'] == 'running':
         same = now['command'] == command
-        return now | {'state': 'already' if same else 'busy'}
-    log = FOLDER / 'log'
-    offset = log.stat().st_size if log.exists() else 0
+        known = {'offset': max(0, size - 20_000)}  # Who connects again sees the end of it.
+        return now | known | {'state': 'already' if same else 'busy'}
     (FOLDER / 'status').unlink(missing_ok=True)
     (FOLDER / 'command.json').write_text(json.dumps(command))
     watch = [sys.executable, os.path.abspath(__file__), 'watch', '--', *command]
@@ -99,7 +100,7 @@ def start(command: list[str], variables: dict[str, str]) -> dict:
             start_new_session=True,
         )
     (FOLDER / 'pid').write_text(str(process.pid))
-    return {'state': 'started', 'command': command, 'offset': offset}
+    return {'state': 'started', 'command': command, 'offset': size}
 
 
 def watch(command: list[str]) -> None:

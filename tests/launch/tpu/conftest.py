@@ -1,0 +1,122 @@
+"""A cloud that is played, for the tests of `launch/tpu_pod.py`."""
+
+import importlib
+import json
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+
+import pytest
+
+ROOT = pathlib.Path(__file__).resolve().parents[3]
+ABSENT = {'status': 1, 'errors': 'ERROR: (gcloud) NOT_FOUND: Resource was not found'}
+DEAD = {'status': 255, 'errors': 'ssh: connect to host 1.2.3.4 port 22: Connection timed out'}
+WHERE = ('--type', 'v3-8', '--zone', 'europe-west4-a', '--project', 'my-project')
+
+
+def resource(state, error='', kind='v3-8'):
+    """What describes a queued resource."""
+    described = {'state': {'state': state}, 'tpu': {'nodeSpec': [{'node': {}}]}}
+    described['tpu']['nodeSpec'][0]['node'] = {'acceleratorType': kind}
+    if error:
+        described['state']['failedData'] = {'error': {'code': 8, 'message': error}}
+    return {'output': json.dumps(described)}
+
+
+def machines(state='READY', count=1):
+    """What describes the machines."""
+    return {'output': json.dumps({'state': state, 'networkEndpoints': [{}] * count})}
+
+
+def worker(state, offset=0, log='', **more):
+    """What the first worker says of its run."""
+    told = {'state': state, 'status': None, 'command': None, 'offset': offset, 'log': log}
+    return {'output': 'Using ssh batch size of 1.\nwss-state ' + json.dumps(told | more)}
+
+
+class Cloud:
+    """The stand-in for `gcloud`, and `tpu_pod.py` started with it on the PATH."""
+
+    ABSENT, DEAD, WHERE = ABSENT, DEAD, WHERE
+    resource, machines, worker = (
+        staticmethod(resource),
+        staticmethod(machines),
+        staticmethod(worker),
+    )
+
+    def __init__(self, folder):
+        self.folder = folder
+        self.bin = folder / 'bin'
+        self.bin.mkdir()
+        self.remembered = folder / 'remembered'
+        stand_in = self.bin / 'stand_in.py'
+        shutil.copy(pathlib.Path(__file__).with_name('gcloud_stand_in.py'), stand_in)
+        self.script('gcloud', f'exec {sys.executable} {stand_in} "$@"')
+        self.script('python3', f'exec {sys.executable} "$@"')
+        # Nothing else is on the PATH: a true gcloud must never be reached from here.
+        for name in ('cat', 'git', 'gzip', 'mkdir', 'rm', 'sh', 'sleep', 'tar'):
+            (self.bin / name).symlink_to(shutil.which(name))
+        self.plays()
+
+    def script(self, name, text):
+        """Puts a shell script onto the PATH."""
+        path = self.bin / name
+        path.write_text(f'#!/bin/sh\n{text}\n')
+        path.chmod(0o755)
+
+    def plays(self, *rules):
+        """Sets the scenario: pairs of a part of a command line and its answers."""
+        rules = [
+            (part, [answers] if isinstance(answers, dict) else answers) for part, answers in rules
+        ]
+        (self.bin / 'scenario.json').write_text(json.dumps(rules))
+        (self.bin / 'calls.json').unlink(missing_ok=True)
+
+    def start(self, *arguments, typed=None):
+        """Starts `tpu_pod.py` and returns how it ended."""
+        command = [sys.executable, str(ROOT / 'launch' / 'tpu_pod.py'), *arguments]
+        variables = {'WSS_TPU_FOLDER': str(self.remembered), 'PATH': str(self.bin)}
+        return subprocess.run(
+            command, input=typed, capture_output=True, text=True, env=os.environ | variables
+        )
+
+    def quick(self, *arguments, **more):
+        """The same without pauses, with few attempts."""
+        given = (*self.WHERE, '--poll_seconds', '0', '--max_polls', '50')
+        verb, *rest = arguments
+        return self.start(verb, *given, '--connection_retries', '2', *rest, **more)
+
+    @property
+    def calls(self):
+        """The command lines so far."""
+        path = self.bin / 'calls.json'
+        return json.loads(path.read_text()) if path.exists() else []
+
+    def verbs(self):
+        """The calls in short: what was asked of what, such as 'resource create' or 'ssh 0'."""
+        short = []
+        for call in self.calls:
+            words = call.split(' ')
+            if 'queued-resources' in words:
+                short.append('resource ' + words[3])
+            elif 'tpu-vm' in words:
+                to = [word for word in words if word.startswith('--worker=')]
+                short.append(words[3] + ''.join(word.replace('--worker=', ' ') for word in to))
+            else:
+                short.append(' '.join(words[:3]))
+        return short
+
+
+@pytest.fixture
+def cloud(tmp_path):
+    """A cloud in which nothing is there yet."""
+    return Cloud(tmp_path)
+
+
+@pytest.fixture
+def load(monkeypatch):
+    """From the name of a part of `tpu_pod.py` to its module."""
+    monkeypatch.syspath_prepend(str(ROOT / 'launch'))
+    return lambda name: importlib.import_module(f'tpu.{name}')
