@@ -1,12 +1,14 @@
 """A cloud that is played, for the tests of `launch/tpu_pod.py`."""
 
+import contextlib
 import importlib
+import io
 import json
-import os
 import pathlib
 import shutil
 import subprocess
 import sys
+import types
 
 import pytest
 
@@ -53,7 +55,7 @@ class Cloud:
         self.remembered = folder / 'remembered'
         stand_in = self.bin / 'stand_in.py'
         shutil.copy(pathlib.Path(__file__).with_name('gcloud_stand_in.py'), stand_in)
-        self.script('gcloud', f'exec {sys.executable} {stand_in} "$@"')
+        self.script('gcloud', f'exec {sys.executable} -S -E {stand_in} "$@"')
         self.script('python3', f'exec {sys.executable} "$@"')
         # Nothing else is on the PATH: a true gcloud must never be reached from here.
         for name in ('cat', 'git', 'gzip', 'mkdir', 'rm', 'sh', 'sleep', 'tar'):
@@ -74,19 +76,27 @@ class Cloud:
         (self.bin / 'scenario.json').write_text(json.dumps(rules))
         (self.bin / 'calls.json').unlink(missing_ok=True)
 
-    def start(self, *arguments, typed=None):
-        """Starts `tpu_pod.py` and returns how it ended."""
-        command = [sys.executable, str(ROOT / 'launch' / 'tpu_pod.py'), *arguments]
-        variables = {'WSS_TPU_FOLDER': str(self.remembered), 'PATH': str(self.bin)}
-        return subprocess.run(
-            command, input=typed, capture_output=True, text=True, env=os.environ | variables
+    def start(self, *arguments):
+        """Starts `tpu_pod.py` in this process, and returns how it ended."""
+        output, errors = io.StringIO(), io.StringIO()
+        with contextlib.redirect_stdout(output), contextlib.redirect_stderr(errors):
+            try:
+                status = self.main(list(arguments))
+            except SystemExit as end:  # argparse ends so.
+                status = end.code
+        return types.SimpleNamespace(
+            returncode=status, stdout=output.getvalue(), stderr=errors.getvalue()
         )
 
-    def quick(self, *arguments, **more):
+    def start_process(self, *arguments, typed=''):
+        """Starts it in a process of its own, as a user does."""
+        command = [sys.executable, str(ROOT / 'launch' / 'tpu_pod.py'), *arguments]
+        return subprocess.run(command, input=typed, capture_output=True, text=True)
+
+    def quick(self, verb, *arguments):
         """The same without pauses, with few attempts."""
         given = (*self.WHERE, '--poll_seconds', '0', '--max_polls', '50')
-        verb, *rest = arguments
-        return self.start(verb, *given, '--connection_retries', '2', *rest, **more)
+        return self.start(verb, *given, '--connection_retries', '2', *arguments)
 
     @property
     def calls(self):
@@ -110,13 +120,17 @@ class Cloud:
 
 
 @pytest.fixture
-def cloud(tmp_path):
-    """A cloud in which nothing is there yet."""
-    return Cloud(tmp_path)
-
-
-@pytest.fixture
 def load(monkeypatch):
     """From the name of a part of `tpu_pod.py` to its module."""
     monkeypatch.syspath_prepend(str(ROOT / 'launch'))
     return lambda name: importlib.import_module(f'tpu.{name}')
+
+
+@pytest.fixture
+def cloud(tmp_path, monkeypatch, load):
+    """A cloud in which nothing is there yet."""
+    made = Cloud(tmp_path)
+    monkeypatch.setenv('PATH', str(made.bin))
+    monkeypatch.setenv('WSS_TPU_FOLDER', str(made.remembered))
+    made.main = importlib.import_module('tpu_pod').main
+    return made

@@ -8,30 +8,35 @@ given in turn, the last one again and again. An answer has `status`, `output` an
 
 import json
 import os
-import pathlib
-import subprocess
 import sys
 
-folder = pathlib.Path(__file__).resolve().parent
-calls_file = folder / 'calls.json'
-calls = json.loads(calls_file.read_text()) if calls_file.exists() else []
+folder = os.path.dirname(os.path.abspath(__file__))
+
+
+def read(name, default):
+    try:
+        with open(os.path.join(folder, name), encoding='utf-8') as file:
+            return json.load(file)
+    except FileNotFoundError:
+        return default
+
+
+calls = read('calls.json', [])
 line = ' '.join(sys.argv[1:])
 calls.append(line)
-calls_file.write_text(json.dumps(calls))
+with open(os.path.join(folder, 'calls.json'), 'w', encoding='utf-8') as file:
+    json.dump(calls, file)
 
-for part, answers in json.loads((folder / 'scenario.json').read_text()):
+for part, answers in read('scenario.json', []):
     if part not in line:
         continue
     turn = sum(part in call for call in calls) - 1
     answer = answers[min(turn, len(answers) - 1)]
     if 'home' in answer:
         (command,) = [word for word in sys.argv if word.startswith('--command=')]
-        result = subprocess.run(
-            ['sh', '-c', command.removeprefix('--command=')],
-            cwd=answer['home'],
-            env=os.environ | {'HOME': answer['home']},
-        )
-        sys.exit(result.returncode)
+        os.chdir(answer['home'])
+        os.environ['HOME'] = answer['home']
+        os.execvp('sh', ['sh', '-c', command.removeprefix('--command=')])
     print(answer.get('output', ''))
     print(answer.get('errors', ''), file=sys.stderr)
     sys.exit(answer.get('status', 0))

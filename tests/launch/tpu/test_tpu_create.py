@@ -48,7 +48,7 @@ def test_it_waits_until_the_machines_are_ready(cloud):
 
 def test_the_price_is_said_and_nothing_is_made_without_consent(cloud):
     cloud.plays(*granted(cloud, 'ACTIVE'))
-    result = cloud.quick('create', '--spot', typed='y\n')  # A pipe is no terminal.
+    result = cloud.start_process('create', *cloud.WHERE, '--spot', typed='y\n')
     assert result.returncode == 1 and 'add --yes' in result.stderr
     assert 'about 8.00 USD an hour' in result.stderr and 'spot costs less' in result.stderr
     assert cloud.verbs() == ['resource describe'] and not cloud.remembered.exists()
@@ -178,9 +178,8 @@ def test_gcloud_may_be_missing(cloud):
     assert result.returncode == 1 and 'install the Google Cloud CLI' in result.stderr
 
 
-def test_a_call_that_hangs_ends_with_what_it_started(cloud, load, monkeypatch):
+def test_a_call_that_hangs_ends_with_what_it_started(cloud, load):
     cloud.script('gcloud', 'sleep 600 & wait')
-    monkeypatch.setenv('PATH', str(cloud.bin))
     result = load('gcloud').Gcloud(None, seconds=0.2).call('anything')
     assert result.status == 255 and 'no answer in 0.2 seconds' in result.errors
 
