@@ -58,7 +58,19 @@ class Cloud:
         self.script('gcloud', f'exec {sys.executable} -S -E {stand_in} "$@"')
         self.script('python3', f'exec {sys.executable} "$@"')
         # Nothing else is on the PATH: a true gcloud must never be reached from here.
-        for name in ('cat', 'git', 'gzip', 'mkdir', 'rm', 'sh', 'sleep', 'tar'):
+        for name in (
+            'cat',
+            'git',
+            'gzip',
+            'mkdir',
+            'cp',
+            'rm',
+            'sed',
+            'sh',
+            'sleep',
+            'tar',
+            'touch',
+        ):
             (self.bin / name).symlink_to(shutil.which(name))
         self.plays()
 
