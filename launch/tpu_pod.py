@@ -67,6 +67,8 @@ def make_parser() -> argparse.ArgumentParser:
 
     create = verb('create', 'request a TPU and wait until it is there; asks, since it costs')
     create.add_argument('--yes', action='store_true', help='do not ask')
+    create.add_argument('--steps', type=number(int, 1), help='say what so many steps cost')
+    create.add_argument('--step_seconds', type=number(float, 0), help='if one takes so long')
     create.add_argument('--valid_until', default='', help='give the request up after, such as 6h')
     verb('setup', 'install this checkout on all machines')
     run = verb('run', 'train until finished; arguments of wss.train follow after "--"')
@@ -103,7 +105,10 @@ def act(given, flags):
     patience = Patience(given.poll_seconds, given.max_polls, given.connection_retries)
     gcloud = Gcloud(with_project(settings, given.dry_run), given.dry_run, patience)
     if given.verb == 'create':
-        lifecycle.create(gcloud, given.yes, given.valid_until)
+        more = ''
+        if given.steps and given.step_seconds:
+            more = lifecycle.cost_of_run(gcloud.settings, given.steps, given.step_seconds)
+        lifecycle.create(gcloud, given.yes, given.valid_until, more)
     elif given.verb == 'setup':
         checkout.setup(gcloud)
     elif given.verb == 'run':

@@ -2,6 +2,7 @@
 
 import pathlib
 import re
+import tarfile
 
 from tpu.gcloud import Failure
 
@@ -78,6 +79,39 @@ def check(arguments: list[str]) -> None:
                     f'The experiments of the paper look for {name} on the local disk unless it is '
                     f'set: add --gin_param "{name} = \'gs://BUCKET/...\'".'
                 )
+
+
+def compare_with_packed(arguments: list[str], archive: pathlib.Path) -> list[str]:
+    """Compares configurations with those that "setup" has sent.
+
+    Args:
+        arguments: Those of wss.train, checked.
+        archive: What was sent, if it is kept here.
+
+    Returns:
+        The files that have changed since.
+
+    Raises:
+        Failure: If one was not sent.
+    """
+    if not archive.exists():
+        return []
+    changed = []
+    with tarfile.open(archive) as packed:
+        names = set(packed.getnames())
+        for file in values(arguments, 'gin_file'):
+            if file.startswith('gs://'):
+                continue
+            places = [pathlib.PurePath(place) / file for place in ('', 'gin_configs')]
+            sent = [str(place) for place in places if str(place) in names]
+            if not sent:
+                raise Failure(
+                    f'--gin_file {file} was not sent to the TPU: it is new, or git ignores it. '
+                    'Start "setup" again (after adding it to the repository).'
+                )
+            if packed.extractfile(sent[0]).read() != (ROOT / sent[0]).read_bytes():
+                changed.append(file)
+    return changed
 
 
 def _check_file(file):

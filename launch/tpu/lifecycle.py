@@ -81,8 +81,24 @@ def is_lost(gcloud: Gcloud) -> str:
     return ''
 
 
-def create(gcloud: Gcloud, yes: bool, valid_until: str = '') -> None:
-    """Requests a TPU, or takes over what is there, and waits until it is active."""
+def cost_of_run(settings, steps: int, step_seconds: float) -> str:
+    """Says what so many steps cost, without evaluation and what comes before the first."""
+    hours = steps * step_seconds / 3600
+    return (
+        f' {steps:,} steps of {step_seconds:g} s are {hours:.1f} hours and cost '
+        f'{hours * settings.price:.2f} USD at that price.'
+    )
+
+
+def create(gcloud: Gcloud, yes: bool, valid_until: str = '', more: str = '') -> None:
+    """Requests a TPU, or takes over what is there, and waits until it is active.
+
+    Args:
+        gcloud: Of the TPU.
+        yes: Whether to go on without asking.
+        valid_until: After how long the request is to be given up, such as '6h'.
+        more: What else to say before asking.
+    """
     settings = gcloud.settings
     state, error = resource_state(gcloud, assume='')
     if state and state not in LOST and state != 'DELETING':
@@ -94,7 +110,7 @@ def create(gcloud: Gcloud, yes: bool, valid_until: str = '') -> None:
             ask(
                 f'Make {settings.name}: {settings.type} ({kind}) in {where}, image '
                 f'{settings.image}? From when it is granted it costs {cost(settings)}, until it '
-                'is deleted.',
+                f'is deleted.{more}',
                 yes,
             )
         if state:

@@ -3,9 +3,9 @@
 import json
 import shlex
 
-from tpu import kinds
+from tpu import kinds, memory
 from tpu.checkout import setup
-from tpu.checks import bucket
+from tpu.checks import bucket, compare_with_packed
 from tpu.gcloud import Failure, Gcloud, Lost, explain, said
 from tpu.lifecycle import (
     cost,
@@ -136,6 +136,9 @@ def run(gcloud: Gcloud, arguments: list[str], max_restarts: int) -> None:
         Failure: If training fails by itself, with its exit status; or with 75 if patience ends.
     """
     settings = gcloud.settings
+    if not gcloud.dry_run:
+        for file in compare_with_packed(arguments, memory.archive(settings.name)):
+            gcloud.say(f'Note: {file} has changed since "setup"; the TPU has it as it was then.')
     _look_before(gcloud, arguments)
     command = start_command(settings, arguments)
     gcloud.say(f'{settings.name} costs {cost(settings)}.')

@@ -74,6 +74,12 @@ def test_a_price_of_ones_own(cloud):
     assert '2.40 USD an hour (by --price_per_hour)' in result.stdout
 
 
+def test_the_cost_of_a_run_is_steps_by_seconds_by_price(cloud):
+    cloud.plays(*granted(cloud, 'ACTIVE'))
+    result = cloud.quick('create', '--yes', '--steps', '30000', '--step_seconds', '0.36')
+    assert '30,000 steps of 0.36 s are 3.0 hours and cost 24.00 USD' in result.stdout
+
+
 def test_what_exists_is_taken_over_and_paid_once(cloud):
     cloud.plays(
         ('queued-resources describe', [cloud.resource('PROVISIONING'), cloud.resource('ACTIVE')]),

@@ -75,6 +75,23 @@ def test_all_machines_are_installed_and_counted(cloud):
         assert {'setup.py', 'wss/train.py', 'launch/tpu/install.py'} <= set(archive.getnames())
 
 
+def test_run_knows_what_was_sent(cloud, load, tmp_path, monkeypatch):
+    checks = load('checks')
+    monkeypatch.setattr(checks, 'ROOT', tmp_path)
+    (tmp_path / 'gin_configs').mkdir()
+    for name in ('same.gin', 'gin_configs/changed.gin', 'new.gin'):
+        (tmp_path / name).write_text('run.steps = 1')
+    with tarfile.open(tmp_path / 'a.tar.gz', 'w:gz') as archive:
+        archive.add(tmp_path / 'same.gin', 'same.gin')
+        archive.add(tmp_path / 'gin_configs' / 'changed.gin', 'gin_configs/changed.gin')
+    (tmp_path / 'gin_configs' / 'changed.gin').write_text('run.steps = 2')
+    sent = ['--gin_file', 'same.gin', '--gin_file', 'changed.gin', '--gin_file=gs://b/x.gin']
+    assert checks.compare_with_packed(sent, tmp_path / 'a.tar.gz') == ['changed.gin']
+    assert checks.compare_with_packed(['--gin_file=new.gin'], tmp_path / 'none.tar.gz') == []
+    with pytest.raises(checks.Failure, match=r'new\.gin was not sent to the TPU'):
+        checks.compare_with_packed(['--gin_file=new.gin'], tmp_path / 'a.tar.gz')
+
+
 def test_a_silent_worker_is_named_and_asked_again(cloud):
     partly = {'status': 255, 'output': READY, 'errors': FAILED.format(2, 255)}
     good = {'output': '\n'.join([READY] * 4)}
