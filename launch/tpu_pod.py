@@ -102,11 +102,13 @@ def act(given, flags):
     settings = memory.load(given.name, changes, remembered=not anew)
     if given.verb == 'run':
         checks.check(flags)
+    if given.verb == 'create' and (given.steps is None) != (given.step_seconds is None):
+        raise Failure('--steps and --step_seconds belong together; give both or none.')
     patience = Patience(given.poll_seconds, given.max_polls, given.connection_retries)
     gcloud = Gcloud(with_project(settings, given.dry_run), given.dry_run, patience)
     if given.verb == 'create':
         more = ''
-        if given.steps and given.step_seconds:
+        if given.steps:
             more = lifecycle.cost_of_run(gcloud.settings, given.steps, given.step_seconds)
         lifecycle.create(gcloud, given.yes, given.valid_until, more)
     elif given.verb == 'setup':

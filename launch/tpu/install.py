@@ -2,9 +2,9 @@
 
     (cd wss-new/launch && python3 -m tpu.install --stack reference)
 
-The checkout becomes `~/wss`, its virtual environment is `~/wss-env`. TensorFlow is never pip's
-choice: on the reference stack it is the image's own build, which knows the TPU and fits the server
-of a pod; on the newer one it is `tensorflow-tpu`.
+The checkout becomes `~/wss-checkout`, its virtual environment is `~/wss-env`. TensorFlow is never
+pip's choice: on the reference stack it is the image's own build, which knows the TPU and fits the
+server of a pod; on the newer one it is `tensorflow-tpu`.
 """
 
 import argparse
@@ -20,7 +20,8 @@ import sys
 from tpu.worker import is_alive
 
 HOME = pathlib.Path.home()
-CHECKOUT, ENVIRONMENT, STAMP = HOME / 'wss', HOME / 'wss-env', 'wss-installed'
+# A folder `wss` would pass for the package to every Python that is started beside it.
+CHECKOUT, ENVIRONMENT, STAMP = HOME / 'wss-checkout', HOME / 'wss-env', 'wss-installed'
 # libtpu goes with tensorflow-tpu, whose own pin allows versions that it was not made for.
 NEXT_TENSORFLOW = ('tensorflow-tpu==2.20.0', 'libtpu<=0.0.30')
 _LIST_REQUIREMENTS = 'from importlib.metadata import requires; print(*requires("wss"), sep="\\n")'

@@ -24,7 +24,7 @@ _GOES_ON = (
     'Training goes on if the machines are well; nothing was deleted. "run" with the same arguments '
     'connects again.'
 )
-_WORKER = 'cd wss/launch && python3 -m tpu.worker'
+_WORKER = 'cd wss-checkout/launch && python3 -m tpu.worker'
 
 
 def start_command(settings, arguments: list[str]) -> str:
@@ -32,7 +32,7 @@ def start_command(settings, arguments: list[str]) -> str:
     variables = kinds.environment(settings.type, settings.name, settings.stack)
     given = [part for name, value in variables.items() for part in ('--set', f'{name}={value}')]
     training = [
-        '../wss-env/bin/python',  # It is started in ~/wss.
+        '../wss-env/bin/python',  # From the checkout.
         '-u',
         '-m',
         'wss.train',

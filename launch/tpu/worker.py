@@ -1,7 +1,7 @@
 """Runs training on the first machine of a TPU, apart from any connection. Runs there.
 
-    cd wss/launch && python3 -m tpu.worker start [--set NAME=VALUE]... -- COMMAND...
-    cd wss/launch && python3 -m tpu.worker state [--offset BYTES]
+    cd wss-checkout/launch && python3 -m tpu.worker start [--set NAME=VALUE]... -- COMMAND...
+    cd wss-checkout/launch && python3 -m tpu.worker state [--offset BYTES]
 
 `start` leaves a process of its own session behind, which runs the command, writes what it says to
 `~/wss-run/log`, and its exit status to `~/wss-run/status`. Both verbs end with one line of JSON
@@ -92,7 +92,7 @@ def start(command: list[str], variables: dict[str, str]) -> dict:
     with log.open('ab') as out:
         process = subprocess.Popen(
             watch,
-            cwd=HOME / 'wss',
+            cwd=HOME / 'wss-checkout',
             env=os.environ | variables,
             stdin=subprocess.DEVNULL,
             stdout=out,

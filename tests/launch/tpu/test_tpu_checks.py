@@ -81,6 +81,7 @@ def test_what_would_fail_later_is_refused_now(checks, cloud, arguments, said):
         (('--spot', '--reserved'), 'not allowed with'),
         (('--stack', 'old'), 'invalid choice'),
         (('--sp',), 'unrecognized arguments'),
+        (('--steps', '5'), 'belong together'),
         (('--', '--workdir', 'x'), 'create takes nothing after "--"'),
     ],
 )

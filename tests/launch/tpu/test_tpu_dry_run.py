@@ -7,7 +7,7 @@ import pytest
 PLACE = '--zone=europe-west4-a --project=my-project'
 RESOURCE = f'gcloud compute tpus queued-resources describe wss {PLACE} --format=json'
 NODE = f'gcloud compute tpus tpu-vm describe wss {PLACE} --format=json'
-GUARD = 'test -f wss-env/wss-installed || { echo wss-missing; exit 0; }; cd wss/launch && '
+GUARD = 'test -f wss-env/wss-installed || { echo wss-missing; exit 0; }; cd wss-checkout/launch && '
 ON_FIRST = f"gcloud compute tpus tpu-vm ssh wss {PLACE} --quiet --worker=0 '--command={GUARD}"
 TRAINING = ['--workdir', 'gs://my-bucket/runs/a', '--gin_file', 'experiments/shapes_pseudoseg.gin']
 

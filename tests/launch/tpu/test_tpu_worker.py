@@ -16,7 +16,7 @@ TENSORFLOW = '/usr/local/lib/python3.10/dist-packages/tensorflow/__init__.py'
 @pytest.fixture
 def home(tmp_path, monkeypatch):
     """The home on a machine, with the parts of the checkout that run there."""
-    launch = tmp_path / 'wss' / 'launch'
+    launch = tmp_path / 'wss-checkout' / 'launch'
     launch.mkdir(parents=True)
     root = pathlib.Path(__file__).resolve().parents[3]
     (launch / 'tpu').symlink_to(root / 'launch' / 'tpu')
@@ -27,7 +27,7 @@ def home(tmp_path, monkeypatch):
 def ask(home, *arguments):
     """What the worker says; started as over a connection, which ends with it."""
     command = [sys.executable, '-m', 'tpu.worker', *arguments]
-    folder = home / 'wss' / 'launch'
+    folder = home / 'wss-checkout' / 'launch'
     result = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True)
     last = result.stdout.splitlines()[-1]
     assert last.startswith('wss-state ')
@@ -187,7 +187,7 @@ def install(home, load, monkeypatch):
     (home / 'requires').write_text('absl-py\ntensorflow==2.15.1\ntf-keras==2.15.1\n')
     (home / 'imports').write_text(f'2.15.1 {TENSORFLOW}\n')
     monkeypatch.setattr(sys, 'executable', str(python))
-    monkeypatch.setattr(install, 'CHECKOUT', home / 'wss')
+    monkeypatch.setattr(install, 'CHECKOUT', home / 'wss-checkout')
     monkeypatch.setattr(install, 'ENVIRONMENT', home / 'wss-env')
     monkeypatch.setattr(install, 'is_alive', lambda: False)
 
@@ -211,12 +211,12 @@ def test_the_reference_stack_is_put_around_the_tensorflow_of_the_image(install, 
     assert install.all() == [
         f'-m venv --system-site-packages {home}/wss-env',
         '--upgrade pip',
-        f'--no-deps --editable {home}/wss',
+        f'--no-deps --editable {home}/wss-checkout',
         'absl-py',
         '--no-deps tf-keras==2.15.1',
     ]
     assert capsys.readouterr().out == 'wss-ready TensorFlow 2.15.1\n'
-    assert (home / 'wss' / 'setup.py').exists() and not (home / 'wss-new').exists()
+    assert (home / 'wss-checkout' / 'setup.py').exists() and not (home / 'wss-new').exists()
 
 
 def test_a_second_installation_takes_seconds(install):
@@ -253,4 +253,4 @@ def test_a_machine_that_trains_keeps_its_program(install, home, monkeypatch):
     monkeypatch.setattr(install, 'is_alive', lambda: True)
     with pytest.raises(SystemExit, match='wss-busy'):
         install.all()
-    assert (home / 'wss-new').exists() and not (home / 'wss' / 'setup.py').exists()
+    assert (home / 'wss-new').exists() and not (home / 'wss-checkout' / 'setup.py').exists()
