@@ -144,6 +144,9 @@ def main(arguments: list[str]) -> int:
     except Failure as failure:
         print(failure, file=sys.stderr)
         return failure.status
+    except OSError as error:
+        print(error, file=sys.stderr)
+        return 1
     except KeyboardInterrupt:
         print(
             '\nStopped here. A request, a TPU and a training that are under way stay so: the same '

@@ -1,6 +1,7 @@
 """Brings the checkout onto all machines of a TPU and installs it there."""
 
 import pathlib
+import shutil
 import subprocess
 import tarfile
 
@@ -18,6 +19,8 @@ UNPACK = 'rm -rf wss-new && mkdir wss-new && tar -xzf wss.tar.gz -C wss-new'
 def git(*arguments: str) -> str:
     """Returns what git says of the checkout."""
     command = ['git', '-C', str(ROOT), *arguments]
+    if shutil.which('git') is None:
+        raise Failure('There is no "git" on the PATH, which lists what is to be packed.')
     result = subprocess.run(command, capture_output=True, text=True, check=False)
     if result.returncode:
         raise Failure(
@@ -51,9 +54,11 @@ def pack(path: pathlib.Path) -> str:
     changed = len([line for line in git('status', '--porcelain').splitlines() if line])
     revision = git('rev-parse', '--short', 'HEAD').strip() + ('+' if changed else '')
     path.parent.mkdir(parents=True, exist_ok=True)
-    with tarfile.open(path, 'w:gz') as archive:
+    new = path.with_suffix('.new')  # A half one must not be sent after a preemption.
+    with tarfile.open(new, 'w:gz') as archive:
         for name, file in files.items():
             archive.add(file, name, recursive=False)
+    new.replace(path)
     also = f', {changed} uncommitted changes included' if changed else ''
     return f'{len(files)} files, revision {revision}{also}'
 

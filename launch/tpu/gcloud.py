@@ -64,6 +64,10 @@ _MEANINGS = (
         'tpu.googleapis.com --project {project}".',
     ),
     (
+        r'Invalid choice|unrecognized arguments',
+        'This gcloud is too old for queued resources; run "gcloud components update".',
+    ),
+    (
         r'no more capacity|[Ii]nsufficient capacity|not enough resources|STOCKOUT',
         'Zone {zone} has no free {type} now; try later, another zone, or --spot.',
     ),
@@ -210,6 +214,8 @@ class Gcloud:
                 found = json.loads(result.output)
                 if result.status == 0 and isinstance(found, dict):
                     return found
+        if result.status == 0:
+            raise Failure(f'gcloud describes {self.settings.name} in something that is no JSON.')
         raise Failure(explain(said(result), self.settings))
 
     def ssh(self, worker: int | str, command: str, assume: str = '', seconds=None) -> Result:

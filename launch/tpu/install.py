@@ -8,6 +8,7 @@ server of a pod; on the newer one it is `tensorflow-tpu`.
 """
 
 import argparse
+import fcntl
 import glob
 import hashlib
 import os
@@ -118,6 +119,9 @@ def main():
     stack = parser.parse_args().stack
     if is_alive():
         sys.exit('wss-busy: training runs on this machine; its program is left as it is.')
+    # Where a connection broke, the installation before may still be at work.
+    lock = (HOME / 'wss-install.lock').open('w')
+    fcntl.flock(lock, fcntl.LOCK_EX)
     new = pathlib.Path(__file__).resolve().parents[2]
     if new != CHECKOUT:
         shutil.rmtree(CHECKOUT, ignore_errors=True)

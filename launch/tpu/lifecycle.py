@@ -1,5 +1,6 @@
 """Makes a TPU as a queued resource, waits for it, finds out how it is, and deletes it."""
 
+import contextlib
 import sys
 
 from tpu import memory
@@ -13,7 +14,7 @@ _GONE_FLAGS = ('--force', '--quiet')  # With its node, and without a question of
 def ask(question: str, yes: bool) -> None:
     """Asks for consent; without it there is a `Failure`."""
     if yes:
-        print(f'{question} Yes, by --yes.')
+        print(f'{question} Yes.')
         return
     if not sys.stdin.isatty():
         raise Failure(f'{question} There is no terminal to ask on; add --yes.')
@@ -67,10 +68,18 @@ def node(gcloud: Gcloud) -> tuple[str, int]:
 
 
 def is_lost(gcloud: Gcloud) -> str:
-    """Returns why a TPU that was there is of no use now, or '' if it is there."""
+    """Returns why a TPU that was there is of no use now, or '' if it is there.
+
+    Raises:
+        Failure: If somebody has deleted it, which is for them to undo: a TPU that is preempted
+            leaves its queued resource behind.
+    """
     state, error = resource_state(gcloud)
-    if not state:
-        return 'it is not there any more'
+    if not state or state == 'DELETING':
+        raise Failure(
+            f'{gcloud.settings.name} was deleted, not preempted, and is not made again. "create" '
+            'and "run" with the same arguments go on from the last checkpoint.'
+        )
     if state in LOST:
         return f'its state is {state}' + (f' ({error})' if error else '')
     if state != 'ACTIVE':
@@ -116,7 +125,13 @@ def create(gcloud: Gcloud, yes: bool, valid_until: str = '', more: str = '') -> 
         if state:
             gcloud.say(f'{settings.name} is {state}; it is removed first. {error}')
             remove(gcloud)
-        request(gcloud, valid_until)
+        try:
+            request(gcloud, valid_until)
+        except Failure:
+            with contextlib.suppress(Failure):  # Not refused for certain: it stays remembered.
+                if not resource_state(gcloud)[0]:
+                    memory.forget(settings.name)
+            raise
     if not gcloud.dry_run:
         memory.save(settings)
     wait_until_active(gcloud)
@@ -144,6 +159,11 @@ def request(gcloud: Gcloud, valid_until: str = '') -> None:
     )
     if result.status and not exists_already(result):
         raise Failure(explain(said(result), settings))
+    if result.status and not resource_state(gcloud)[0]:
+        raise Failure(
+            f'There is a TPU {settings.name} in {settings.zone} that is no queued resource, so it '
+            'was not made by this program. Give another --name.'
+        )
 
 
 def wait_until_active(gcloud: Gcloud) -> None:

@@ -77,7 +77,14 @@ def load(name: str, given: dict, remembered: bool = True) -> Settings:
             'begin with a letter.'
         )
     given = {key: value for key, value in given.items() if value is not None}
-    settings = Settings(**({'name': name} | (_read(name) if remembered else {}) | given))
+    kept = _read(name)
+    for key in ('zone', 'project'):
+        if kept.get(key) and given.get(key, kept[key]) != kept[key]:
+            raise Failure(
+                f'--{key} {given[key]}: a TPU {name!r} is remembered in {kept["zone"]}, project '
+                f'{kept["project"]}. "delete" it without --{key}, or give another --name.'
+            )
+    settings = Settings(**({'name': name} | (kept if remembered else {}) | given))
     for key in ('type', 'zone'):
         if not getattr(settings, key):
             raise Failure(

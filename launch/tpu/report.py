@@ -37,7 +37,7 @@ def describe_run(found: dict | None) -> str:
         'running': 'runs',
         'ended': f'ended with exit status {found.get("status")}',
         'lost': 'gone without an exit status',
-    }[found['state']]
+    }.get(found['state'], found['state'])
     at = f', step {found["step"]} of {found["steps"]}' if found.get('step') is not None else ''
     return words + at
 

@@ -82,11 +82,8 @@ def ask_worker(gcloud: Gcloud, command: str, assume: dict) -> dict | None:
         found = read_state(result)
         if found is not None:
             return found
-        try:
-            if is_lost(gcloud):
-                return None
-        except Failure as failure:
-            raise Failure(f'Google Cloud does not answer. {failure}\n{_GOES_ON}', 75) from failure
+        if is_lost(gcloud):
+            return None
         if attempt < gcloud.patience.connection_retries:
             if attempt == 0:
                 gcloud.say(f'No answer from worker 0 ({said(result)}); trying again.')

@@ -98,6 +98,13 @@ def test_another_maker_may_be_faster(cloud):
     assert cloud.quick('create', '--yes').returncode == 0
 
 
+def test_machines_that_are_no_queued_resource_are_left_alone(cloud):
+    taken = {'status': 1, 'errors': 'ERROR: ALREADY_EXISTS: node wss'}
+    cloud.plays(('queued-resources describe', cloud.ABSENT), ('queued-resources create', taken))
+    result = cloud.quick('create', '--yes')
+    assert result.returncode == 1 and 'that is no queued resource' in result.stderr
+
+
 def test_another_type_of_that_name_is_refused(cloud):
     cloud.plays(('queued-resources describe', cloud.resource('ACTIVE', kind='v2-8')))
     result = cloud.quick('create', '--yes')
@@ -147,6 +154,7 @@ def test_quota_may_be_missing_only_later(cloud):
         ('ERROR: INVALID_ARGUMENT: accelerator type v3-8 not found in zone', 'has no v3-8'),
         ('ERROR: There is no more capacity in the zone', 'no free v3-8'),
         ('ERROR: This API method requires billing to be enabled.', 'no billing account'),
+        ("ERROR: Invalid choice: 'queued-resources'.", 'gcloud components update'),
         ('ERROR: something new', 'Google Cloud said: ERROR: something new'),
     ],
 )
@@ -242,6 +250,46 @@ def test_the_flags_of_create_are_remembered(cloud):
     assert 'describe mine --zone=europe-west4-a --project=my-project' in result.stdout
     result = cloud.start('status')
     assert result.returncode == 1 and "Of the TPU 'wss' no type is known" in result.stderr
+
+
+@pytest.mark.parametrize('verb', ['create', 'delete', 'status'])
+def test_a_tpu_is_not_forgotten_for_one_elsewhere(cloud, verb):
+    cloud.plays(*granted(cloud, 'ACTIVE'))
+    cloud.quick('create', '--yes')
+    calls = cloud.calls
+    yes = () if verb == 'status' else ('--yes',)
+    result = cloud.quick(verb, *yes, '--zone', 'us-central1-b')
+    assert result.returncode == 1 and "'wss' is remembered in europe-west4-a" in result.stderr
+    assert cloud.calls == calls and (cloud.remembered / 'wss.json').exists()
+
+
+def test_a_request_that_is_refused_is_not_remembered(cloud):
+    rules = dict(granted(cloud)) | {'queued-resources create': {'status': 1, 'errors': QUOTA}}
+    cloud.plays(*rules.items())
+    assert cloud.quick('create', '--yes').returncode == 1
+    cloud.plays(*granted(cloud, 'ACTIVE'))
+    assert cloud.quick('create', '--yes', '--zone', 'us-central1-b').returncode == 0
+
+
+def test_a_request_without_an_answer_is_remembered(cloud):
+    rules = dict(granted(cloud, 'PROVISIONING')) | {'queued-resources create': cloud.DEAD}
+    cloud.plays(*rules.items())
+    assert cloud.quick('create', '--yes').returncode == 1
+    assert (cloud.remembered / 'wss.json').exists()
+
+
+def test_a_folder_that_cannot_be_written_is_named(cloud):
+    cloud.plays(*granted(cloud, 'ACTIVE'))
+    cloud.remembered.write_text('a file')
+    result = cloud.quick('create', '--yes')
+    assert result.returncode == 1 and str(cloud.remembered) in result.stderr
+    assert 'resource create' not in cloud.verbs()
+
+
+def test_an_answer_that_is_no_json_is_a_sentence(cloud):
+    cloud.plays(('queued-resources describe', {'output': 'Hello'}))
+    result = cloud.quick('create', '--yes')
+    assert result.returncode == 1 and 'something that is no JSON' in result.stderr
 
 
 def test_what_was_remembered_does_not_leak_into_another(cloud):

@@ -158,6 +158,17 @@ def test_preemption_shows_in_the_machines_before_the_resource(cloud):
     assert 'resource create' in cloud.verbs()
 
 
+@pytest.mark.parametrize('state', ['DELETING', None])
+def test_a_tpu_that_somebody_deletes_is_not_made_again(cloud, state):
+    after = cloud.resource(state) if state else cloud.ABSENT
+    resource = [*[cloud.resource('ACTIVE')] * 2, after]
+    answers = (cloud.worker('none'), cloud.worker('started'), cloud.DEAD)
+    cloud.plays(*there(cloud, *answers, resource=resource))
+    result = run(cloud)
+    assert result.returncode == 1 and 'was deleted, not preempted' in result.stderr
+    assert 'resource create' not in cloud.verbs()
+
+
 def test_preemption_while_it_is_set_up_again(cloud):
     resource = [cloud.resource('ACTIVE')] * 3 + [cloud.resource('SUSPENDED')] * 2
     resource += [cloud.ABSENT, cloud.resource('ACTIVE')]

@@ -187,6 +187,7 @@ def install(home, load, monkeypatch):
     (home / 'requires').write_text('absl-py\ntensorflow==2.15.1\ntf-keras==2.15.1\n')
     (home / 'imports').write_text(f'2.15.1 {TENSORFLOW}\n')
     monkeypatch.setattr(sys, 'executable', str(python))
+    monkeypatch.setattr(install, 'HOME', home)
     monkeypatch.setattr(install, 'CHECKOUT', home / 'wss-checkout')
     monkeypatch.setattr(install, 'ENVIRONMENT', home / 'wss-env')
     monkeypatch.setattr(install, 'is_alive', lambda: False)
