@@ -23,8 +23,11 @@ from tpu.worker import is_alive
 HOME = pathlib.Path.home()
 # A folder `wss` would pass for the package to every Python that is started beside it.
 CHECKOUT, ENVIRONMENT, STAMP = HOME / 'wss-checkout', HOME / 'wss-env', 'wss-installed'
-# libtpu goes with tensorflow-tpu, whose own pin allows versions that it was not made for.
+# With these TensorFlow finds the machines of a pod by its name; it does not ask for them itself.
+RESOLVER = ('google-api-python-client', 'oauth2client')
+# tensorflow-tpu allows versions of libtpu that came later.
 NEXT_TENSORFLOW = ('tensorflow-tpu==2.20.0', 'libtpu<=0.0.30')
+_TENSORFLOW_VERSION = 'from importlib.metadata import version; print(version("tensorflow"))'
 _LIST_REQUIREMENTS = 'from importlib.metadata import requires; print(*requires("wss"), sep="\\n")'
 
 
@@ -72,17 +75,25 @@ def install(stack: str) -> None:
     variables = {'WSS_STACK': 'next'} if stack == 'next' else {}
     run(*pip, '--upgrade', 'pip')
     run(*pip, '--no-deps', '--editable', str(CHECKOUT), **variables)
-    listed = subprocess.run([python, '-c', _LIST_REQUIREMENTS], capture_output=True, text=True)
-    if listed.returncode:
-        sys.exit(f'wss is not installed after its installation: {listed.stderr}')
-    usual, alone = without_tensorflow(listed.stdout.split('\n')[:-1])
+    usual, alone = without_tensorflow(ask(python, _LIST_REQUIREMENTS).splitlines())
     if stack == 'next':
         usual, alone = [*usual, *NEXT_TENSORFLOW], for_next(alone)
+    else:
+        # Asking for what is there keeps pip from putting another protobuf or numpy in front of it.
+        usual += [*RESOLVER, f'tensorflow=={ask(python, _TENSORFLOW_VERSION).strip()}']
     run(*pip, *usual)
     run(*pip, '--no-deps', *alone)
     if stack == 'next':
         (found, *_) = glob.glob(f'{ENVIRONMENT}/lib/python*/site-packages/libtpu/libtpu.so')
         (ENVIRONMENT / 'libtpu.so').symlink_to(found)
+
+
+def ask(python: str, code: str) -> str:
+    """Returns what a line of Python prints in the environment; ends if it fails."""
+    result = subprocess.run([python, '-c', code], capture_output=True, text=True, check=False)
+    if result.returncode:
+        sys.exit(f'{code} failed:\n{result.stderr[-2000:]}')
+    return result.stdout
 
 
 def verify(stack: str) -> str:

@@ -173,6 +173,7 @@ case "$*" in
         cp "$0" "$folder/bin/python" ;;
     *requires*) cat {home}/requires ;;
     *"import tensorflow"*) cat {home}/imports ;;
+    *version*) echo 2.15.1 ;;
 esac
 """
 
@@ -213,7 +214,7 @@ def test_the_reference_stack_is_put_around_the_tensorflow_of_the_image(install, 
         f'-m venv --system-site-packages {home}/wss-env',
         '--upgrade pip',
         f'--no-deps --editable {home}/wss-checkout',
-        'absl-py',
+        'absl-py google-api-python-client oauth2client tensorflow==2.15.1',
         '--no-deps tf-keras==2.15.1',
     ]
     assert capsys.readouterr().out == 'wss-ready TensorFlow 2.15.1\n'
