@@ -36,6 +36,35 @@ def start(folder, binary, *arguments):
     )
 
 
+def test_two_parts_of_a_cpu_score_as_one(tmp_path):
+    """Training and evaluation from end to end, since a process can have one such strategy only."""
+    settings = params(*SMALL, 'run.picture_every = 1', 'run.synchronise_batch_norm = True')
+    command = ('train', '--gin_file', EXPERIMENT, *settings)
+    for name, devices in (('one', ()), ('two', ('--replicas', '2', '--profile'))):
+        result = start(tmp_path, *command, '--workdir', name, *devices)
+        assert (result.returncode, result.stderr) == (0, ''), result.stderr
+    one, two = (
+        json.loads((tmp_path / name / 'result.json').read_text()) for name in ('one', 'two')
+    )
+    assert one['last']['pixels'] == two['last']['pixels'] == 3 * 49 * 49
+    assert two['last']['miou'] == pytest.approx(one['last']['miou'], abs=0.01)
+    record = json.loads((tmp_path / 'two' / 'run.json').read_text())
+    assert (record['devices']['strategy'], record['devices']['replicas']) == ('MirroredStrategy', 2)
+    # What two replicas trained is evaluated on any number of them.
+    scores = {}
+    for devices in ((), ('--replicas', '2')):
+        result = start(tmp_path, 'evaluate', '--workdir', 'two', '--checkpoint', 'last', *devices)
+        assert (result.returncode, result.stderr) == (0, ''), result.stderr
+        path = tmp_path / 'two' / 'evaluation-last-val.json'
+        scores[devices] = json.loads(path.read_text())['iou']
+    assert scores[()] == scores['--replicas', '2'] == two['last']['iou']
+    odd = refused(
+        start(tmp_path, *command, '--workdir', 'odd', '--strategy', 'mirrored', '--replicas', '3')
+    )
+    assert odd.startswith('run.labelled_batch_size = 2 cannot be divided among 3 replicas')
+    assert not (tmp_path / 'odd').exists()
+
+
 def params(*settings):
     return [part for setting in settings for part in ('--gin_param', setting)]
 

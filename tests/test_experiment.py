@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from wss import callbacks, experiment, schedules
+from wss import callbacks, checkpoints, experiment, schedules
 from wss.methods.supervised import Supervised
 from wss.methods.weight_update import WeightUpdate
 
@@ -464,7 +464,12 @@ def test_a_signal_saves_and_the_run_goes_on_as_if_there_had_been_none(
     tiny, tmp_path, monkeypatch, capsys, number
 ):
     settings = tiny.settings(
-        steps=5, checkpoint_every=0, log_every=2, make_method=tiny.pseudoseg, evaluate_every=5
+        steps=5,
+        checkpoint_every=0,
+        log_every=2,
+        evaluate_every=5,
+        make_method=tiny.pseudoseg,
+        make_network=functools.partial(tiny.make_network, aspp_dropout=0.3),
     )
     experiment.run(tmp_path / 'whole', experiment.Train(), **settings)
 
@@ -484,6 +489,62 @@ def test_a_signal_saves_and_the_run_goes_on_as_if_there_had_been_none(
         np.testing.assert_array_equal(parts[name], value, name)
     assert result == json.loads((tmp_path / 'whole' / 'result.json').read_text())
     assert logged(tmp_path / 'whole') == logged(tmp_path / 'parts')
+
+
+def scalars(workdir):
+    """`{(tag, step): value}` of the TensorBoard files, but for what measures time and memory."""
+    found = {}
+    for path in sorted((workdir / 'events').glob('events.out.*')):
+        for record in tf.data.TFRecordDataset(str(path)).as_numpy_iterator():
+            event = tf.compat.v1.Event.FromString(record)
+            for value in event.summary.value:
+                if not value.tag.startswith(('speed/', 'memory/')):
+                    found[value.tag, event.step] = float(tf.make_ndarray(value.tensor))
+    return found
+
+
+def test_several_steps_an_execution_change_nothing_but_when_one_looks(tiny, tmp_path):
+    settings = tiny.settings(make_method=tiny.pseudoseg)
+    one = experiment.run(tmp_path / 'one', experiment.Train(), **settings)
+    two = experiment.run(tmp_path / 'two', experiment.Train(), **settings, steps_per_execution=2)
+    assert one == two
+    assert scalars(tmp_path / 'one') == scalars(tmp_path / 'two')
+    first, second = last_weights(tmp_path / 'one'), last_weights(tmp_path / 'two')
+    for name, value in first.items():
+        np.testing.assert_array_equal(second[name], value, name)
+    with pytest.raises(ValueError, match=r'steps_per_execution is 3, and something'):
+        experiment.run(tmp_path / 'no', experiment.Train(), **settings, steps_per_execution=3)
+    assert not (tmp_path / 'no').exists()
+
+
+def test_an_evaluation_that_was_cut_short_is_made_up_for(tiny, tmp_path, monkeypatch, capsys):
+    settings = tiny.settings(steps=4, checkpoint_every=2, evaluate_every=2)
+    whole = experiment.run(tmp_path / 'whole', experiment.Train(), **settings)
+    note = checkpoints.Checkpoints.note_score
+
+    def killed(self, step, miou):
+        if step == 2:
+            raise ConnectionError('as if the power had gone')
+        note(self, step, miou)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(checkpoints.Checkpoints, 'note_score', killed)
+        with pytest.raises(ConnectionError):
+            experiment.run(tmp_path / 'parts', experiment.Train(), **settings)
+    assert experiment.run(tmp_path / 'parts', experiment.Train(), **settings) == whole
+    assert capsys.readouterr().out.count('step 2: validation mIoU') == 3
+    assert logged(tmp_path / 'parts') == logged(tmp_path / 'whole')
+    assert scalars(tmp_path / 'parts') == scalars(tmp_path / 'whole')
+
+
+def test_a_profile_and_the_compiler(tiny, tmp_path):
+    settings = tiny.settings(steps=8, validation_split=None, log_every=4, jit_compile=True)
+    experiment.run(tmp_path / 'jit', experiment.Train(profile=True), **settings)
+    assert list((tmp_path / 'jit' / 'events').glob('plugins/profile/*/*.xplane.pb'))
+    settings['jit_compile'] = False
+    experiment.run(tmp_path / 'plain', experiment.Train(), **settings)
+    compiled, plain = scalars(tmp_path / 'jit'), scalars(tmp_path / 'plain')
+    assert compiled['losses/loss', 4] == pytest.approx(plain['losses/loss', 4], rel=1e-4)
 
 
 def test_how_often_a_run_logs_may_change(tiny, tmp_path):

@@ -1,4 +1,8 @@
+import json
+
 import numpy as np
+import pytest
+import tensorflow as tf
 import tf_keras as keras
 
 from wss import runtime
@@ -17,3 +21,141 @@ def test_seed_fixes_initialisation():
         kernels.append(make_model().layers[0].kernel.numpy())
     np.testing.assert_array_equal(kernels[0], kernels[1])
     assert np.any(kernels[0] != kernels[2])
+
+
+def devices(**changes):
+    return runtime.Devices(**changes)
+
+
+def config(index, count=2, role='worker', **others):
+    cluster = {'worker': [f'host{i}:1' for i in range(count)], **others}
+    return json.dumps({'cluster': cluster, 'task': {'type': role, 'index': index}})
+
+
+@pytest.fixture(autouse=True)
+def fresh(monkeypatch):
+    runtime.make_strategy.cache_clear()
+    for name in ('TF_CONFIG', 'TPU_NAME'):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture
+def chosen(monkeypatch):
+    """The kind of strategy that is made, without making it; and a machine of any number of GPUs."""
+    made = []
+
+    def note(kind):
+        return lambda *details: made.append((kind, *details))
+
+    monkeypatch.setattr(runtime, '_tpu_strategy', note('tpu'))
+    monkeypatch.setattr(runtime, '_multi_worker_strategy', note('multi_worker'))
+    monkeypatch.setattr(runtime.tf.distribute, 'MirroredStrategy', note('mirrored'))
+    monkeypatch.setattr(runtime.tf.distribute, 'get_strategy', note('one'))
+    return made
+
+
+@pytest.mark.parametrize(
+    ('settings', 'gpus', 'environment', 'expected'),
+    [
+        ({}, 0, {}, ('one',)),
+        ({}, 1, {}, ('one',)),
+        ({}, 2, {}, ('mirrored', ['GPU:0', 'GPU:1'])),
+        ({'replicas': 1}, 2, {}, ('one',)),
+        ({'replicas': 2}, 4, {}, ('mirrored', ['GPU:0', 'GPU:1'])),
+        ({'strategy': 'mirrored'}, 1, {}, ('mirrored', ['GPU:0'])),
+        ({'strategy': 'one'}, 4, {}, ('one',)),
+        ({'tpu': 'mine'}, 0, {}, ('tpu', 'mine')),
+        ({}, 0, {'TPU_NAME': 'theirs'}, ('tpu', 'theirs')),
+        ({'strategy': 'tpu'}, 0, {}, ('tpu', 'local')),
+        ({'strategy': 'one'}, 0, {'TPU_NAME': 'theirs'}, ('one',)),
+        ({}, 4, {'TF_CONFIG': config(0)}, ('multi_worker',)),
+        ({}, 0, {'TF_CONFIG': config(0, count=1)}, ('one',)),
+        ({'strategy': 'multi_worker'}, 0, {'TF_CONFIG': config(0, count=1)}, ('multi_worker',)),
+    ],
+)
+def test_the_strategy_that_is_found(chosen, monkeypatch, settings, gpus, environment, expected):
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(runtime.tf.config, 'list_physical_devices', lambda kind: [kind] * gpus)
+    runtime.make_strategy(devices(**settings))
+    assert chosen == [expected]
+
+
+@pytest.mark.parametrize(
+    ('settings', 'message'),
+    [
+        ({'strategy': 'horovod'}, "--strategy is 'horovod'"),
+        ({'replicas': 0}, '--replicas is 0'),
+        ({'strategy': 'one', 'replicas': 2}, 'goes with --strategy mirrored, not with one'),
+        ({'strategy': 'mirrored', 'tpu': 'mine'}, '--tpu is given with --strategy mirrored'),
+        ({'strategy': 'multi_worker'}, 'needs the environment variable TF_CONFIG'),
+        ({'strategy': 'mirrored', 'replicas': 3}, 'cannot be divided into 3 devices after'),
+        ({'tpu': 'local'}, "The TPU 'local' cannot be used"),
+    ],
+)
+def test_devices_that_cannot_be_had(settings, message):
+    tf.constant(1.0) + 1.0  # TensorFlow has started.
+    with pytest.raises(ValueError, match=message):
+        runtime.make_strategy(devices(**settings))
+
+
+def test_too_many_gpus_are_asked_for(monkeypatch):
+    monkeypatch.setattr(runtime.tf.config, 'list_physical_devices', lambda kind: [kind] * 2)
+    with pytest.raises(ValueError, match=r'--replicas is 5, but this machine has 2 GPUs'):
+        runtime.make_strategy(devices(replicas=5))
+
+
+@pytest.mark.parametrize('text', ['{', '[]', '{"cluster": 3}', '{"cluster": {"worker": 1}}'])
+def test_a_damaged_description_of_the_workers(monkeypatch, text):
+    monkeypatch.setenv('TF_CONFIG', text)
+    with pytest.raises(ValueError, match='TF_CONFIG is damaged'):
+        runtime.make_strategy(devices())
+
+
+@pytest.mark.parametrize(
+    ('text', 'first'),
+    [
+        ('', True),
+        (config(0), True),
+        (config(1), False),
+        (config(0, chief=['host9:1']), False),
+        (config(0, role='chief', chief=['host9:1']), True),
+        (config(0, count=1), True),
+    ],
+)
+def test_the_worker_that_writes(monkeypatch, text, first):
+    monkeypatch.setenv('TF_CONFIG', text)
+    assert runtime.is_chief() == first
+
+
+def test_steps_between_two_looks_at_them(monkeypatch):
+    strategy = tf.distribute.get_strategy()
+    assert runtime.steps_per_execution(strategy, None, [500, 50, 0]) == 1
+    assert runtime.steps_per_execution(strategy, 25, [500, 50, 0]) == 25
+    with pytest.raises(ValueError, match=r'is 20, and something is to happen at step 50'):
+        runtime.steps_per_execution(strategy, 20, [500, 50])
+    monkeypatch.setattr(runtime.tf.config, 'list_logical_devices', lambda kind: [kind])
+    # The most, up to 20, that divides all of them.
+    for marks, expected in (([500, 50, 0], 10), ([30000], 20), ([7, 14], 7), ([500, 253], 1)):
+        assert runtime.steps_per_execution(strategy, None, marks) == expected
+
+
+def test_another_worker_is_lost(monkeypatch, capsys):
+    strategy = tf.distribute.get_strategy()
+    lost = tf.errors.UnavailableError(None, None, 'Connection reset by peer\nat a place')
+    with pytest.raises(tf.errors.UnavailableError), runtime.company(strategy):
+        raise lost
+    monkeypatch.setattr(runtime, 'is_multi_worker', lambda strategy: True)
+    with pytest.raises(SystemExit) as ended, runtime.company(strategy):
+        raise lost
+    assert ended.value.code == 75
+    said = capsys.readouterr().err
+    assert said.startswith('Another worker was lost: Connection reset by peer\nStart all workers')
+
+
+def test_workers_that_see_different_folders(monkeypatch):
+    strategy = tf.distribute.get_strategy()
+    runtime.check_workers_agree(strategy, 500, 'runs/a')
+    monkeypatch.setattr(runtime, 'mean_over_workers', lambda strategy, value: 250.0)
+    with pytest.raises(ValueError, match=r'Workers disagree: here runs/a holds a run at step 500'):
+        runtime.check_workers_agree(strategy, 500, 'runs/a')

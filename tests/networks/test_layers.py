@@ -4,7 +4,12 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from wss.networks.layers import ConvBatchNorm, SeparableConvBatchNorm, taps_in_reach
+from wss.networks.layers import (
+    ConvBatchNorm,
+    Dropout,
+    SeparableConvBatchNorm,
+    taps_in_reach,
+)
 
 
 def centre_tap(layer, maps):
@@ -179,3 +184,34 @@ def test_another_activation():
     layer = ConvBatchNorm(1, activation=tf.nn.relu6)
     out = centre_tap(layer, tf.constant([[[[-1.0]], [[2.0]], [[30.0]]]]))
     np.testing.assert_allclose(out[0, :, 0, 0], [0.0, 4.0, 6.0], rtol=1e-4)
+
+
+def test_dropout_keeps_a_share_and_the_mean():
+    tf.random.set_seed(1)
+    layer, values = Dropout(0.3), tf.fill([200, 500], 2.0)
+    out = layer(values, training=True).numpy()
+    assert set(np.unique(out)) == {0.0, np.float32(2 / 0.7)}
+    # Five standard deviations of the share of 100,000 draws.
+    assert abs(np.mean(out == 0) - 0.3) < 5 * np.sqrt(0.3 * 0.7 / out.size)
+    np.testing.assert_array_equal(layer(values), values)
+    np.testing.assert_array_equal(Dropout(0.0)(values, training=True), values)
+
+
+def test_dropout_draws_anew_at_every_call_and_goes_on_where_it_was():
+    tf.random.set_seed(1)
+    layer, other, values = Dropout(0.5), Dropout(0.5), tf.ones([100, 100])
+    first = layer(values, training=True).numpy()
+    other(values, training=True)
+    other.set_weights(layer.get_weights())
+    second = layer(values, training=True).numpy()
+    # Both zero in a quarter of the places, as independent draws are.
+    assert abs(np.mean((first == 0) & (second == 0)) - 0.25) < 0.02
+    np.testing.assert_array_equal(other(values, training=True), second)
+
+
+def test_dropout_of_bfloat16_has_the_rate_that_was_asked_for():
+    tf.random.set_seed(1)
+    out = Dropout(0.1, dtype='bfloat16')(tf.ones([500, 500], tf.bfloat16), training=True)
+    assert out.dtype == tf.bfloat16
+    share = np.mean(out.numpy().astype(np.float32) == 0)
+    assert abs(share - 0.1) < 5 * np.sqrt(0.1 * 0.9 / 250000)

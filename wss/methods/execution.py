@@ -1,4 +1,4 @@
-"""One call of training: some steps in a row, on all replicas, with the time that input took."""
+"""One call of training or evaluation: some steps in a row, on all replicas."""
 
 import tensorflow as tf
 
@@ -47,7 +47,30 @@ def train_function(method):
             rows = rows.write(i, one_step(iterator))
         return columns(rows.stack())
 
-    return tf.function(several if int(method._steps_per_execution.numpy()) > 1 else single)
+    return tf.function(several if _several(method) else single)
+
+
+def test_function(method):
+    """Makes the function that `evaluate` calls again and again: `test_step` on some batches."""
+    step = tf.autograph.experimental.do_not_convert(method.test_step)
+    if method.jit_compile:
+        step = tf.function(step, jit_compile=True)
+
+    @tf.autograph.experimental.do_not_convert
+    def single(iterator):
+        method.distribute_strategy.run(step, args=(next(iterator),))
+        return {}
+
+    def several(iterator):
+        for _ in tf.range(method._steps_per_execution):
+            single(iterator)
+        return {}
+
+    return tf.function(several if _several(method) else single)
+
+
+def _several(method):
+    return int(method._steps_per_execution.numpy()) > 1
 
 
 def _timed_next(iterator, strategy):

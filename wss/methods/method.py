@@ -156,6 +156,12 @@ class Method(keras.Model):
             self.train_function = execution.train_function(self)
         return self.train_function
 
+    def make_test_function(self, force=False):
+        """Makes what `evaluate` calls (see `execution.test_function`)."""
+        if self.test_function is None or force:
+            self.test_function = execution.test_function(self)
+        return self.test_function
+
     def decay_loss(self) -> tf.Tensor:
         """Computes the L2 term of the present weights, `weight_decay`, float32 scalar."""
         return losses.weight_decay(self.network.decayed_kernels(), self.weight_decay)

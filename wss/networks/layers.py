@@ -173,11 +173,11 @@ class Dropout(keras.layers.Layer):
 
     Args:
         rate: Share of the values that are set to 0, in [0, 1); others are divided by `1 - rate`.
-        name: Name of the layer.
+        **options: Those of all Keras layers.
     """
 
-    def __init__(self, rate: float, name: str | None = None):
-        super().__init__(name=name)
+    def __init__(self, rate: float, **options):
+        super().__init__(**options)
         self.rate = rate
 
     def build(self, shape):
