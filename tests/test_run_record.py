@@ -65,6 +65,8 @@ def test_the_git_revision(tmp_path, monkeypatch):
     package.mkdir()
     monkeypatch.setattr(run_record, '__file__', str(package / 'run_record.py'))
     assert run_record.git_revision() is None
+    (tmp_path / 'REVISION').write_text('abc+\n')
+    assert run_record.git_revision() == 'abc+'
 
     def git(*arguments):
         identity = ('-c', 'user.name=a', '-c', 'user.email=a@b')

@@ -87,7 +87,7 @@ class Pictures(AfterStep):
         self.writer = writer
         self.make_batch = make_batch
         self.rows = rows
-        self.batch = None
+        self.batch = self.draw = None
 
     def after_step(self, step, values):
         """Draws when it is time."""
@@ -98,18 +98,20 @@ class Pictures(AfterStep):
             self.batch = tf.nest.map_structure(
                 lambda values: values[: self.rows], self.make_batch()
             )
-        strategy = self.model.distribute_strategy
-        shown = strategy.run(
-            self.model.pictures, args=(self.batch['labelled'], self.batch.get('unlabelled'))
-        )
-        # Every replica draws the same.
-        shown = tf.nest.map_structure(
-            lambda value: strategy.experimental_local_results(value)[0], shown
-        )
+            self.draw = tf.function(self._draw)  # TPUs compute functions only.
+        shown = self.draw(self.batch['labelled'], self.batch.get('unlabelled'))
         sheet = pictures.method_panel(shown, self.model.info, self.rows)
         with self.writer.as_default():
             tf.summary.image('pictures', sheet[None], step=step)
         self.writer.flush()
+
+    def _draw(self, labelled, unlabelled):
+        strategy = self.model.distribute_strategy
+        shown = strategy.run(self.model.pictures, args=(labelled, unlabelled))
+        # Every replica draws the same.
+        return tf.nest.map_structure(
+            lambda value: strategy.experimental_local_results(value)[0], shown
+        )
 
 
 class Save(AfterStep):

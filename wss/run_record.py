@@ -87,10 +87,14 @@ def versions() -> dict[str, str]:
 
 
 def git_revision() -> str | None:
-    """Returns the commit of this program's checkout, `+` after it if files differ; None if none."""
+    """Returns the commit of this program's checkout, `+` after it if files differ; None if none.
+
+    A copy without git has it in a file `REVISION`, which `launch/tpu_pod.py` packs.
+    """
     root = pathlib.Path(__file__).resolve().parents[1]
     if not (root / '.git').exists():
-        return None
+        noted = root / 'REVISION'
+        return noted.read_text(encoding='utf-8').strip() if noted.is_file() else None
 
     def git(*arguments):
         command = ['git', '-C', str(root), *arguments]

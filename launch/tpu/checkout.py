@@ -1,5 +1,6 @@
 """Brings the checkout onto all machines of a TPU and installs it there."""
 
+import io
 import pathlib
 import shutil
 import subprocess
@@ -52,15 +53,20 @@ def pack(path: pathlib.Path) -> str:
             'away or name them in .gitignore.'
         )
     changed = len([line for line in git('status', '--porcelain').splitlines() if line])
-    revision = git('rev-parse', '--short', 'HEAD').strip() + ('+' if changed else '')
+    revision = git('rev-parse', 'HEAD').strip() + ('+' if changed else '')
     path.parent.mkdir(parents=True, exist_ok=True)
     new = path.with_suffix('.new')  # A half one must not be sent after a preemption.
     with tarfile.open(new, 'w:gz') as archive:
         for name, file in files.items():
             archive.add(file, name, recursive=False)
+        # What runs there has no git to ask, and tells it in `run.json`.
+        note = tarfile.TarInfo('REVISION')
+        note.size = len(revision)
+        archive.addfile(note, io.BytesIO(revision.encode()))
     new.replace(path)
+    shown = revision[:7] + revision[40:]
     also = f', {changed} uncommitted changes included' if changed else ''
-    return f'{len(files)} files, revision {revision}{also}'
+    return f'{len(files)} files, revision {shown}{also}'
 
 
 def setup(gcloud: Gcloud, again: bool = False) -> None:

@@ -1,5 +1,6 @@
 """`setup`: what is packed, and machines that do not answer or cannot install."""
 
+import re
 import subprocess
 import tarfile
 
@@ -45,7 +46,9 @@ def checkout(load, tmp_path, monkeypatch):
 def test_the_working_tree_is_packed_as_it_is(checkout, tmp_path):
     said = checkout.pack(tmp_path / 'new' / 'a.tar.gz')
     with tarfile.open(tmp_path / 'new' / 'a.tar.gz') as archive:
-        assert set(archive.getnames()) == {'.gitignore', 'kept.py', 'changed.py', 'new é.gin'}
+        names = {'.gitignore', 'kept.py', 'changed.py', 'new é.gin', 'REVISION'}
+        assert set(archive.getnames()) == names
+        assert re.fullmatch(rb'[0-9a-f]{40}\+', archive.extractfile('REVISION').read())
         assert archive.extractfile('changed.py').read() == b'changed'
     assert said.startswith('4 files, revision ') and '+, 3 uncommitted changes' in said
 
