@@ -49,10 +49,10 @@ def trace(step, *arguments) -> Program:
 
     Args:
         step: A `tf.function` with `jit_compile=True`.
-        arguments: What it is called with: tensors, or `tf.TensorSpec`s of static shapes.
+        arguments: What it is called with: tensors in any structure, or each a `tf.TensorSpec`.
 
     Raises:
-        ValueError: If XLA refuses it; the message is XLA's.
+        Exception: If XLA refuses it; the kind differs between versions of TensorFlow.
     """
     nodes = graph_nodes(step, *arguments)
     return Program(nodes, step.experimental_get_compiler_ir(*arguments)(stage='hlo'))
