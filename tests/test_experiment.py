@@ -1,7 +1,10 @@
 import dataclasses
 import functools
 import json
+import os
+import re
 import shutil
+import signal
 import types
 
 import numpy as np
@@ -32,9 +35,9 @@ def logged(workdir):
 
 
 def forget_the_end(workdir, step):
-    """Makes a finished run look as if it had been stopped after the checkpoint of `step`."""
-    state = f'model_checkpoint_path: "ckpt-{step}"\nall_model_checkpoint_paths: "ckpt-{step}"\n'
-    (workdir / 'checkpoints' / 'last' / 'checkpoint').write_text(state)
+    """Makes a finished run of 4 steps look as if it had died after the checkpoint of `step`."""
+    for path in (workdir / 'checkpoints' / 'last').glob('ckpt-4.*'):
+        path.unlink()
     (workdir / 'result.json').unlink()
 
 
@@ -47,6 +50,9 @@ def test_a_run_leaves_everything_behind(trained, tiny):
     assert result['best']['miou'] >= result['last']['miou']
     assert list(result['last']['iou']) == list(tiny.make_info().class_names)
     assert result['last']['pixels'] == 5 * 33 * 33
+    record = json.loads((workdir / 'run.json').read_text())
+    assert (record['state'], record['result']) == ('finished', result)
+    assert record['configuration'] == {'run.steps': '4'}
 
     labelled = (workdir / 'labelled.txt').read_text().split()
     unlabelled = (workdir / 'unlabelled.txt').read_text().split()
@@ -58,9 +64,11 @@ def test_a_run_leaves_everything_behind(trained, tiny):
 
 def test_a_run_logs_scalars_and_pictures(trained):
     tags = logged(trained.workdir)
-    for loss in ('loss', 'supervised', 'sgc', 'classification', 'consistency', 'gradient_norm'):
+    for loss in ('loss', 'supervised', 'sgc', 'classification', 'consistency', 'weight_decay'):
         assert tags[f'losses/{loss}'] == [2, 4]
-    assert tags['learning_rate'] == [2, 4]
+    for speed in ('steps_per_second', 'images_per_second', 'input_wait_share'):
+        assert tags[f'speed/{speed}'] == [2, 4]
+    assert tags['gradient_norm'] == tags['learning_rate'] == tags['memory/process_gib'] == [2, 4]
     for measure in ('accuracy', 'miou', 'confident'):
         for source in ('decoder', 'sgc', 'fused'):
             assert tags[f'pseudo_label_{measure}/{source}'] == [2, 4]
@@ -84,6 +92,7 @@ def test_a_stopped_run_goes_on_as_if_it_had_not_stopped(trained, tmp_path, capsy
     forget_the_end(workdir, 2)
     experiment.run(workdir, experiment.Train('run.steps = 4\n'), **trained.settings)
     assert 'going on at step 2' in capsys.readouterr().out
+    assert logged(workdir) == logged(trained.workdir)
     expected, resumed = last_weights(trained.workdir), last_weights(workdir)
     assert expected.keys() == resumed.keys()
     for name, value in expected.items():
@@ -403,18 +412,34 @@ def test_training_is_not_lost_when_scoring_fails(tiny, tmp_path, monkeypatch):
     assert list((tmp_path / 'run' / 'checkpoints' / 'last').glob('ckpt-4.index'))
 
 
-@pytest.mark.parametrize('damage', ['state', 'data'])
-def test_a_damaged_checkpoint_is_named_and_nothing_starts_anew(trained, tmp_path, damage):
+def cut_off(path):
+    path.write_bytes(path.read_bytes()[:100])
+
+
+def test_a_damaged_newest_checkpoint_is_named_and_the_one_before_is_used(trained, tmp_path, capsys):
     workdir = tmp_path / 'run'
     shutil.copytree(trained.workdir, workdir)
     last = workdir / 'checkpoints' / 'last'
-    if damage == 'state':
-        (last / 'checkpoint').write_text('model_checkpoint')
-    else:
-        (path,) = last.glob('ckpt-4.data-*')
-        path.write_bytes(path.read_bytes()[:100])
+    cut_off(next(last.glob('ckpt-4.data-*')))
+    result = experiment.run(workdir, experiment.Train('run.steps = 4\n'), **trained.settings)
+    said = capsys.readouterr().out
+    assert re.search(r'last/ckpt-4 is damaged or cut off: .*; taking the one before', said)
+    assert 'going on at step 2' in said
+    assert result == trained.result
+    assert len(list(last.glob('ckpt-4.data-*.damaged'))) == 1
+    expected, resumed = last_weights(trained.workdir), last_weights(workdir)
+    for name, value in expected.items():
+        np.testing.assert_array_equal(resumed[name], value, name)
+
+
+def test_nothing_starts_anew_where_every_checkpoint_is_damaged(trained, tmp_path):
+    workdir = tmp_path / 'run'
+    shutil.copytree(trained.workdir, workdir)
+    last = workdir / 'checkpoints' / 'last'
+    for path in last.glob('ckpt-*.data-*'):
+        cut_off(path)
     before = sorted((p.name, p.stat().st_size) for p in last.iterdir())
-    with pytest.raises(ValueError, match='damaged'):
+    with pytest.raises(ValueError, match=r'ckpt-2 is damaged or cut off'):
         experiment.run(workdir, experiment.Train('run.steps = 4\n'), **trained.settings)
     assert sorted((p.name, p.stat().st_size) for p in last.iterdir()) == before
 
@@ -424,24 +449,41 @@ def test_a_seed_out_of_range(tiny, tmp_path):
         experiment.run(tmp_path / 'run', experiment.Train(), **tiny.settings(seed=-1))
 
 
-def test_ctrl_c_saves_the_step_that_it_stops_at(tiny, tmp_path, monkeypatch, capsys):
-    settings = tiny.settings(steps=5, checkpoint_every=0, validation_split=None)
+class Signalled(callbacks.AfterStep):
+    """Sends this process a signal after a step, as a launcher or a user would."""
+
+    number, step = signal.SIGTERM, 3
+
+    def after_step(self, step, values):
+        if step == self.step:
+            os.kill(os.getpid(), self.number)
+
+
+@pytest.mark.parametrize('number', [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_saves_and_the_run_goes_on_as_if_there_had_been_none(
+    tiny, tmp_path, monkeypatch, capsys, number
+):
+    settings = tiny.settings(
+        steps=5, checkpoint_every=0, log_every=2, make_method=tiny.pseudoseg, evaluate_every=5
+    )
     experiment.run(tmp_path / 'whole', experiment.Train(), **settings)
 
-    def interrupted(self, step, values):
-        if step == 3:
-            raise KeyboardInterrupt
-
     with monkeypatch.context() as patch:
-        patch.setattr(callbacks.Log, 'after_step', interrupted)
-        with pytest.raises(KeyboardInterrupt):
+        patch.setattr(Signalled, 'number', number)
+        patch.setattr(callbacks, 'StopAtNaN', lambda first_step, folder: Signalled(first_step))
+        with pytest.raises((SystemExit, KeyboardInterrupt)) as stopped:
             experiment.run(tmp_path / 'parts', experiment.Train(), **settings)
+    if number == signal.SIGTERM:
+        assert stopped.value.code == 143
     assert 'Saved at step 3' in capsys.readouterr().out
-    experiment.run(tmp_path / 'parts', experiment.Train(), **settings)
+    assert json.loads((tmp_path / 'parts' / 'run.json').read_text())['state'] == 'stopped'
+    result = experiment.run(tmp_path / 'parts', experiment.Train(), **settings)
     whole, parts = last_weights(tmp_path / 'whole'), last_weights(tmp_path / 'parts')
+    assert whole.keys() == parts.keys()
     for name, value in whole.items():
-        if 'kernel' in name:
-            np.testing.assert_array_equal(parts[name], value)
+        np.testing.assert_array_equal(parts[name], value, name)
+    assert result == json.loads((tmp_path / 'whole' / 'result.json').read_text())
+    assert logged(tmp_path / 'whole') == logged(tmp_path / 'parts')
 
 
 def test_how_often_a_run_logs_may_change(tiny, tmp_path):

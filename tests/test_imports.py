@@ -11,7 +11,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / 'wss'
 
 # Known to everyone, and knowing no one.
-BASE = {'wss', 'wss.datasets.info', 'wss.resize'}
+BASE = {'wss', 'wss.datasets.info', 'wss.replicas', 'wss.resize'}
 # These know none of their siblings.
 PARTS = {
     'datasets',
@@ -26,10 +26,11 @@ PARTS = {
 # Each of these lines knows the lines before it.
 LAYERS = [
     PARTS,
-    {'example_cache', 'run_folder'},
-    {'pipeline', 'methods', 'runtime', 'selection'},
+    {'event_log', 'example_cache', 'monitor', 'run_folder', 'runtime', 'signals'},
+    {'checkpoints', 'pipeline', 'methods', 'run_record', 'selection'},
     {'drawing', 'evaluation', 'prediction', 'provenance'},
     {'callbacks', 'tasks'},
+    {'log'},
     {'training'},
     {'experiment', 'reference'},
 ]

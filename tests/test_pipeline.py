@@ -182,7 +182,7 @@ def test_hosts_evaluate_every_example_once():
 
 
 def test_a_batch_that_cannot_be_divided_among_hosts_is_named():
-    message = 'run.labelled_batch_size = 3 cannot be divided among 2 hosts'
+    message = 'run.labelled_batch_size = 3 cannot be divided among 2 replicas'
     with pytest.raises(ValueError, match=message):
         batches(make_examples(4), None, 1, batch_sizes=(3, 2), context=host(0, 2))
 

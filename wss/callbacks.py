@@ -1,25 +1,26 @@
-"""What happens between the steps of training: checks, messages, scores, pictures, checkpoints.
+"""What happens between the steps of training: checks, messages, pictures, checkpoints, scores.
 
-`experiment.py` passes these to `fit` in the order in which they stand here.
+`training.py` passes these to `fit` in the order in which they stand here. A checkpoint comes before
+the evaluation of its step, which may take long: a run that goes on makes up for it.
 """
 
-import math
-import os
-import shutil
-import sys
-import time
+import signal
 from collections.abc import Callable
 
+import numpy as np
 import tensorflow as tf
 import tf_keras as keras
 
-from wss import evaluation, pictures
+from wss import evaluation, event_log, pictures, signals
 
-_BAR = 20  # Characters.
+SCORES = 'validation'  # Tags of scores begin with it.
 
 
 class AfterStep(keras.callbacks.Callback):
-    """Calls `after_step(step, values)`, where `step` counts the steps of the whole run from 1."""
+    """Calls `after_step(step, values)`, where `step` counts the steps of the whole run from 1.
+
+    With several steps an execution it is called after the last of them.
+    """
 
     def __init__(self, first_step: int = 0):
         super().__init__()
@@ -28,8 +29,13 @@ class AfterStep(keras.callbacks.Callback):
     def on_train_batch_end(self, batch, logs=None):
         self.after_step(self.first_step + batch + 1, logs)
 
-    def after_step(self, step: int, values: dict[str, float]) -> None:
-        """Does this callback's work after a step with the values `train_step` returned."""
+    def after_step(self, step: int, values: dict[str, np.ndarray]) -> None:
+        """Does this callback's work.
+
+        Args:
+            step: Steps of the whole run so far.
+            values: What the steps of this execution returned, `[steps]` by name.
+        """
         raise NotImplementedError
 
 
@@ -49,91 +55,17 @@ class StopAtNaN(AfterStep):
         """Raises FloatingPointError naming step and term if a value is NaN or infinite."""
         totals = ('loss', 'gradient_norm')
         terms = [name for name in values if name not in totals]
-        for name in (*terms, *totals):
-            if not math.isfinite(values[name]):
+        columns = {name: np.atleast_1d(values[name]) for name in (*terms, *totals)}
+        broken = {name: np.flatnonzero(~np.isfinite(column)) for name, column in columns.items()}
+        # Of the first step that is broken, the term before the sums that it breaks.
+        first = min((places[0] for places in broken.values() if len(places)), default=None)
+        for name, column in columns.items():
+            if first is not None and first in broken[name]:
                 raise FloatingPointError(
-                    f'Training stopped at step {step}: {name} is {values[name]}. Checkpoints from '
-                    f'before are kept in {self.checkpoints}; try a lower learning rate, or look '
-                    'at the images of this step.'
+                    f'Training stopped at step {step - len(column) + 1 + first}: {name} is '
+                    f'{column[first]}. Checkpoints from before are kept in {self.checkpoints}; try '
+                    'a lower learning rate, or look at the images of this step.'
                 )
-
-
-class Log(AfterStep):
-    """Writes scalars for TensorBoard and says how training goes.
-
-    On a terminal one line is kept up to date; elsewhere a line is printed with every log.
-
-    Args:
-        first_step: Step at which training goes on.
-        steps: Steps of the whole run.
-        every: Steps between logs.
-        writer: TensorBoard writer.
-        stream: Where to say it; standard output by default.
-    """
-
-    def __init__(self, first_step, steps, every, writer, stream=None):
-        super().__init__(first_step)
-        self.steps = steps
-        self.every = every
-        self.writer = writer
-        self.stream = stream or sys.stdout
-        self.terminal = self.stream.isatty()
-        self.sums, self.count = {}, 0
-        self.started = self.shown = None
-
-    def after_step(self, step, values):
-        """Adds the values of a step; logs their means when it is time."""
-        now = time.monotonic()
-        # The first step is slow (the graph is built in it) and says nothing about the others.
-        self.started = self.started or (now, step)
-        for name, value in values.items():
-            self.sums[name] = self.sums.get(name, 0.0) + float(value)
-        self.count += 1
-        due = step % self.every == 0 or step == self.steps
-        if self.terminal and (due or self.shown is None or now - self.shown > 0.2):
-            self.shown = now
-            width = shutil.get_terminal_size().columns - 1
-            filled = _BAR * step // self.steps
-            bar = '=' * filled + ' ' * (_BAR - filled)
-            self.stream.write('\r\x1b[K' + f'[{bar}] {self._line(step, now)}'[:width])
-            self.stream.flush()
-        elif due:
-            print(self._line(step, now), file=self.stream, flush=True)
-        if due:
-            self._write_scalars(step)
-            self.sums, self.count = {}, 0
-
-    def say(self, text: str) -> None:
-        """Prints a line of its own."""
-        start = '\r\x1b[K' if self.terminal else ''
-        print(start + text, file=self.stream, flush=True)
-
-    def close(self) -> None:
-        """Leaves the last state of the line standing, however training ended."""
-        if self.terminal:
-            print(file=self.stream, flush=True)
-
-    def _line(self, step, now):
-        means = {name: total / self.count for name, total in self.sums.items()}
-        terms = [name for name in means if name not in ('loss', 'gradient_norm')]
-        parts = ' + '.join(f'{name} {means[name]:.3f}' for name in terms)
-        progress = f'step {step:>{len(str(self.steps))}}/{self.steps}'
-        start, first = self.started
-        if step > first:
-            seconds = (now - start) / (step - first)
-            left = _clock(seconds * (self.steps - step))
-            progress = f'{progress}  {left} left  {seconds:.2f} s/step'
-        return f'{progress}  loss {means["loss"]:.3f} = {parts}'
-
-    def _write_scalars(self, step):
-        means = {f'losses/{name}': total / self.count for name, total in self.sums.items()}
-        means['losses/weight_decay'] = float(self.model.decay_loss())
-        means['learning_rate'] = current_learning_rate(self.model.optimizer)
-        for source, quality in self.model.quality.items():
-            for measure, value in quality.summary().items():
-                means[f'pseudo_label_{measure}/{source}'] = value
-            quality.reset_state()
-        write_scalars(self.writer, means, step)
 
 
 class Pictures(AfterStep):
@@ -166,10 +98,41 @@ class Pictures(AfterStep):
             self.batch = tf.nest.map_structure(
                 lambda values: values[: self.rows], self.make_batch()
             )
-        shown = self.model.pictures(self.batch['labelled'], self.batch.get('unlabelled'))
+        strategy = self.model.distribute_strategy
+        shown = strategy.run(
+            self.model.pictures, args=(self.batch['labelled'], self.batch.get('unlabelled'))
+        )
+        # Every replica draws the same.
+        shown = tf.nest.map_structure(
+            lambda value: strategy.experimental_local_results(value)[0], shown
+        )
         sheet = pictures.method_panel(shown, self.model.info, self.rows)
         with self.writer.as_default():
             tf.summary.image('pictures', sheet[None], step=step)
+        self.writer.flush()
+
+
+class Save(AfterStep):
+    """Saves the last weights now and then and after the last step.
+
+    Args:
+        first_step: Step at which training goes on.
+        steps: Steps of the whole run.
+        every: Steps between checkpoints; 0 for the last step alone.
+        checkpoints: Keeps the weights.
+    """
+
+    def __init__(self, first_step, steps, every, checkpoints):
+        super().__init__(first_step)
+        self.steps = steps
+        self.every = every
+        self.checkpoints = checkpoints
+
+    def after_step(self, step, values):
+        """Saves when it is time."""
+        del values
+        if step == self.steps or (self.every and step % self.every == 0):
+            self.checkpoints.save_last(step)
 
 
 class Evaluate(AfterStep):
@@ -198,6 +161,11 @@ class Evaluate(AfterStep):
         self.say = say
         self.scores = None
 
+    def on_train_begin(self, logs=None):
+        """Makes up for an evaluation that the process before did not finish."""
+        if self.first_step and not self.checkpoints.scored(self.first_step):
+            self.after_step(self.first_step, {})
+
     def after_step(self, step, values):
         """Scores when it is time."""
         del values
@@ -211,52 +179,63 @@ class Evaluate(AfterStep):
         best = self.checkpoints.save_if_best(step, self.scores['miou'])
         said = ', '.join(f'{name} {text} %' for name, text in evaluation.percentages(self.scores))
         self.say(f'step {step}: validation {said}{" (best so far)" if best else ""}')
-        values = {f'validation/{k}': v for k, v in self.scores.items() if isinstance(v, float)}
-        write_scalars(self.writer, values, step)
+        values = {f'{SCORES}/{k}': v for k, v in self.scores.items() if isinstance(v, float)}
+        event_log.write_scalars(self.writer, values, step)
+        self.checkpoints.note_score(step, self.scores['miou'])
 
 
-class Save(AfterStep):
-    """Saves the last weights now and then and after the last step.
+class Stop(AfterStep):
+    """Ends training after a step, on all workers, if one of them was asked to.
 
     Args:
         first_step: Step at which training goes on.
-        steps: Steps of the whole run.
-        every: Steps between checkpoints; 0 for the last step alone.
-        checkpoints: Keeps the weights.
+        watch: Notes signals.
+        mean_over_workers: Returns the mean of a number over the workers.
     """
 
-    def __init__(self, first_step, steps, every, checkpoints):
+    def __init__(self, first_step, watch: signals.Watch, mean_over_workers):
         super().__init__(first_step)
-        self.steps = steps
-        self.every = every
-        self.checkpoints = checkpoints
+        self.watch = watch
+        self.mean_over_workers = mean_over_workers
 
     def after_step(self, step, values):
-        """Saves when it is time."""
+        """Raises `signals.Stopped` if a signal has come."""
         del values
-        if step == self.steps or (self.every and step % self.every == 0):
-            self.checkpoints.save_last(step)
+        if self.mean_over_workers(float(self.watch.asked > 0)):
+            raise signals.Stopped(self.watch.asked or signal.SIGTERM)
 
 
-def make_writer(workdir) -> tf.summary.SummaryWriter:
-    """Makes the TensorBoard writer of a run; its files lie in `events`."""
-    return tf.summary.create_file_writer(os.path.join(workdir, 'events'))
+class Profile(AfterStep):
+    """Writes a TensorBoard profile of a few steps, some steps after the first.
 
+    Args:
+        first_step: Step at which training goes on.
+        folder: Folder for the profile.
+        executions: How many executions are traced.
+    """
 
-def write_scalars(writer, values: dict[str, float], step: int) -> None:
-    """Writes scalars by name at a step."""
-    with writer.as_default():
-        for name, value in values.items():
-            tf.summary.scalar(name, value, step=step)
-    writer.flush()
+    def __init__(self, first_step, folder, executions=5):
+        super().__init__(first_step)
+        self.folder = folder
+        self.left = executions
+        self.waits = 2  # Executions in which graphs are built and memory is laid out.
+        self.runs = False
 
+    def after_step(self, step, values):
+        """Starts and ends the trace when it is time."""
+        del step, values
+        if self.runs:
+            self.left -= 1
+            if not self.left:
+                self.on_train_end()
+        elif self.waits:
+            self.waits -= 1
+            if not self.waits:
+                tf.profiler.experimental.start(str(self.folder))
+                self.runs = True
 
-def current_learning_rate(optimizer: keras.optimizers.Optimizer) -> float:
-    """Returns the learning rate of the latest step."""
-    return float(keras.backend.get_value(optimizer.learning_rate))
-
-
-def _clock(seconds):
-    minutes, seconds = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f'{hours}:{minutes:02d}:{seconds:02d}' if hours else f'{minutes}:{seconds:02d}'
+    def on_train_end(self, logs=None):
+        """Writes what was traced."""
+        if self.runs:
+            tf.profiler.experimental.stop()
+            self.runs = False

@@ -78,6 +78,23 @@ def define_checkpoint_flag() -> flags.FlagHolder:
     return flags.DEFINE_enum('checkpoint', 'best', ['best', 'last'], 'Which weights to use.')
 
 
+def define_device_flags() -> Callable[[], dict]:
+    """Defines the flags of `runtime.Devices`; returns what reads them, by their names there."""
+    holders = (
+        flags.DEFINE_enum(
+            'strategy',
+            'auto',
+            ['auto', 'one', 'mirrored', 'multi_worker', 'tpu'],
+            'Where to compute; by itself a TPU if named, the workers of TF_CONFIG, or all GPUs.',
+        ),
+        flags.DEFINE_string('tpu', None, 'Name or address of a TPU, or "local".'),
+        flags.DEFINE_integer(
+            'replicas', None, 'How many GPUs; without any, parts of the CPU (to try things out).'
+        ),
+    )
+    return lambda: {holder.name: holder.value for holder in holders}
+
+
 def parse(files: Sequence[str], params: Sequence[str] = ()) -> None:
     """Reads gin files and settings in place of what was read before.
 

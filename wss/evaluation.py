@@ -1,16 +1,22 @@
 """Scores a method on a split, and says the scores in a table."""
 
+from collections.abc import Callable
+
 import tensorflow as tf
 
 from wss import metrics
 
 
-def evaluate(method, batches: tf.data.Dataset) -> dict:
+def evaluate(method, make_batches: Callable[..., tf.data.Dataset], callbacks=()) -> dict:
     """Scores a method, with the moving averages of its weights if it has any.
+
+    Every image counts once, on whatever replica: what fills the last batch has no labelled pixel.
 
     Args:
         method: A compiled `Method`.
-        batches: From `pipeline.evaluation_batches`, with label maps.
+        make_batches: From a `tf.distribute.InputContext`, or None for a single device, to batches
+            of `pipeline.evaluation_batches`, with label maps.
+        callbacks: Keras callbacks for `evaluate`.
 
     Returns:
         `iou`, `miou`, `pixel_accuracy` and `pixels`, as `metrics.summarise` says, and the
@@ -19,12 +25,26 @@ def evaluate(method, batches: tf.data.Dataset) -> dict:
     Raises:
         ValueError: If not one pixel is labelled.
     """
+
+    def parts(context=None):
+        # Accelerators have no strings; the ids stay behind. Endless, so that replicas need not ask
+        # each other at every step whether there is more.
+        batches = make_batches(context)
+        return batches.map(
+            lambda batch: {name: batch[name] for name in ('image', 'label')}
+        ).repeat()
+
+    strategy = method.distribute_strategy
+    steps = int(make_batches(None).cardinality())
     method.reset_scores()
-    # Accelerators have no strings; the ids stay behind.
-    parts = batches.map(lambda batch: {name: batch[name] for name in ('image', 'label')})
     with method.averaged():
-        method.evaluate(parts, verbose=0)
-    scores = metrics.summarise(method.confusion.counts.numpy())
+        method.evaluate(
+            strategy.distribute_datasets_from_function(parts),
+            steps=steps,
+            callbacks=list(callbacks),
+            verbose=0,
+        )
+    scores = metrics.summarise(method.confusion.result().numpy())
     if not scores['pixels']:
         raise ValueError('There is nothing to score: the split has no labelled pixel.')
     return {**scores, **method.extra_scores()}

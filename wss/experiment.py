@@ -4,17 +4,19 @@ import functools
 from collections.abc import Callable
 from typing import Any
 
+import tensorflow as tf
+
 from wss import (
     pipeline,
     provenance,
     run_folder,
+    run_record,
     runtime,
     schedules,
     selection,
     tasks,
     training,
 )
-from wss.datasets.info import DatasetInfo
 from wss.tasks import Evaluate, Load, Predict, Train
 
 
@@ -49,14 +51,17 @@ def run(
     input_workers: int | None = None,
     seed: int = 0,
     precision: str = 'float32',
+    synchronise_batch_norm: bool = False,
+    steps_per_execution: int | None = None,
+    jit_compile: bool = False,
     initial_weights: Callable[[Any], None] | None = None,
 ):
     """Runs one experiment in the folder `workdir`.
 
     Args:
         workdir: Folder of the run: `config.gin`, `dataset.json`, `labelled.txt`, `unlabelled.txt`,
-            `lists.json` (where their ids come from, with hashes), `checkpoints/`, `events/`
-            (TensorBoard) and `result.json`.
+            `lists.json` (where their ids come from, with hashes), `run.json` (what ran where, and
+            how it ended), `checkpoints/`, `events/` (TensorBoard) and `result.json`.
         task: What to do.
         make_dataset: Makes the dataset.
         make_network: Makes the network from `num_classes` and `num_image_classes`.
@@ -81,13 +86,13 @@ def run(
         exclude_labelled: Whether labelled images are left out of the unlabelled ones; the paper
             keeps them in.
         validation_split: Split on which the best weights are chosen; None for no evaluation.
-        labelled_batch_size: Labelled images a step.
-        unlabelled_batch_size: Unlabelled images a step.
+        labelled_batch_size: Labelled images a step, of all replicas together.
+        unlabelled_batch_size: Unlabelled images a step, of all replicas together.
         reference_batch_size: Labelled images a step for which `steps` and the learning rates are
             meant. With `labelled_batch_size` instead, the run takes as many steps as see the same
             number of images, at rates in proportion to the batch; settings of how often something
             happens stay as they are. None for steps and rates as they are.
-        evaluation_batch_size: Images a batch in evaluation.
+        evaluation_batch_size: Images a batch in evaluation, of all replicas together.
         evaluate_every: Steps between evaluations; 0 for the end alone.
         checkpoint_every: Steps between checkpoints to go on from; 0 for the end alone.
         log_every: Steps between log lines and TensorBoard scalars.
@@ -95,8 +100,14 @@ def run(
         input_workers: Threads that make views; None for as many as there are cores. What they make
             does not depend on it.
         seed: Seed of initialisation, order of the images, views and dropout. A run that goes on
-            from a checkpoint sees the batches it would have seen, but its dropout starts anew.
+            from a checkpoint sees the batches and masks of dropout that it would have seen.
         precision: `float32` or `mixed_bfloat16` (see `runtime.set_precision`).
+        synchronise_batch_norm: Whether batch norm takes its statistics over the batches of all
+            replicas, not over that of each replica as in the authors' program.
+        steps_per_execution: Steps between two looks at their values and at signals, of which all
+            settings of how often something happens are multiples; None for 1 on a CPU, and for up
+            to 20 on GPUs and TPUs.
+        jit_compile: Whether XLA compiles the step; for one GPU. On TPUs it always does.
         initial_weights: Sets weights of the new method, which it is called with; None leaves them
             random. In `networks`, `weights.py`, `tf1_checkpoint.py` and `keras_weights.py` have
             such functions.
@@ -113,8 +124,12 @@ def run(
         FileNotFoundError: If a file, a folder or a checkpoint is missing.
         FloatingPointError: If a loss is not finite.
     """
+    strategy = runtime.make_strategy(task.devices)
     runtime.set_seed(seed)
     runtime.set_precision(precision)
+    replicas = strategy.num_replicas_in_sync
+    if jit_compile and replicas > 1:
+        raise ValueError('run.jit_compile is for one device; on TPUs XLA compiles by itself.')
 
     configured_steps = steps
     if reference_batch_size is not None:
@@ -125,7 +140,18 @@ def run(
         )
 
     def make(info, crop_size):
-        return _make_method(make_network, make_method, make_optimizer, steps, info, crop_size)
+        with strategy.scope():
+            network = make_network(
+                num_classes=info.num_classes, num_image_classes=info.num_image_classes
+            )
+            _fitting(network, 'make_network', 'check_crop_size').check_crop_size(crop_size)
+            method = _fitting(make_method(network, info), 'make_method', 'compute_losses')
+            if synchronise_batch_norm:
+                method.synchronise_batch_norm()
+            method.build_variables(crop_size)
+            method.compile(optimizer=make_optimizer(steps=steps))
+            method.optimizer.build(method.trainable_variables)
+        return method
 
     if isinstance(task, Load):
         return tasks.load(workdir, task, make)[0]
@@ -138,7 +164,10 @@ def run(
             raise ValueError('The run has no validation split; name one with --split.')
         return tasks.evaluate(workdir, task, make, dataset, split, evaluation_batch_size)
 
-    schedule = training.Schedule(steps, evaluate_every, checkpoint_every, log_every, picture_every)
+    schedule = training.Schedule(
+        steps, evaluate_every, checkpoint_every, log_every, picture_every, steps_per_execution
+    )
+    runtime.steps_per_execution(strategy, steps_per_execution, schedule.marks())
     # Before the configuration is asked for, to which it belongs what the lists are found by.
     choices = {
         'labelled': selection.Choice(
@@ -184,17 +213,23 @@ def run(
             **options,
         )
 
-    make_batches(0, cache_bytes=0)  # Refuses what it must before anything is written.
+    # Refuses what it must before anything is written.
+    context = tf.distribute.InputContext(num_replicas_in_sync=replicas)
+    make_batches(0, cache_bytes=0, context=context)
     scored = dataset.examples(validation_split) if validation_split else labelled
     size = tasks.evaluation_size(scored, method)
-    validation = None
-    if validation_split:
-        validation = pipeline.evaluation_batches(
-            scored, dataset.info, size, padding_value, evaluation_batch_size
+
+    def make_validation(context):
+        return pipeline.evaluation_batches(
+            scored, dataset.info, size, padding_value, evaluation_batch_size, context=context
         )
-    run_folder.claim(workdir, config_text)
-    run_folder.write_description(workdir, dataset.info, size)
-    provenance.write(workdir, streams)
+
+    if validation_split:
+        make_validation(context)
+    if runtime.is_chief():
+        run_folder.claim(workdir, config_text)
+        run_folder.write_description(workdir, dataset.info, size)
+        provenance.write(workdir, streams)
     if reference_batch_size is not None:
         rate = float(method.optimizer.learning_rate)
         print(
@@ -203,26 +238,23 @@ def run(
             'of the reference batch.',
             flush=True,
         )
-    return training.train(workdir, method, make_batches, schedule, validation)
+    with run_record.recorded(workdir, config_text, strategy) as notes:
+        return training.train(
+            workdir,
+            method,
+            make_batches,
+            schedule,
+            make_validation if validation_split else None,
+            labelled_batch_size + (unlabelled_batch_size if unlabelled is not None else 0),
+            notes,
+            task.profile,
+            jit_compile,
+        )
 
 
 def _path(list_file):
     """Returns the path of a list, which a callable finds."""
     return list_file() if callable(list_file) else list_file
-
-
-def _make_method(make_network, make_method, make_optimizer, steps, info: DatasetInfo, crop_size):
-    """Makes a method, ready to train, with all its variables."""
-    with runtime.make_strategy().scope():
-        network = make_network(
-            num_classes=info.num_classes, num_image_classes=info.num_image_classes
-        )
-        _fitting(network, 'make_network', 'check_crop_size').check_crop_size(crop_size)
-        method = _fitting(make_method(network, info), 'make_method', 'compute_losses')
-        method.build_variables(crop_size)
-        method.compile(optimizer=make_optimizer(steps=steps))
-        method.optimizer.build(method.trainable_variables)
-    return method
 
 
 def _fitting(part, setting, attribute):

@@ -1,10 +1,15 @@
-"""The losses of PseudoSeg (Zou et al., 2021, section 3), each a float32 scalar."""
+"""The losses of PseudoSeg (Zou et al., 2021, section 3), each a float32 scalar.
+
+Each is the mean over the whole batch. On one of several replicas it is such a part of it that the
+mean of the parts over the replicas is the loss of the whole batch: normalisers are counted over all
+replicas. Hard-pixel mining alone looks at one replica's pixels, as in the authors' program.
+"""
 
 import dataclasses
 
 import tensorflow as tf
 
-from wss import resize
+from wss import replicas, resize
 
 
 def supervised(
@@ -39,7 +44,8 @@ def supervised(
         weights *= tf.gather(tf.constant(label_weights, tf.float32), classes)
     if hard_share is not None:
         return hardest_mean(pixel_losses * weights, hard_share)
-    return tf.math.divide_no_nan(tf.reduce_sum(pixel_losses * weights), tf.reduce_sum(labelled))
+    pixels = replicas.mean(tf.reduce_sum(labelled))
+    return tf.math.divide_no_nan(tf.reduce_sum(pixel_losses * weights), pixels)
 
 
 def hardest_mean(pixel_losses: tf.Tensor, share: float | tf.Tensor) -> tf.Tensor:
@@ -166,9 +172,8 @@ def consistency(
     pixel_losses = tf.nn.softmax_cross_entropy_with_logits(
         labels=tf.stop_gradient(pseudo_label), logits=tf.cast(strong_logits, tf.float32)
     )
-    return tf.math.divide_no_nan(
-        tf.reduce_sum(pixel_losses * valid * confident), tf.reduce_sum(valid)
-    )
+    pixels = replicas.mean(tf.reduce_sum(valid))
+    return tf.math.divide_no_nan(tf.reduce_sum(pixel_losses * valid * confident), pixels)
 
 
 def weight_decay(kernels, factor: float) -> tf.Tensor:

@@ -112,14 +112,30 @@ class PseudoLabelQuality(ConfusionMatrix):
         super().reset_state()
         self.confident.assign(tf.zeros_like(self.confident))
 
+    def totals(self) -> tuple[np.ndarray, np.ndarray]:
+        """Returns `counts` int64 `[C, C]` and `confident` int64 `[2]` over all replicas."""
+        return self.counts.read_value().numpy(), self.confident.read_value().numpy()
+
     def summary(self) -> dict[str, float]:
-        """Returns `accuracy`, `miou` and `confident` (shares in 0..1) of what was added so far."""
-        measures = summarise(self.counts.numpy())
-        confident, counted = self.confident.numpy()
-        if not counted or measures['miou'] is None:
-            return {}
-        return {
-            'accuracy': measures['pixel_accuracy'],
-            'miou': measures['miou'],
-            'confident': float(confident / counted),
-        }
+        """Returns `quality_summary` of what was added so far."""
+        return quality_summary(*self.totals())
+
+
+def quality_summary(counts: np.ndarray, confident: np.ndarray) -> dict[str, float]:
+    """Summarises `PseudoLabelQuality.totals`.
+
+    Args:
+        counts: `[C, C]`, rows the true and columns the predicted class.
+        confident: Confident and counted pixels, `[2]`.
+
+    Returns:
+        `accuracy`, `miou` and `confident`, shares in 0..1; nothing where nothing was counted.
+    """
+    measures = summarise(counts)
+    if not confident[1] or measures['miou'] is None:
+        return {}
+    return {
+        'accuracy': measures['pixel_accuracy'],
+        'miou': measures['miou'],
+        'confident': float(confident[0] / confident[1]),
+    }

@@ -57,11 +57,13 @@ def training_batches(
         cache_bytes: Examples that fit, decoded, into this much memory are decoded only once, at
             the start: the labelled ones first, the unlabelled ones in what is left.
         workers: Threads that make views; None for as many as there are cores.
-        context: Which of several hosts this is; None for the only one. Each host reads and makes
-            its own part of every batch, so that together they have what one host would have.
+        context: Which of several hosts this is, and how many replicas there are; None for one host
+            with one replica. Each host reads and makes its own part of every batch, and gives one
+            element to each of its replicas in turn, so that together they have what one replica
+            would have.
 
     Returns:
-        A dataset of nested dicts, all shapes static (`B` and `U` are this host's parts):
+        A dataset of nested dicts, all shapes static (`B` and `U` are one replica's parts):
         `labelled`: `image` float32 `[B, h, w, 3]` in 0..255, `label` int32 `[B, h, w]`, `valid`
         float32 `[B, h, w]`, `image_label` float32 `[B, num_image_classes]`.
         `unlabelled` (absent if None): `weak` and `strong` float32 `[U, h, w, 3]`, `valid` float32
@@ -98,7 +100,7 @@ def training_batches(
         streams[role] = stream_batches(
             examples, make_views, part, seed, stream, first_step, workers
         )
-    return with_threads(tf.data.Dataset.zip(streams), workers)
+    return with_threads(tf.data.Dataset.zip(streams), workers, part.replicas)
 
 
 def evaluation_batches(
@@ -119,11 +121,10 @@ def evaluation_batches(
         padding_value: Three floats in 0..255, the RGB outside the image.
         batch_size: Examples a batch, `B`.
         workers: Threads that load examples; None for as many as there are cores.
-        context: Which of several hosts this is; None for the only one. Every host has as many
-            batches as the others.
+        context: As `training_batches` has it. Every replica has as many batches as the others.
 
     Returns:
-        A finite dataset of dicts, all shapes static (`B` is this host's part): `image` float32
+        A finite dataset of dicts, all shapes static (`B` is one replica's part): `image` float32
         `[B, H, W, 3]` in 0..255, `label` int32 `[B, H, W]` (the ignore value on padding, and
         everywhere if the examples have no label maps), `valid` float32 `[B, H, W]`, `id` string
         `[B]`. Items that fill the last batch are all padding and have the id ''.
@@ -159,7 +160,8 @@ def evaluation_batches(
         lambda i: tf.cond(i < len(examples), lambda: pad(examples.load(i)), lambda: filler),
         num_parallel_calls=workers,
     )
-    return with_threads(dataset.batch(part.size, drop_remainder=True), workers)
+    batches = dataset.batch(part.replica_size, drop_remainder=True)
+    return with_threads(batches, workers, part.replicas)
 
 
 def evaluation_size(max_size: tuple[int, int], stride: int) -> tuple[int, int]:
@@ -228,16 +230,22 @@ def stream_batches(
     elements = part.numbers(first_step).map(
         lambda number: view(examples.load(position(number)), number), num_parallel_calls=workers
     )
-    return elements.batch(part.size, drop_remainder=True)
+    return elements.batch(part.replica_size, drop_remainder=True)
 
 
 class Part:
     """The part of every batch that this host makes: `size` elements from `offset` on.
 
+    Attributes:
+        size: Elements of this host.
+        offset: Number of its first one in the batch.
+        replicas: Replicas of this host.
+        replica_size: Elements of each of them.
+
     Args:
         name: What messages call the batch size.
-        batch_size: Elements a batch, of all hosts together.
-        context: Which of several hosts this is; None for the only one.
+        batch_size: Elements a batch, of all replicas together.
+        context: Which of several hosts this is; None for the only one, with one replica.
 
     Raises:
         ValueError: If the batch cannot be divided evenly.
@@ -246,13 +254,17 @@ class Part:
     def __init__(
         self, name: str, batch_size: int, context: tf.distribute.InputContext | None = None
     ):
-        hosts = context.num_input_pipelines if context else 1
-        if batch_size % hosts:
+        context = context or tf.distribute.InputContext()
+        replicas, hosts = context.num_replicas_in_sync, context.num_input_pipelines
+        if batch_size % replicas:
             raise ValueError(
-                f'{name} = {batch_size} cannot be divided among {hosts} hosts; take a multiple.'
+                f'{name} = {batch_size} cannot be divided among {replicas} replicas; take a '
+                'multiple.'
             )
         self.size = batch_size // hosts
-        self.offset = self.size * (context.input_pipeline_id if context else 0)
+        self.offset = self.size * context.input_pipeline_id
+        self.replicas = replicas // hosts
+        self.replica_size = batch_size // replicas
         self._batch_size = batch_size
 
     def numbers(self, first_step) -> tf.data.Dataset:
@@ -261,12 +273,15 @@ class Part:
         return here.map(lambda n: n // self.size * self._batch_size + self.offset + n % self.size)
 
 
-def with_threads(dataset: tf.data.Dataset, workers: int) -> tf.data.Dataset:
-    """Returns the dataset, made ahead by `workers` threads of its own, always in one order."""
+def with_threads(dataset: tf.data.Dataset, workers: int, replicas: int = 1) -> tf.data.Dataset:
+    """Returns the dataset, made ahead by `workers` threads of its own, always in one order.
+
+    Two elements wait for each of the host's replicas.
+    """
     options = tf.data.Options()
     options.deterministic = True
     options.threading.private_threadpool_size = workers
-    return dataset.prefetch(2).with_options(options)
+    return dataset.prefetch(2 * replicas).with_options(options)
 
 
 def _check_whole(name: str, value: int, least: int, most: int | None = None):

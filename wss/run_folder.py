@@ -18,12 +18,22 @@ _FREE = (
     'official_lists.find.cache_dir',
     'Prepared.data_dir',
     'input_workers',
+    'steps_per_execution',
+    'jit_compile',
     'log_every',
     'picture_every',
     'checkpoint_every',
     'evaluate_every',
     'evaluation_batch_size',
 )
+
+
+def read_json(path: str | os.PathLike):
+    """Reads what `write_json` wrote; None if there is nothing, or nothing that can be read."""
+    try:
+        return json.loads(_read(path))
+    except (tf.errors.OpError, ValueError):
+        return None
 
 
 def write_json(path: str | os.PathLike, value) -> None:
@@ -114,7 +124,7 @@ def check(workdir: str | os.PathLike, config_text: str) -> None:
     path = os.path.join(workdir, CONFIG_FILE)
     if not tf.io.gfile.exists(path) or not holds_checkpoints(workdir):
         return
-    differences = _differences(_bindings(_read(path)), _bindings(config_text))
+    differences = _differences(bindings(_read(path)), bindings(config_text))
     if differences:
         raise ValueError(
             f'{workdir} holds a run of another configuration: {"; ".join(differences)}. '
@@ -142,13 +152,16 @@ def _read(path):
 
 
 def _write(path, text):
-    with tf.io.gfile.GFile(path, 'w') as file:
+    """Writes a file whole or not at all, so that one that was there survives a failure."""
+    part = f'{path}.part'
+    with tf.io.gfile.GFile(part, 'w') as file:
         file.write(text)
+    tf.io.gfile.rename(part, path, overwrite=True)
 
 
-def _bindings(config_text):
+def bindings(config_text: str) -> dict[str, str]:
     """Returns `{name: value}` of a configuration, values over several lines joined."""
-    joined = re.sub(r'\\\n\s*|\n\s+', ' ', config_text)
+    joined = re.sub(r'\\\n\s*|\n[ \t]+', ' ', config_text)
     lines = [line for line in joined.splitlines() if ' = ' in line and not line.startswith('#')]
     return {name.strip(): value.strip() for name, value in (line.split(' = ', 1) for line in lines)}
 

@@ -1,13 +1,20 @@
-"""What a run stands on: seeds, devices and its checkpoints."""
+"""What a run stands on: seeds, precision and devices."""
 
+import dataclasses
+import functools
+import json
 import os
 
 import tensorflow as tf
 import tf_keras as keras
 
-from wss.run_folder import CHECKPOINTS
+from wss import replicas
 
 PRECISIONS = ('float32', 'mixed_bfloat16')
+STRATEGIES = ('auto', 'one', 'mirrored', 'multi_worker', 'tpu')
+# Between two looks at signals and values; at half a second a step well inside the 30 seconds that
+# a preempted machine has left.
+_MOST_STEPS_PER_EXECUTION = 20
 
 
 def set_seed(seed: int) -> None:
@@ -31,110 +38,187 @@ def set_precision(precision: str) -> None:
     keras.mixed_precision.set_global_policy(precision)
 
 
-def make_strategy() -> tf.distribute.Strategy:
-    """Returns where variables live and steps run: one device, a GPU where there is one."""
+@dataclasses.dataclass(frozen=True)
+class Devices:
+    """Where a run computes.
+
+    Attributes:
+        strategy: One of `STRATEGIES`. `auto` takes a TPU if one is named here or in `TPU_NAME`,
+            several workers if `TF_CONFIG` lists them, all GPUs if there are several, else one
+            device.
+        tpu: Name or address of a TPU or pod, or `local` for that of this machine.
+        replicas: How many GPUs of this machine to use, or, where it has none, how many logical
+            devices to divide its CPU into; None for all GPUs or one CPU.
+    """
+
+    strategy: str = 'auto'
+    tpu: str | None = None
+    replicas: int | None = None
+
+
+@functools.lru_cache(maxsize=1)  # A process can have one strategy of several devices only.
+def make_strategy(devices: Devices) -> tf.distribute.Strategy:
+    """Returns where variables live and steps run. Call it before any TensorFlow operation.
+
+    Raises:
+        ValueError: If the devices are not there, or `TF_CONFIG` is damaged.
+    """
+    if devices.strategy not in STRATEGIES:
+        raise ValueError(f'--strategy is {devices.strategy!r}; it can be one of {STRATEGIES}.')
+    if devices.replicas is not None and devices.replicas < 1:
+        raise ValueError(f'--replicas is {devices.replicas}; it must be 1 or more.')
+    tpu = devices.tpu or os.environ.get('TPU_NAME')
+    gpus = tf.config.list_physical_devices('GPU')
+    kind = devices.strategy
+    if kind == 'auto':
+        several = (devices.replicas or len(gpus)) > 1
+        choices = {'tpu': tpu, 'multi_worker': len(workers()) > 1, 'mirrored': several}
+        kind = next((choice for choice, holds in choices.items() if holds), 'one')
+    if devices.tpu and kind != 'tpu':
+        raise ValueError(f'--tpu is given with --strategy {kind}; leave one of them out.')
+    if devices.replicas and kind in ('tpu', 'multi_worker', 'one') and devices.replicas > 1:
+        raise ValueError(
+            f'--replicas {devices.replicas} goes with --strategy mirrored, not with {kind}.'
+        )
+    if kind == 'tpu':
+        return _tpu_strategy(tpu or 'local')
+    if kind == 'multi_worker':
+        return _multi_worker_strategy()
+    if kind == 'mirrored':
+        return tf.distribute.MirroredStrategy(_replica_devices(gpus, devices.replicas))
     return tf.distribute.get_strategy()
 
 
-class Checkpoints:
-    """The checkpoints of a run: `last` to go on from (two are kept) and `best` by validation mIoU.
+def _tpu_strategy(tpu):
+    try:
+        resolver = tf.distribute.cluster_resolver.TPUClusterResolver(tpu)
+        if tpu != 'local':
+            tf.config.experimental_connect_to_cluster(resolver)
+        tf.tpu.experimental.initialize_tpu_system(resolver)
+        return tf.distribute.TPUStrategy(resolver)
+    except (ValueError, RuntimeError, OSError, tf.errors.OpError) as error:
+        reason = (str(error).splitlines() or ['no reason given'])[0].split('. ')[0]
+        raise ValueError(
+            f'The TPU {tpu!r} cannot be used: {reason}. Name one that is ready (--tpu NAME), or '
+            '`local` on a TPU machine, with a TensorFlow for TPUs.'
+        ) from error
 
-    Attributes:
-        step: How many steps the weights have had.
-        best_step: Step of the best weights so far, -1 before the first evaluation.
-        best_miou: Their mIoU in [0, 1], -1 before the first evaluation.
 
-    Args:
-        workdir: Folder of the run; checkpoints lie in `checkpoints/last` and `checkpoints/best`.
-        method: Method whose variables exist already (`build_variables`).
+def _multi_worker_strategy():
+    if not workers():
+        raise ValueError(
+            '--strategy multi_worker needs the environment variable TF_CONFIG with the addresses '
+            'of all workers and the index of this one.'
+        )
+    try:
+        return tf.distribute.MultiWorkerMirroredStrategy()
+    except RuntimeError as error:
+        raise ValueError(f'Workers cannot be joined: {error}') from error
+
+
+def _replica_devices(gpus, count):
+    """Returns names of as many GPUs, or else of logical devices of the CPU."""
+    if gpus:
+        if count and count > len(gpus):
+            raise ValueError(f'--replicas is {count}, but this machine has {len(gpus)} GPUs.')
+        return [f'GPU:{i}' for i in range(count or len(gpus))]
+    count = count or 1
+    cpu = tf.config.list_physical_devices('CPU')[0]
+    try:
+        if len(tf.config.get_logical_device_configuration(cpu) or [0]) != count:
+            part = tf.config.LogicalDeviceConfiguration()
+            tf.config.set_logical_device_configuration(cpu, [part] * count)
+    except RuntimeError as error:  # TensorFlow has started with another number.
+        raise ValueError(
+            f'The CPU cannot be divided into {count} devices after TensorFlow has computed '
+            'something; make the strategy first.'
+        ) from error
+    return [f'CPU:{i}' for i in range(count)]
+
+
+def workers() -> list[str]:
+    """Returns the addresses of the workers that `TF_CONFIG` lists, the chief first.
 
     Raises:
-        ValueError: If the file that lists the checkpoints is damaged.
+        ValueError: If it is damaged.
     """
-
-    def __init__(self, workdir: str | os.PathLike, method: keras.Model):
-        self.step = tf.Variable(0, trainable=False, dtype=tf.int64, name='step')
-        self.best_step = tf.Variable(-1, trainable=False, dtype=tf.int64, name='best_step')
-        self.best_miou = tf.Variable(-1.0, trainable=False, dtype=tf.float64, name='best_miou')
-        self._checkpoint = tf.train.Checkpoint(
-            method=method, step=self.step, best_step=self.best_step, best_miou=self.best_miou
-        )
-        self._managers = {
-            which: _manager(self._checkpoint, os.path.join(workdir, CHECKPOINTS, which), kept)
-            for which, kept in (('last', 2), ('best', 1))
-        }
-
-    def save_last(self, step: int) -> None:
-        """Saves the weights after `step` steps."""
-        self.step.assign(step)
-        self._managers['last'].save(step)
-
-    def save_if_best(self, step: int, miou: float) -> bool:
-        """Saves the weights after `step` steps if `miou` beats all before; returns whether."""
-        if miou <= float(self.best_miou):
-            return False
-        self.step.assign(step)
-        self.best_step.assign(step)
-        self.best_miou.assign(miou)
-        self._managers['best'].save(step)
-        return True
-
-    def has(self, which: str) -> bool:
-        """Whether there is a checkpoint `last` or `best`.
-
-        Raises:
-            ValueError: If there are files of checkpoints without the list that names the latest.
-        """
-        manager = self._managers[which]
-        if manager.latest_checkpoint is not None:
-            return True
-        if tf.io.gfile.glob(os.path.join(manager.directory, 'ckpt-*.index')):
-            raise ValueError(_lost(manager.directory))
-        return False
-
-    def restore(self, which: str) -> int:
-        """Loads the checkpoint `last` or `best`; returns its step.
-
-        Raises:
-            ValueError: If `which` is neither, or the checkpoint does not fit the method or cannot
-                be read.
-            FileNotFoundError: If there is none.
-        """
-        if which not in self._managers:
-            raise ValueError(f'There is no checkpoint {which!r}; it can be {list(self._managers)}.')
-        manager = self._managers[which]
-        path = manager.latest_checkpoint
-        if not self.has(which):
-            others = [other for other in self._managers if self.has(other)]
-            instead = f'take --checkpoint {others[0]}' if others else 'train first'
-            raise FileNotFoundError(
-                f'{manager.directory} holds no checkpoint; {instead}, or give the folder of '
-                'another run.'
-            )
-        try:
-            status = self._checkpoint.restore(path)
-            status.assert_existing_objects_matched()
-            status.expect_partial()  # Evaluation has no optimiser to restore.
-        except (AssertionError, ValueError) as error:
-            raise ValueError(
-                f'Checkpoint {path} does not fit the configured network and method: '
-                f'{str(error).splitlines()[0]}'
-            ) from error
-        except (tf.errors.OpError, IndexError, RuntimeError) as error:
-            reason = str(error).splitlines()[0]
-            raise ValueError(f'Checkpoint {path} is damaged or cut off: {reason}') from error
-        return int(self.step)
-
-
-def _manager(checkpoint, folder, kept):
+    text = os.environ.get('TF_CONFIG') or '{}'
     try:
-        return tf.train.CheckpointManager(checkpoint, folder, max_to_keep=kept)
-    except ValueError as error:  # The list of checkpoints is empty or no text.
-        raise ValueError(_lost(folder)) from error
+        cluster = json.loads(text).get('cluster') or {}
+        return [address for role in ('chief', 'worker') for address in cluster.get(role, [])]
+    except (ValueError, AttributeError, TypeError) as error:
+        raise ValueError(f'The environment variable TF_CONFIG is damaged: {text!r}.') from error
 
 
-def _lost(folder):
-    return (
-        f'{folder} holds checkpoints, but its file `checkpoint`, which names the latest, is '
-        'missing or damaged; restore that file, or move the folder away.'
-    )
+def is_chief() -> bool:
+    """Whether this process writes what all workers share: the first of `TF_CONFIG`, or the only."""
+    if len(workers()) < 2:
+        return True
+    content = json.loads(os.environ['TF_CONFIG'])
+    task = content.get('task', {})
+    first = 'chief' if content['cluster'].get('chief') else 'worker'
+    return (task.get('type'), int(task.get('index', 0))) == (first, 0)
+
+
+def is_multi_worker(strategy: tf.distribute.Strategy) -> bool:
+    """Whether several processes take part, each of which runs this program."""
+    return isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy) and len(workers()) > 1
+
+
+def mean_over_workers(strategy: tf.distribute.Strategy, value: float) -> float:
+    """Returns the mean of a number over all workers, which all of them must ask for."""
+    if not is_multi_worker(strategy):
+        return value
+    return float(_mean_function(strategy)(tf.constant(value, tf.float64)))
+
+
+@functools.cache
+def _mean_function(strategy):
+    @tf.function
+    def mean(value):
+        result = strategy.run(replicas.mean, args=(value,))
+        return strategy.experimental_local_results(result)[0]
+
+    return mean
+
+
+def check_workers_agree(strategy: tf.distribute.Strategy, step: int, workdir) -> None:
+    """Makes sure that all workers go on from the same checkpoint.
+
+    Raises:
+        ValueError: If they do not, which means that they do not see the same folder.
+    """
+    if mean_over_workers(strategy, float(step)) != step:
+        raise ValueError(
+            f'Workers disagree: here {workdir} holds a run at step {step}, elsewhere another. All '
+            'workers need the same folder, on a shared file system or gs://.'
+        )
+
+
+def steps_per_execution(strategy: tf.distribute.Strategy, wanted: int | None, marks) -> int:
+    """Returns how many steps to run between two looks at them.
+
+    Args:
+        strategy: Where steps run.
+        wanted: The number, or None for 1 on CPUs, and elsewhere for what divides all marks, at
+            most 20.
+        marks: Steps after which something is to happen, or to happen again and again.
+
+    Raises:
+        ValueError: If a mark is no multiple of the wanted number.
+    """
+    marks = [mark for mark in marks if mark]
+    if wanted is not None:
+        odd = [mark for mark in marks if mark % wanted]
+        if odd:
+            raise ValueError(
+                f'run.steps_per_execution is {wanted}, and something is to happen at step '
+                f'{odd[0]}, which is no multiple of it; change it, or run.steps, log_every, '
+                'evaluate_every, checkpoint_every or picture_every.'
+            )
+        return wanted
+    has_gpu = tf.config.list_logical_devices('GPU')
+    if not has_gpu and not isinstance(strategy, tf.distribute.TPUStrategy):
+        return 1
+    numbers = range(_MOST_STEPS_PER_EXECUTION, 0, -1)
+    return next(n for n in numbers if not any(mark % n for mark in marks))

@@ -3,7 +3,7 @@
 import dataclasses
 from collections.abc import Callable
 
-from wss import evaluation, pipeline, prediction, run_folder, runtime
+from wss import checkpoints, evaluation, pipeline, prediction, run_folder, runtime
 from wss.datasets.info import Examples
 
 
@@ -14,9 +14,13 @@ class Train:
     Attributes:
         config_text: The configuration as text, or a function that returns it; called when
             everything is built and nothing is written yet.
+        devices: Where it computes. The weights do not depend on it, but for the order of sums.
+        profile: Whether a TensorBoard profile of a few steps is written.
     """
 
     config_text: str | Callable[[], str] = ''
+    devices: runtime.Devices = dataclasses.field(default_factory=runtime.Devices)
+    profile: bool = False
 
 
 @dataclasses.dataclass(frozen=True)
@@ -26,10 +30,12 @@ class Evaluate:
     Attributes:
         checkpoint: `best` or `last`.
         split: Name of the split; the validation split by default.
+        devices: Where it computes.
     """
 
     checkpoint: str = 'best'
     split: str | None = None
+    devices: runtime.Devices = dataclasses.field(default_factory=runtime.Devices)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,6 +51,7 @@ class Predict:
     images: str
     out: str
     checkpoint: str = 'best'
+    devices = runtime.Devices('one')
 
 
 @dataclasses.dataclass(frozen=True)
@@ -56,6 +63,7 @@ class Load:
     """
 
     checkpoint: str = 'best'
+    devices = runtime.Devices('one')
 
 
 def load(folder: str, task: Load | Predict | Evaluate, make_method: Callable):
@@ -75,7 +83,7 @@ def load(folder: str, task: Load | Predict | Evaluate, make_method: Callable):
     """
     info, size = run_folder.read_description(folder)
     method = make_method(info, size)
-    runtime.Checkpoints(folder, method).restore(task.checkpoint)
+    checkpoints.Checkpoints(folder, method).restore(task.checkpoint)
     method.use_averages()
     return method, size
 
@@ -116,10 +124,14 @@ def evaluate(
     examples = dataset.examples(split)
     # Images larger than those of the validation split get the room that they need.
     size = tuple(max(sides) for sides in zip(size, evaluation_size(examples, method), strict=True))
-    batches = pipeline.evaluation_batches(
-        examples, info, size, method.network.backbone.padding_value, batch_size
-    )
-    scores = evaluation.by_class(evaluation.evaluate(method, batches), info.class_names)
+    padding_value = method.network.backbone.padding_value
+
+    def make_batches(context):
+        return pipeline.evaluation_batches(
+            examples, info, size, padding_value, batch_size, context=context
+        )
+
+    scores = evaluation.by_class(evaluation.evaluate(method, make_batches), info.class_names)
     return {'checkpoint': task.checkpoint, 'split': split, **scores}
 
 

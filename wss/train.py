@@ -2,11 +2,13 @@
 
 from absl import flags
 
-from wss import config, experiment
+from wss import config, experiment, runtime
 
 GIN_FILE = flags.DEFINE_multi_string(
     'gin_file', [], 'Configuration; by default that of the run that --workdir holds.'
 )
+PROFILE = flags.DEFINE_boolean('profile', False, 'Write a TensorBoard profile of a few steps.')
+DEVICES = config.define_device_flags()
 flags.adopt_module_key_flags(config)
 
 
@@ -17,7 +19,8 @@ def main() -> None:
         config.parse(files, config.GIN_PARAM.value)
     else:
         config.parse_run(workdir, config.GIN_PARAM.value)
-    config.configured(experiment.run)(workdir, experiment.Train(config.operative_text))
+    task = experiment.Train(config.operative_text, runtime.Devices(**DEVICES()), PROFILE.value)
+    config.configured(experiment.run)(workdir, task)
 
 
 if __name__ == '__main__':

@@ -135,7 +135,7 @@ def batches(fails=False):
 def test_evaluation_has_the_averages_and_training_the_raw_weights():
     method = make_divided_method()
     assert predicted(method) == {1}
-    assert evaluation.evaluate(method, batches())['pixel_accuracy'] == 1.0
+    assert evaluation.evaluate(method, lambda context: batches())['pixel_accuracy'] == 1.0
     assert predicted(method) == {1}
     with method.averaged():
         assert predicted(method) == {2}
@@ -149,7 +149,7 @@ def test_raw_weights_are_back_after_a_failed_evaluation():
     method = make_divided_method()
     raw = [v.numpy() for v in method.trainable_variables]
     with pytest.raises(tf.errors.InvalidArgumentError, match='broken file'):
-        evaluation.evaluate(method, batches(fails=True))
+        evaluation.evaluate(method, lambda context: batches(fails=True))
     for variable, value in zip(method.trainable_variables, raw, strict=True):
         np.testing.assert_array_equal(variable, value)
     assert predicted(method) == {1}

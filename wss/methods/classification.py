@@ -21,7 +21,7 @@ class Classification(Method):
         self, network, info, weight_decay: float = 1e-4, weight_update: WeightUpdate | None = None
     ):
         super().__init__(network, info, weight_decay, weight_update=weight_update)
-        self.image_accuracy = keras.metrics.Mean(name='image_accuracy')
+        self.running.image_accuracy = keras.metrics.Mean(name='image_accuracy')
 
     def compute_losses(self, labelled, unlabelled):
         """See `Method.compute_losses`; returns `classification`."""
@@ -57,15 +57,15 @@ class Classification(Method):
         # Items that only fill the batch have no labelled pixel.
         real = tf.reduce_any(labels != self.info.ignore_value, axis=[1, 2])
         right = tf.cast(present == (image_logits >= 0), tf.float32)
-        self.image_accuracy.update_state(right, tf.cast(real, tf.float32)[:, tf.newaxis])
+        self.running.image_accuracy.update_state(right, tf.cast(real, tf.float32)[:, tf.newaxis])
         self.confusion.update_state(labels, predicted_labels)
         return {}
 
     def extra_scores(self):
         """Share of right decisions "class c is in the image", over images and classes, in 0..1."""
-        return {'image_accuracy': float(self.image_accuracy.result())}
+        return {'image_accuracy': float(self.running.image_accuracy.result())}
 
     def reset_scores(self):
         """See `Method.reset_scores`."""
         super().reset_scores()
-        self.image_accuracy.reset_state()
+        self.running.image_accuracy.reset_state()

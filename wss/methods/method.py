@@ -1,12 +1,14 @@
 """What every method shares: the training step, the evaluation step and the measures."""
 
 import contextlib
+import types
 
 import tensorflow as tf
 import tf_keras as keras
 
-from wss import losses, metrics, resize
+from wss import losses, metrics, replicas, resize
 from wss.datasets.info import DatasetInfo
+from wss.methods import execution
 from wss.methods.weight_update import WeightUpdate, average, average_rate
 
 
@@ -16,9 +18,7 @@ class Method(keras.Model):
     Attributes:
         needs_unlabelled: Whether batches must have an `unlabelled` part.
         needs_image_labels: Whether every unlabelled image must have an image-level label.
-        confusion: Counts of the evaluation step.
         averages: Moving averages of the trainable variables, in their order; empty without.
-        quality: Running measures of the pseudo labels by name; empty where a method has none.
 
     Args:
         network: The segmentation network (see `networks/deeplab.py`).
@@ -53,8 +53,21 @@ class Method(keras.Model):
         self.supervised_loss = supervised_loss
         self.weight_update = weight_update or WeightUpdate()
         self.averages = []
-        self.confusion = metrics.ConfusionMatrix(info.num_classes, info.ignore_value)
-        self.quality = {}
+        # In a namespace, so that Keras does not put them into checkpoints: counts of an evaluation
+        # are no state of training, and sums over replicas cannot be restored on others of them.
+        self.running = types.SimpleNamespace(
+            confusion=metrics.ConfusionMatrix(info.num_classes, info.ignore_value), quality={}
+        )
+
+    @property
+    def confusion(self) -> metrics.ConfusionMatrix:
+        """Counts of the evaluation step."""
+        return self.running.confusion
+
+    @property
+    def quality(self) -> dict[str, metrics.PseudoLabelQuality]:
+        """Running measures of the pseudo labels by name; empty where a method has none."""
+        return self.running.quality
 
     @property
     def metrics(self):
@@ -63,6 +76,10 @@ class Method(keras.Model):
 
     def compute_losses(self, labelled, unlabelled) -> dict[str, tf.Tensor]:
         """Returns the losses of one step by name, each a float32 scalar with its weight applied.
+
+        Each is a mean over this replica's batch, so scaled that its mean over all replicas is the
+        loss of the whole batch. The functions of `losses` are; so is a mean over a number of
+        elements that is the same on every replica.
 
         Args:
             labelled: `image` float32 `[N, H, W, 3]` in [0, 255], `label` int32 `[N, H, W]`, `valid`
@@ -87,28 +104,57 @@ class Method(keras.Model):
     def train_step(self, data):
         """Applies one update; returns this step's losses, their sum and the gradient's L2 norm.
 
-        Weight decay is in the gradient and its norm. Its loss is a pass over all weights that no
-        update needs: `decay_loss` computes it when it is to be shown.
+        All of these are those of the whole batch, on every replica: gradients, losses and moving
+        statistics are averaged over the replicas, once, and together. Weight decay is in the
+        gradient and its norm. Its loss is a pass over all weights that no update needs:
+        `decay_loss` computes it when it is to be shown.
         """
         with tf.GradientTape() as tape:
             values = self.compute_losses(data['labelled'], data.get('unlabelled'))
-            # Gradients are summed over replicas, losses are means over one replica's batch.
-            replicas = tf.distribute.get_strategy().num_replicas_in_sync
             total = tf.add_n(list(values.values()))
-            scaled = total / replicas
         variables = self.trainable_variables
-        gradients = tape.gradient(scaled, variables)
+        gradients = tape.gradient(total, variables)
+        gradients, values = self._over_replicas(gradients, {**values, 'loss': total})
         if self.weight_decay:
-            gradients = self._add_decay(gradients, variables, self.weight_decay / replicas)
+            gradients = self._add_decay(gradients, variables, self.weight_decay)
         norm = tf.linalg.global_norm([g for g in gradients if g is not None])
         multipliers = self._gradient_multipliers(variables)
         self.optimizer.apply_gradients(
-            (g if m == 1 else m * g, v)
-            for g, m, v in zip(gradients, multipliers, variables, strict=True)
-            if g is not None
+            (
+                (g if m == 1 else m * g, v)
+                for g, m, v in zip(gradients, multipliers, variables, strict=True)
+                if g is not None
+            ),
+            skip_gradients_aggregation=True,
         )
         self._update_averages(variables)
-        return {**values, 'loss': total, 'gradient_norm': norm}
+        return {**values, 'gradient_norm': norm}
+
+    def _over_replicas(self, gradients, values):
+        """Averages gradients, values and the moving statistics of batch norm over the replicas.
+
+        The mean of moving averages is the moving average of means. Averaged at every step, the
+        statistics in memory are those of a checkpoint, and every replica reads the same.
+        """
+        if tf.distribute.get_strategy().num_replicas_in_sync == 1:
+            return gradients, values
+        statistics = [
+            v for v in self.non_trainable_variables if v.aggregation == tf.VariableAggregation.MEAN
+        ]
+        given = [g for g in gradients if g is not None]
+        given, values, means = replicas.mean(
+            (given, values, [tf.convert_to_tensor(v) for v in statistics])
+        )
+        for variable, value in zip(statistics, means, strict=True):
+            variable.assign(value)
+        given = iter(given)
+        return [g if g is None else next(given) for g in gradients], values
+
+    def make_train_function(self, force=False):
+        """Makes what `fit` calls: an execution of some steps (see `execution.train_function`)."""
+        if self.train_function is None or force:
+            self.train_function = execution.train_function(self)
+        return self.train_function
 
     def decay_loss(self) -> tf.Tensor:
         """Computes the L2 term of the present weights, `weight_decay`, float32 scalar."""
@@ -195,6 +241,12 @@ class Method(keras.Model):
     def call(self, images, training=False):
         """Returns the logits at stride 4, float `[N, h, w, C]`."""
         return self.network(images, training=training)[0]
+
+    def synchronise_batch_norm(self) -> None:
+        """Makes batch norm take its statistics over all replicas; before `build_variables`."""
+        for layer in self.submodules:
+            if isinstance(layer, keras.layers.BatchNormalization):
+                layer.synchronized, layer.fused = True, False
 
     def build_variables(self, crop_size) -> None:
         """Creates every variable by one pass over empty images of `(height, width)` pixels."""

@@ -23,6 +23,8 @@ class PseudoSeg(Method):
             own prediction, and the classifier trains on the labelled images.
         source: `avg` (fused), `att` (SGC alone) or `decoder` (decoder alone, an ablation).
         calibrate: Whether fusion scales both logits by their joint root mean square.
+        calibrate_over_replicas: Whether that mean runs over the whole batch, not over that of one
+            replica as in the authors' program.
         temperature: Sharpening temperature of soft pseudo labels; 1 switches it off.
         soft: Soft pseudo labels; False takes their argmax (and does not sharpen).
         threshold: Pixels whose pseudo label is less probable do not count; 0 counts all.
@@ -54,6 +56,7 @@ class PseudoSeg(Method):
         weak_labels: bool = False,
         source: str = 'avg',
         calibrate: bool = True,
+        calibrate_over_replicas: bool = False,
         temperature: float = 0.5,
         soft: bool = True,
         threshold: float = 0.0,
@@ -94,6 +97,7 @@ class PseudoSeg(Method):
         self.weak_labels = self.needs_image_labels = weak_labels
         self.source = source
         self.calibrate = calibrate
+        self.calibrate_over_replicas = calibrate_over_replicas
         self.temperature = temperature
         self.soft = soft
         self.threshold = threshold
@@ -110,10 +114,10 @@ class PseudoSeg(Method):
             sgc_batch_norm_decay,
         )
         confidence = threshold or monitored_confidence
-        self.quality = {
-            name: metrics.PseudoLabelQuality(info.num_classes, info.ignore_value, confidence, name)
-            for name in ('decoder', 'sgc', 'fused')
-        }
+        for name in ('decoder', 'sgc', 'fused'):
+            self.quality[name] = metrics.PseudoLabelQuality(
+                info.num_classes, info.ignore_value, confidence, name
+            )
 
     def compute_losses(self, labelled, unlabelled):
         """See `Method.compute_losses`; the unlabelled part needs `image_label` in weak mode."""
@@ -185,7 +189,8 @@ class PseudoSeg(Method):
         """Fuses and sharpens: float32 `[M, h, w, C]`, sums to 1 over classes, no gradient."""
         decoder_logits = tf.cast(decoder_logits, tf.float32)
         sgc_logits = resize.bilinear(sgc_logits, resize.spatial_size(decoder_logits))
-        fused = fusion.fuse(decoder_logits, sgc_logits, self.source, self.calibrate)
+        options = self.source, self.calibrate, self.calibrate_over_replicas
+        fused = fusion.fuse(decoder_logits, sgc_logits, *options)
         if self.soft and self.temperature != 1:
             fused = fusion.sharpen(fused, self.temperature)
         return tf.stop_gradient(fused)

@@ -6,7 +6,7 @@ import tensorflow as tf
 import tf_keras as keras
 
 from wss import resize
-from wss.networks.layers import ConvBatchNorm, SeparableConvBatchNorm
+from wss.networks.layers import ConvBatchNorm, Dropout, SeparableConvBatchNorm
 
 _ASPP_RATES = {8: (12, 24, 36), 16: (6, 12, 18)}
 
@@ -27,7 +27,7 @@ class ASPP(keras.layers.Layer):
             for i, rate in enumerate(rates)
         ]
         self.projection = ConvBatchNorm(filters, 1, decay=decay, name='concat_projection')
-        self.dropout = keras.layers.Dropout(dropout)
+        self.dropout = Dropout(dropout)
 
     def call(self, maps, training=False):
         """Returns float `[N, h, w, filters]` for float `[N, h, w, D]`."""
@@ -102,7 +102,7 @@ class DeepLabV3Plus(keras.Model):
             dtype='float32',
             name='logits',
         )
-        self.classifier_dropout = keras.layers.Dropout(classifier_dropout)
+        self.classifier_dropout = Dropout(classifier_dropout)
         self.classifier = keras.layers.Dense(
             num_image_classes,
             kernel_initializer=_last_layer_initialiser(),

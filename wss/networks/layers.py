@@ -163,3 +163,44 @@ class SeparableConvBatchNorm(keras.layers.Layer):
     def call(self, maps, training=False):
         """Returns float `[N, H, W, filters]` for `[N, H, W, D]`."""
         return self.pointwise(self.depthwise(maps, training=training), training=training)
+
+
+class Dropout(keras.layers.Layer):
+    """Dropout whose masks follow from a seed and the number of calls, which checkpoints keep.
+
+    A run that goes on from a checkpoint so draws the masks that it would have drawn. Replicas draw
+    different ones. The seed comes from TensorFlow's global seed when the layer is built.
+
+    Args:
+        rate: Share of the values that are set to 0, in [0, 1); others are divided by `1 - rate`.
+        name: Name of the layer.
+    """
+
+    def __init__(self, rate: float, name: str | None = None):
+        super().__init__(name=name)
+        self.rate = rate
+
+    def build(self, shape):
+        """Creates `state`: int32 seed and number of calls."""
+        del shape
+        if self.rate:
+            self.state = self.add_weight(
+                'state',
+                (2,),
+                tf.int32,
+                lambda shape, dtype: tf.stack([tf.random.uniform([], 0, 2**31 - 1, dtype), 0]),
+                trainable=False,
+                synchronization=tf.VariableSynchronization.ON_READ,
+                aggregation=tf.VariableAggregation.ONLY_FIRST_REPLICA,
+            )
+
+    def call(self, values, training=False):
+        """Returns float of the shape and type of `values`."""
+        if not training or not self.rate:
+            return values
+        replica = tf.distribute.get_replica_context().replica_id_in_sync_group
+        seed = tf.random.experimental.stateless_fold_in(self.state, replica)
+        self.state.assign_add([0, 1])
+        # In float32 whatever the type of the values: bfloat16 has too few steps for the rate.
+        kept = tf.random.stateless_uniform(tf.shape(values), seed) >= self.rate
+        return tf.where(kept, values / (1 - self.rate), tf.zeros([], values.dtype))

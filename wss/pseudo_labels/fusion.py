@@ -2,25 +2,35 @@
 
 import tensorflow as tf
 
+from wss import replicas
+
 SOURCES = ('avg', 'att', 'decoder')
 
 
-def calibration(decoder_logits: tf.Tensor, sgc_logits: tf.Tensor) -> tf.Tensor:
+def calibration(
+    decoder_logits: tf.Tensor, sgc_logits: tf.Tensor, over_replicas: bool = False
+) -> tf.Tensor:
     """`r = rsqrt(mean(square([d; s])) + 1e-8)`: one scalar over the replica's whole batch.
 
     Args:
         decoder_logits: float32 `[N, h, w, C]`, `d`.
         sgc_logits: float32 `[N, h, w, C]`, `s`.
+        over_replicas: Whether the mean runs over the batches of all replicas instead.
 
     Returns:
         float32 scalar.
     """
     both = tf.concat([decoder_logits, sgc_logits], axis=0)
-    return tf.math.rsqrt(tf.reduce_mean(tf.square(both)) + 1e-8)
+    square = tf.reduce_mean(tf.square(both))
+    return tf.math.rsqrt((replicas.mean(square) if over_replicas else square) + 1e-8)
 
 
 def fuse(
-    decoder_logits: tf.Tensor, sgc_logits: tf.Tensor, source: str = 'avg', calibrate: bool = True
+    decoder_logits: tf.Tensor,
+    sgc_logits: tf.Tensor,
+    source: str = 'avg',
+    calibrate: bool = True,
+    over_replicas: bool = False,
 ) -> tf.Tensor:
     """Fuses decoder and SGC into one distribution a pixel.
 
@@ -30,6 +40,7 @@ def fuse(
         source: `avg` for `(softmax(r d) + softmax(r s)) / 2`, `att` for `softmax(s)`, `decoder` for
             `softmax(d)` (an ablation).
         calibrate: Whether `r` is `calibration(d, s)`, else 1.
+        over_replicas: Whether `r` is the same on all replicas (see `calibration`).
 
     Returns:
         float32 `[N, h, w, C]`; sums to 1 over classes.
@@ -43,7 +54,7 @@ def fuse(
         return tf.nn.softmax(decoder_logits)
     if source != 'avg':
         raise ValueError(f'The pseudo-label source is {source!r}; it can be one of {SOURCES}.')
-    r = calibration(decoder_logits, sgc_logits) if calibrate else 1.0
+    r = calibration(decoder_logits, sgc_logits, over_replicas) if calibrate else 1.0
     return (tf.nn.softmax(r * decoder_logits) + tf.nn.softmax(r * sgc_logits)) / 2
 
 

@@ -1,0 +1,162 @@
+"""One step and one evaluation of several methods, on the devices that are asked for.
+
+    python program.py STRATEGY REPLICAS OUT.npz
+
+A process can have one strategy of several devices only, so the tests start this as a program.
+"""
+
+import functools
+import pathlib
+import sys
+
+import numpy as np
+import tensorflow as tf
+import tf_keras as keras
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
+from conftest import Squares, make_info
+
+from wss import evaluation, monitor, pipeline, runtime
+from wss.methods.pseudoseg import PseudoSeg
+from wss.methods.supervised import Supervised
+from wss.methods.weight_update import WeightUpdate
+from wss.networks.backbones.small import SmallResNet
+from wss.networks.deeplab import DeepLabV3Plus
+from wss.views.views import Views
+
+CROP = (33, 33)
+PADDING = (127.5, 127.5, 127.5)
+BATCH = 4
+pseudoseg = functools.partial(PseudoSeg, attention_width=8)
+# Name: method, whether batch norm is frozen, or else synchronised.
+CASES = {
+    'supervised': (functools.partial(Supervised, weight_update=WeightUpdate(2.0, 2.0, 0.9)), True),
+    'fused': (functools.partial(pseudoseg, calibrate_over_replicas=True), True),
+    'weak': (functools.partial(pseudoseg, source='att', threshold=0.4, weak_labels=True), True),
+    'synchronised': (functools.partial(pseudoseg, calibrate_over_replicas=True), False),
+}
+# Workers take the cases whose parts meet in other ways only once.
+WORKER_CASES = ('supervised', 'fused')
+
+
+def make_method(make, info, frozen, per_replica):
+    network = DeepLabV3Plus(
+        info.num_classes,
+        info.num_image_classes,
+        functools.partial(SmallResNet, filters=(8, 8, 8, 8)),
+        aspp_filters=8,
+        decoder_filters=8,
+        low_level_filters=8,
+        aspp_rates=(1, 2, 3),
+        aspp_dropout=0.0,
+    )
+    method = make(network, info)
+    if frozen:
+        for layer in method.submodules:
+            if isinstance(layer, keras.layers.BatchNormalization):
+                layer.trainable = False
+    elif not per_replica:
+        method.synchronise_batch_norm()
+    method.build_variables(CROP)
+    method.compile(optimizer=keras.optimizers.SGD(1.0))
+    method.optimizer.build(method.trainable_variables)
+    return method
+
+
+def values(variables):
+    return [variable.read_value().numpy() for variable in variables]
+
+
+def run_case(strategy, make, frozen, per_replica=False):
+    """Returns arrays by name: the gradient, the moving averages, the losses, the counts."""
+    runtime.set_seed(5)
+    info = make_info()
+    with strategy.scope():
+        method = make_method(make, info, frozen, per_replica)
+    train = Squares(info, {'train': 12}).examples('train')
+    validation = Squares(info, {'val': 5}).examples('val')
+    views = Views(crop_size=CROP, cutout_half_size=4)
+
+    def batches(context):
+        return pipeline.training_batches(
+            train, train, info, views, PADDING, BATCH, BATCH, seed=3, context=context
+        )
+
+    def validation_batches(context):
+        return pipeline.evaluation_batches(validation, info, CROP, PADDING, BATCH, context=context)
+
+    means = monitor.Means(method.quality)
+
+    class Note(keras.callbacks.Callback):
+        def on_train_batch_end(self, batch, logs=None):
+            logs.pop('input_wait')
+            means.add(logs)
+
+    before = values(method.trainable_variables)
+    method.fit(
+        strategy.distribute_datasets_from_function(batches),
+        steps_per_epoch=1,
+        callbacks=[Note()],
+        verbose=0,
+    )
+    after = values(method.trainable_variables)
+    found = {f'gradient/{i}': b - a for i, (b, a) in enumerate(zip(before, after, strict=True))}
+    found |= {f'averages/{i}': value for i, value in enumerate(values(method.averages))}
+    found |= {f'loss/{name}': value for name, value in means.values().items()}
+    found |= {f'quality/{n}': [q['miou'], q['confident']] for n, q in means.quality().items()}
+    statistics = [v for v in method.non_trainable_variables if 'moving' in v.name]
+    found |= {f'statistics/{i}': value for i, value in enumerate(values(statistics))}
+    for variable in statistics:
+        parts = [part.numpy() for part in strategy.experimental_local_results(variable)]
+        assert all(np.array_equal(part, parts[0]) for part in parts)
+    # A classifier that knows its classes; an untrained one would name the same everywhere.
+    method.network.logits.bias.assign([0.0, 0.01, -0.01])
+    scores = evaluation.evaluate(method, validation_batches)
+    found['counts'] = method.confusion.result().numpy()
+    found['pixels'] = scores['pixels']
+    return found
+
+
+def halves_by_hand(make):
+    """The mean of the gradients of two half batches, each normalised by itself, in one process."""
+    info = make_info()
+    runtime.set_seed(5)
+    method = make_method(make, info, True, False)
+    train = Squares(info, {'train': 12}).examples('train')
+    views = Views(crop_size=CROP, cutout_half_size=4)
+    batch = next(
+        iter(pipeline.training_batches(train, train, info, views, PADDING, BATCH, BATCH, seed=3))
+    )
+    gradients = []
+    for half in (slice(0, BATCH // 2), slice(BATCH // 2, BATCH)):
+        part = tf.nest.map_structure(lambda value, half=half: value[half], batch)
+        with tf.GradientTape() as tape:
+            losses = method.compute_losses(part['labelled'], part['unlabelled'])
+            total = tf.add_n(list(losses.values()))
+        gradients.append(
+            tape.gradient(total, method.trainable_variables, unconnected_gradients='zero')
+        )
+    return {
+        f'gradient/{i}': (a.numpy() + b.numpy()) / 2
+        for i, (a, b) in enumerate(zip(*gradients, strict=True))
+    }
+
+
+def main(kind, count, out):
+    strategy = runtime.make_strategy(runtime.Devices(kind, replicas=int(count) or None))
+    found = {}
+    for name in WORKER_CASES if kind == 'multi_worker' else CASES:
+        found |= {f'{name}/{k}': v for k, v in run_case(strategy, *CASES[name]).items()}
+    if kind == 'one':
+        naive = functools.partial(Supervised, weight_decay=0.0)
+        found |= {f'halves/{k}': v for k, v in halves_by_hand(naive).items()}
+        found |= {f'whole/{k}': v for k, v in run_case(strategy, naive, True).items()}
+    if kind == 'mirrored':
+        parts = run_case(strategy, *CASES['synchronised'], per_replica=True)
+        found |= {f'per_replica/{k}': v for k, v in parts.items()}
+    if runtime.is_chief():
+        np.savez(out, replicas=strategy.num_replicas_in_sync, **found)
+
+
+if __name__ == '__main__':
+    main(*sys.argv[1:])

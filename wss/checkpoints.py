@@ -1,0 +1,201 @@
+"""The checkpoints of a run, and the scores by which the best of them is kept."""
+
+import glob
+import os
+import re
+import shutil
+import tempfile
+
+import tensorflow as tf
+import tf_keras as keras
+
+from wss import run_folder, runtime
+
+WHICH = ('last', 'best')
+_SCORES = 'scores.json'
+
+
+class Checkpoints:
+    """The checkpoints of a run: `last` to go on from (two are kept) and `best` by validation mIoU.
+
+    A checkpoint is written beside the others, and has its `.index` file only when it is whole; then
+    the oldest goes. So one that cannot be written, or a process that dies, loses none that was
+    there.
+
+    Attributes:
+        step: How many steps the weights have had.
+
+    Args:
+        workdir: Folder of the run; checkpoints lie in `checkpoints/last` and `checkpoints/best`.
+        method: Method whose variables exist already (`build_variables`).
+        means: What is summed for the next log line (`callbacks.Means`), kept beside the weights;
+            None where nothing is trained.
+    """
+
+    def __init__(self, workdir: str | os.PathLike, method: keras.Model, means=None):
+        self.step = tf.Variable(0, trainable=False, dtype=tf.int64, name='step')
+        self._strategy = method.distribute_strategy
+        extra = {} if means is None else {'means': means}
+        self._checkpoint = tf.train.Checkpoint(method=method, step=self.step, **extra)
+        self._folders = {
+            which: os.path.join(workdir, run_folder.CHECKPOINTS, which) for which in WHICH
+        }
+        self._scores_file = os.path.join(workdir, run_folder.CHECKPOINTS, _SCORES)
+        self._scores = {}  # mIoU by step.
+
+    @property
+    def best_step(self) -> int:
+        """Step of the best weights so far, -1 before the first evaluation."""
+        return max(self._scores, key=lambda step: (self._scores[step], -step), default=-1)
+
+    def scored(self, step: int) -> bool:
+        """Whether the weights after `step` steps have been evaluated."""
+        return step in self._scores
+
+    def save_last(self, step: int) -> None:
+        """Saves the weights after `step` steps, unless they are saved."""
+        self._save('last', step)
+
+    def save_if_best(self, step: int, miou: float) -> bool:
+        """Saves the weights after `step` steps if `miou` beats all before; returns whether."""
+        is_best = miou > max(self._scores.values(), default=-1.0)
+        if is_best:
+            self._save('best', step)
+        return is_best
+
+    def note_score(self, step: int, miou: float) -> None:
+        """Notes that an evaluation, and all that belongs to it, is done."""
+        self._scores[step] = miou
+        if runtime.is_chief():
+            scores = [{'step': step, 'miou': miou} for step, miou in self._scores.items()]
+            tf.io.gfile.makedirs(os.path.dirname(self._scores_file))
+            run_folder.write_json(self._scores_file, scores)
+
+    def has(self, which: str) -> bool:
+        """Whether there is a checkpoint `last` or `best`."""
+        return bool(self._steps(which))
+
+    def restore(self, which: str) -> int:
+        """Loads the checkpoint `last` or `best`; returns its step.
+
+        Where the newest is damaged, it is named, and the one before is taken.
+
+        Raises:
+            ValueError: If `which` is neither, or no checkpoint fits the method and can be read.
+            FileNotFoundError: If there is none.
+        """
+        if which not in WHICH:
+            raise ValueError(f'There is no checkpoint {which!r}; it can be {list(WHICH)}.')
+        if not self.has(which):
+            others = [other for other in WHICH if self.has(other)]
+            instead = f'take --checkpoint {others[0]}' if others else 'train first'
+            raise FileNotFoundError(
+                f'{self._folders[which]} holds no checkpoint; {instead}, or give the folder of '
+                'another run.'
+            )
+        steps = self._steps(which)
+        while True:
+            path = self._path(which, steps.pop())
+            try:
+                self._read(path)
+                return int(self.step)
+            except (tf.errors.OpError, IndexError, RuntimeError) as error:
+                reason = str(error).splitlines()[0]
+                message = f'Checkpoint {path} is damaged or cut off: {reason}'
+                if not steps:
+                    raise ValueError(message) from error
+                print(f'{message}; taking the one before.', flush=True)
+
+    def go_on(self) -> int:
+        """Loads the newest checkpoint that can be read, to train on; returns its step.
+
+        Whatever is later is forgotten: it comes again.
+
+        Raises:
+            ValueError: As `restore` does; also if workers see different checkpoints.
+        """
+        step = self.restore('last') if self.has('last') else 0
+        runtime.check_workers_agree(self._strategy, step, self._folders['last'])
+        scores = run_folder.read_json(self._scores_file) or []
+        self._scores = {one['step']: one['miou'] for one in scores if one['step'] <= step}
+        if runtime.is_chief():
+            self._forget_later(step)
+        return step
+
+    def _forget_later(self, step):
+        """Puts damaged checkpoints aside, and removes what killed processes left half written."""
+        for later in [other for other in self._steps('last') if other > step]:
+            for path in self._files('last', later):
+                tf.io.gfile.rename(path, f'{path}.damaged', overwrite=True)
+        for which in WHICH:
+            for leftover in tf.io.gfile.glob(self._path(which, '*_temp*')):
+                _remove(leftover)
+
+    def _read(self, path):
+        try:
+            status = self._checkpoint.read(path)
+            status.assert_existing_objects_matched()
+            status.expect_partial()  # Evaluation has no optimiser to restore.
+        except (AssertionError, ValueError) as error:
+            raise ValueError(
+                f'Checkpoint {path} does not fit the configured network and method: '
+                f'{str(error).splitlines()[0]}'
+            ) from error
+
+    def _path(self, which, step):
+        """Returns the prefix of a checkpoint's files, as a pattern if `step` is one."""
+        folder = self._folders[which]
+        return os.path.join(folder if type(step) is int else glob.escape(folder), f'ckpt-{step}')
+
+    def _steps(self, which):
+        """Returns the steps of the checkpoints that are whole, ascending."""
+        names = tf.io.gfile.glob(self._path(which, '*.index'))
+        found = (re.fullmatch(r'ckpt-(\d+)\.index', os.path.basename(name)) for name in names)
+        return sorted(int(match[1]) for match in found if match)
+
+    def _files(self, which, step):
+        prefix = glob.escape(self._path(which, step))
+        return tf.io.gfile.glob(f'{prefix}.index') + tf.io.gfile.glob(f'{prefix}.data-*')
+
+    def _save(self, which, step):
+        self.step.assign(step)
+        if which == 'last' and step in self._steps(which):
+            return
+        if runtime.is_chief():
+            self._save_as_chief(which, step)
+        else:
+            self._save_as_worker(step)
+        # No worker may read, or leave, before the chief has written.
+        runtime.mean_over_workers(self._strategy, 0.0)
+
+    def _save_as_chief(self, which, step):
+        path, before = self._path(which, step), self._steps(which)
+        try:
+            self._checkpoint.write(path)
+        except tf.errors.OpError:
+            for part in tf.io.gfile.glob(glob.escape(path) + '_temp*'):
+                _remove(part)  # It would go on filling the disk.
+            raise
+        kept = [other for other in before if other < step][-1:] if which == 'last' else []
+        paths = [self._path(which, other) for other in (*kept, step)]
+        tf.compat.v1.train.update_checkpoint_state(
+            self._folders[which], path, all_model_checkpoint_paths=paths
+        )
+        for other in set(before) - {*kept, step}:
+            for old in self._files(which, other):
+                tf.io.gfile.remove(old)
+
+    def _save_as_worker(self, step):
+        """Takes part in a save, since variables are read from all workers; keeps nothing."""
+        folder = tempfile.mkdtemp()
+        try:
+            self._checkpoint.write(os.path.join(folder, f'ckpt-{step}'))
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _remove(path):
+    if tf.io.gfile.isdir(path):
+        tf.io.gfile.rmtree(path)
+    else:
+        tf.io.gfile.remove(path)

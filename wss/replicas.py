@@ -1,0 +1,24 @@
+"""What replicas of one step share."""
+
+import tensorflow as tf
+
+
+def mean(values):
+    """Averages values over all replicas of the running step; as they are where there is only one.
+
+    With it, the sum over one replica's pixels divided by the mean of the replicas' pixel counts is
+    a loss whose mean over replicas is that of the whole batch.
+
+    Args:
+        values: A tensor, or a nested structure of tensors, of the same shapes on every replica.
+
+    Returns:
+        The same structure; the same values on every replica. Values pass no gradient where there
+        are several replicas: they are normalisers, gradients and statistics.
+    """
+    context = tf.distribute.get_replica_context()
+    if context is None or context.num_replicas_in_sync == 1:
+        return values
+    return context.all_reduce(
+        tf.distribute.ReduceOp.MEAN, tf.nest.map_structure(tf.stop_gradient, values)
+    )

@@ -1,0 +1,125 @@
+"""`run.json`: what a run was, where it ran, and how it ended."""
+
+import contextlib
+import datetime
+import os
+import pathlib
+import platform
+import subprocess
+
+import numpy as np
+import tensorflow as tf
+import tf_keras as keras
+
+from wss import __version__, run_folder, runtime
+
+FILE = 'run.json'
+
+
+@contextlib.contextmanager
+def recorded(workdir: str | os.PathLike, config_text: str, strategy: tf.distribute.Strategy):
+    """Writes `run.json` at the start and at the end of what runs inside a `with`.
+
+    Args:
+        workdir: Folder of the run.
+        config_text: Its configuration, lines of `name = value`.
+        strategy: Where it computes.
+
+    Yields:
+        A dict for the result, `result`, and for the step at which this process started,
+        `first_step`.
+    """
+    path = os.path.join(workdir, FILE)
+    before = run_folder.read_json(path)
+    sessions = before.get('sessions', []) if isinstance(before, dict) else []
+    session = {
+        'state': 'running',
+        'started': _now(),
+        'ended': None,
+        'first_step': None,
+        'versions': versions(),
+        'git': git_revision(),
+        'devices': devices(strategy),
+    }
+    notes = {'first_step': None, 'result': None}
+    configuration = run_folder.bindings(config_text)
+
+    def write():
+        if not runtime.is_chief():
+            return
+        session['first_step'] = notes['first_step']
+        latest = {name: session[name] for name in ('state', 'ended', 'versions', 'git', 'devices')}
+        content = {
+            'started': [*sessions, session][0]['started'],
+            **latest,
+            'result': notes['result'],
+            'configuration': configuration,
+            'sessions': [*sessions, session],
+        }
+        run_folder.write_json(path, content)
+
+    write()
+    try:
+        yield notes
+        session['state'] = 'finished'
+    except (KeyboardInterrupt, SystemExit):
+        session['state'] = 'stopped'
+        raise
+    except BaseException as error:
+        session['state'] = 'failed'
+        session['error'] = f'{type(error).__name__}: {str(error)[:500]}'
+        raise
+    finally:
+        session['ended'] = _now()
+        with contextlib.suppress(OSError, tf.errors.OpError):  # Such as the one that ended the run.
+            write()
+
+
+def versions() -> dict[str, str]:
+    """Returns the versions of Python, of this package and of what computes."""
+    return {
+        'python': platform.python_version(),
+        'wss': __version__,
+        'tensorflow': tf.__version__,
+        'tf_keras': keras.__version__,
+        'numpy': np.__version__,
+    }
+
+
+def git_revision() -> str | None:
+    """Returns the commit of this program's checkout, `+` after it if files differ; None if none."""
+    root = pathlib.Path(__file__).resolve().parents[1]
+    if not (root / '.git').exists():
+        return None
+
+    def git(*arguments):
+        command = ['git', '-C', str(root), *arguments]
+        return subprocess.run(
+            command, capture_output=True, text=True, check=True, timeout=60
+        ).stdout.strip()
+
+    try:
+        changed = git('status', '--porcelain', '--untracked-files=no')
+        return git('rev-parse', 'HEAD') + ('+' if changed else '')
+    except (OSError, subprocess.SubprocessError):
+        return None
+
+
+def devices(strategy: tf.distribute.Strategy) -> dict:
+    """Returns the kind of a strategy, its replicas, and the devices that this process sees."""
+    seen = [
+        device for kind in ('TPU', 'GPU', 'CPU') for device in tf.config.list_logical_devices(kind)
+    ]
+    gpus = tf.config.list_physical_devices('GPU')
+    names = {tf.config.experimental.get_device_details(gpu).get('device_name') for gpu in gpus}
+    return {
+        'strategy': type(strategy).__name__,
+        'replicas': strategy.num_replicas_in_sync,
+        'logical': [device.name for device in seen],
+        'gpus': sorted(name for name in names if name),
+        'host': platform.machine(),
+    }
+
+
+def _now():
+    return datetime.datetime.now(datetime.timezone.utc).isoformat(timespec='seconds')
