@@ -18,26 +18,20 @@ from step_cost import count_flops
 from wss import config
 
 
-def batch_spec(info, crop: tuple[int, int]) -> dict:
-    """Describes a batch of one labelled and one unlabelled image of `crop` pixels."""
+def batch_spec(info, crop: tuple[int, int], labelled: int = 1, unlabelled: int = 1) -> dict:
+    """Describes a batch of so many labelled and unlabelled images of `crop` pixels."""
 
-    def floats(*shape):
-        return tf.TensorSpec([1, *shape], tf.float32)
+    def part(size, names):
+        def floats(*shape):
+            return tf.TensorSpec([size, *shape], tf.float32)
 
-    valid, image_label = floats(*crop), floats(info.num_image_classes)
+        images = {name: floats(*crop, 3) for name in names}
+        return images | {'valid': floats(*crop), 'image_label': floats(info.num_image_classes)}
+
+    label = tf.TensorSpec([labelled, *crop], tf.int32)
     return {
-        'labelled': {
-            'image': floats(*crop, 3),
-            'label': tf.TensorSpec([1, *crop], tf.int32),
-            'valid': valid,
-            'image_label': image_label,
-        },
-        'unlabelled': {
-            'weak': floats(*crop, 3),
-            'strong': floats(*crop, 3),
-            'valid': valid,
-            'image_label': image_label,
-        },
+        'labelled': part(labelled, ['image']) | {'label': label},
+        'unlabelled': part(unlabelled, ['weak', 'strong']),
     }
 
 

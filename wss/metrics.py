@@ -34,12 +34,12 @@ class ConfusionMatrix(keras.metrics.Metric):
         if weights is not None:
             counted = tf.logical_and(counted, weights > 0)
         cells = tf.where(counted, labels * self.num_classes + predictions, self.num_classes**2)
-        # One bin more than cells: uncounted pixels fall into it, so that shapes stay static.
-        counts = tf.math.bincount(
-            tf.reshape(cells, [-1]),
-            minlength=self.num_classes**2 + 1,
-            maxlength=self.num_classes**2 + 1,
-            dtype=tf.int64,
+        # One bin more than cells: uncounted pixels fall into it, so that shapes stay static. The
+        # raw operation: `tf.math.bincount` finds its number of bins in the data, which XLA refuses.
+        counts = tf.raw_ops.DenseBincount(
+            input=tf.reshape(cells, [-1]),
+            size=self.num_classes**2 + 1,
+            weights=tf.constant([], tf.int64),
         )
         self.counts.assign_add(tf.reshape(counts[:-1], self.counts.shape))
 
