@@ -61,16 +61,19 @@ def reader(index: RecordIndex) -> Callable[[tf.Tensor], dict[str, tf.Tensor]]:
         with tf.control_dependencies([found]):
             return attempt(position)
 
+    def refuse(position):
+        begin = ['ValueError: Example ', names[position], ' cannot be read: its record in ']
+        end = f' is damaged, cut off or replaced. {advice}'
+        sentence = tf.strings.join([*begin, files[shard[position]], end])
+        return tf.group(tf.debugging.Assert(False, [sentence]))
+
     @tf.function(autograph=False)  # Errors of eager operations have other texts.
     def load(position):
         data = attempt(position)
         data = tf.cond(data == '', lambda: look_again(position), lambda: data)
         record = tf.io.parse_single_example(data, features)
-        begin = ['ValueError: Example ', names[position], ' cannot be read: its record in ']
-        end = f' is damaged, cut off or replaced. {advice}'
-        sentence = tf.strings.join([*begin, files[shard[position]], end])
-        same = tf.debugging.Assert(record.pop('id') == names[position], [sentence])
-        with tf.control_dependencies([same]):
+        same = record.pop('id') == names[position]
+        with tf.control_dependencies([tf.cond(same, tf.no_op, lambda: refuse(position))]):
             return {name: tf.identity(value) for name, value in record.items()}
 
     return load
