@@ -261,7 +261,16 @@ def user_sentence(error: Exception) -> str | None:
             f'{surplus[1]} stands where the configuration needs a part of another kind: it takes '
             f'no {surplus[2]}; name another in its place.'
         )
-    # Errors in the input pipeline come out of TensorFlow with ours inside.
+    # Errors in the input pipeline come out of TensorFlow with ours inside. Those of `record_ops`
+    # never were in Python.
+    if record := re.search(r'assertion failed: \[ValueError: (.+\.)\]', text):
+        return re.sub(r'\\(.)', r'\1', record[1])
+    if file := re.search(r'(.+)\n\s*\[\[.*file_of_prepared_dataset', text):
+        reason = re.sub(r'\{\{.*?\}\} ?|Error in user-defined .* iterator: \S+ ', '', file[1])
+        return (
+            f'A file of a prepared dataset cannot be read: {reason}. Make it readable, or delete '
+            'its folder and build it again with wss.prepare.'
+        )
     inner = re.search(r'(?:ValueError|FileNotFoundError|BrokenFileError): (.+)', text)
     if type(error).__module__.startswith('tensorflow') and inner:
         return inner[1]

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import tensorflow as tf
 
-from wss.datasets import checks, classes, record_files, record_index
+from wss.datasets import checks, classes, record_index, record_ops
 from wss.datasets import splits as id_lists
 from wss.datasets.info import Examples
 
@@ -174,28 +174,10 @@ def _loader(index, with_label, with_image_label, info):
     if with_image_label:
         image_labels = index.image_classes[:, int(info.has_background) : info.num_classes]
         image_labels = tf.constant(image_labels, tf.float32)
-    stored = {
-        'image': tf.io.FixedLenFeature([], tf.string),
-        'label': tf.io.FixedLenFeature([], tf.string),
-    }
-    sound = np.zeros(len(index), bool)
-
-    def read(i):
-        i = int(i)
-        try:
-            data = record_files.read(index.frame(i), verify=not sound[i])
-        except ValueError as error:
-            folder = os.path.dirname(index.files[0])
-            raise ValueError(
-                f'Example {index.ids[i]} cannot be read. {error} Delete {folder} and build it '
-                'again with wss.prepare.'
-            ) from error
-        sound[i] = True  # The checksum is compared once in a run.
-        return data
+    read = record_ops.reader(index)
 
     def load(position):
-        data = tf.numpy_function(read, [position], tf.string, stateful=False)
-        record = tf.io.parse_single_example(tf.ensure_shape(data, []), stored)
+        record = read(position)
         # Reads PNG files too. Its default is a faster, rougher way than that of other decoders.
         image = tf.io.decode_jpeg(record['image'], 3, dct_method='INTEGER_ACCURATE')
         example = {'image': tf.ensure_shape(image, [None, None, 3]), 'id': names[position]}

@@ -59,11 +59,6 @@ class RecordIndex:
         columns = {name: getattr(self, name)[rows] for name in _COLUMNS}
         return dataclasses.replace(self, **columns)
 
-    def frame(self, i: int) -> record_files.Frame:
-        """Returns where the data of example `i` lies."""
-        path = self.files[self.shard[i]]
-        return record_files.Frame(path, i, int(self.offset[i]), int(self.length[i]))
-
 
 _COLUMNS = tuple(f.name for f in dataclasses.fields(RecordIndex) if f.name != 'files')
 
