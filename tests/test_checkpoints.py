@@ -150,9 +150,17 @@ def test_what_a_killed_process_left_half_written_is_removed(tmp_path):
     folder = tmp_path / 'checkpoints' / 'last'
     (folder / 'ckpt-2_temp').mkdir()
     (folder / 'ckpt-2.data-00000-of-00001').write_bytes(b'whole, but without its index')
+    (folder / 'ckpt-0.data-00000-of-00001').write_bytes(b'of one that was being removed')
+    (folder / 'checkpoint.tmp0123').write_text('half a list')
+    (folder / 'ckpt-9.data-00000-of-00001.damaged').write_bytes(b'for somebody to look at')
     again = make_checkpoints(tmp_path)
     assert again.go_on() == 1
-    assert not (folder / 'ckpt-2_temp').exists()
+    assert sorted(path.name for path in folder.iterdir()) == [
+        'checkpoint',
+        'ckpt-1.data-00000-of-00001',
+        'ckpt-1.index',
+        'ckpt-9.data-00000-of-00001.damaged',
+    ]
     again.save_last(2)
     assert make_checkpoints(tmp_path).go_on() == 2
 

@@ -128,8 +128,22 @@ class Checkpoints:
             for path in self._files('last', later):
                 tf.io.gfile.rename(path, f'{path}.damaged', overwrite=True)
         for which in WHICH:
-            for leftover in tf.io.gfile.glob(self._path(which, '*_temp*')):
+            for leftover in self._half_written(which):
                 _remove(leftover)
+
+    def _half_written(self, which):
+        """Returns what is no part of a checkpoint that is whole, `.damaged` files aside."""
+        whole = self._steps(which)
+        data = [
+            (path, re.fullmatch(r'ckpt-(\d+)\.data-\d+-of-\d+', os.path.basename(path)))
+            for path in tf.io.gfile.glob(self._path(which, '*.data-*'))
+        ]
+        listed = os.path.join(glob.escape(self._folders[which]), 'checkpoint.tmp*')
+        return [
+            *tf.io.gfile.glob(self._path(which, '*_temp*')),
+            *tf.io.gfile.glob(listed),
+            *(path for path, match in data if match and int(match[1]) not in whole),
+        ]
 
     def _read(self, path):
         try:
