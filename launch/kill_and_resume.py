@@ -64,6 +64,7 @@ def _flags(arguments):
 
 def main(arguments: list[str]) -> int:
     """Trains, kills and compares; returns the exit status: 0 if both runs came to the same."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # Its processes go with it.
     try:
         return _prove(_flags(arguments))
     except (ValueError, OSError) as error:

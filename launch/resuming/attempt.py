@@ -1,11 +1,12 @@
 """One start of a run, of one or several processes: seen from outside, and ended."""
 
+import contextlib
 import json
 import os
 import pathlib
 import re
+import signal
 import socket
-import statistics
 import subprocess
 import time
 from collections.abc import Callable
@@ -89,19 +90,35 @@ class Attempt:
 
     def wait_for(self, moment: moments.Moment, durations: dict) -> moments.View | None:
         """Waits for a moment; returns what is seen then, None if a process ends before."""
-        due = None
+        due, share = None, moment.share
         while all(process.poll() is None for process in self.processes):
             view = self.look()
             if due is None and moment.has_come(self.doing(view), view):
-                waits = moment.share * durations.get(moment.aim, 0.0)
-                due = waits + (self.started if moment.aim == moments.START else time.monotonic())
-            if due is not None and time.monotonic() >= due:
+                begun = self.started if moment.aim == moments.START else time.monotonic()
+                due = begun + share * durations.get(moment.aim, 0.0)
+            if due is None or time.monotonic() < due:
+                time.sleep(_POLL)
+            elif moment.aim != moments.CHECKPOINT or ((view := self._frozen()) and view.is_writing):
                 return view
-            time.sleep(_POLL)
+            else:  # Too late: earlier, in the next one.
+                self._go_on()
+                due, share = None, share / 2
         return None
 
+    def _frozen(self):
+        """Stops the process that writes, so that what is seen is what is killed; returns it."""
+        chief = self.processes[0]
+        chief.send_signal(signal.SIGSTOP)
+        with contextlib.suppress(ChildProcessError):  # It has ended in between.
+            os.waitid(os.P_PID, chief.pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
+        return self.look()
+
+    def _go_on(self):
+        for process in self.processes:
+            process.send_signal(signal.SIGCONT)
+
     def follow(self, limit: float) -> dict[str, float]:
-        """Waits for the end; returns how long it was busy with what, the median in seconds.
+        """Waits for the end; returns how long it was busy with what, the longest in seconds.
 
         Raises:
             TimeoutError: If it takes longer than `limit` seconds.
@@ -117,7 +134,7 @@ class Attempt:
             time.sleep(_POLL)
         self._read_log()
         spans.setdefault(doing, []).append(time.monotonic() - since)
-        return {name: statistics.median(lengths) for name, lengths in spans.items()}
+        return {name: max(lengths) for name, lengths in spans.items()}
 
     def end(self, victim: int, number: int, limit: float) -> tuple[list[int | None], float]:
         """Sends a signal to a process and waits for the end of all.
@@ -128,6 +145,7 @@ class Attempt:
         """
         began = time.monotonic()
         self.processes[victim].send_signal(number)
+        self._go_on()
         statuses = []
         for process in self.processes:
             try:
