@@ -22,7 +22,8 @@ class Attempt:
 
     Attributes:
         processes: One for each worker, the chief first.
-        resumed: Step and seconds after the start when the run said that it goes on; None before.
+        resumed: Step at which the run goes on, 0 for one that begins anew, and the seconds until
+            it said so; None before.
         saved_at: The step at which it said that it was saved, after a signal.
 
     Args:
@@ -181,6 +182,7 @@ class Attempt:
             line = line.decode(errors='replace')
             if found := re.match(r'step +(\d+)/\d+ ', line):
                 self._told = int(found[1])
+                self.resumed = self.resumed or (0, self.age)  # It says so of other steps.
             elif found := re.search(r'going on at step (\d+)\.', line):
                 self.resumed = int(found[1]), self.age
             elif line.endswith('finished; evaluating only.'):

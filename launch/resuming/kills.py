@@ -22,13 +22,14 @@ class Kill:
         doing: What the run was doing.
         step: The last step that is known to be done.
         victim: Which process.
-        statuses: Exit statuses, None for a process that had to be killed because it hung.
+        statuses: Exit statuses, None for a process that did not end by itself and was killed.
         seconds: Until all processes had ended.
         words: The last lines of the other processes.
         left: What was left half written.
         saved: Step of the newest whole checkpoint then, -1 for none.
         saved_at: Step at which the run said that it was saved, if it did.
-        resumed: Step and seconds of the next start that went on; None if it began anew.
+        resumed: Step at which the next start went on, and after how many seconds; None if it
+            was killed before.
     """
 
     number: int
@@ -46,7 +47,8 @@ class Kill:
 
     def row(self) -> str:
         """Returns its line of the table."""
-        statuses = ' '.join('hung' if status is None else str(status) for status in self.statuses)
+        waits = 'waits' if self.doing == moments.START else 'hung'
+        statuses = ' '.join(waits if status is None else str(status) for status in self.statuses)
         step, seconds = (str(self.resumed[0]), f'{self.resumed[1]:.1f}') if self.resumed else '--'
         others = f'{self.seconds:.1f}' if len(self.statuses) > 1 else '-'
         return (
@@ -58,17 +60,19 @@ class Kill:
         """Lists what was not as it must be."""
         # Before and after its steps a run leaves SIGTERM to Python, which ends at once.
         ends = {signal.SIGKILL: (-9,), signal.SIGTERM: (_STOPPED, -15)}[number]
+        ends += (0,) if self.doing == moments.END else ()  # The end was faster.
         others = [status for i, status in enumerate(self.statuses) if i != self.victim]
         found = []
         if self.statuses[self.victim] not in ends:
             found.append(f'the status was {self.statuses[self.victim]}, not {ends[0]}')
-        if None in others:
+        # A worker that has met no other yet waits for it, as one does that is started first.
+        if None in others and self.doing != moments.START:
             found.append('the other process hung')
         if 0 in others and self.doing != moments.END:
             found.append('the other process ended as if it had finished')
         if self.statuses[self.victim] == _STOPPED and self.saved_at != self.saved:
             found.append(f'it said that it was saved at {self.saved_at}, and {self.saved} is')
-        if self.resumed and self.resumed[0] != self.saved:
+        if self.resumed and self.resumed[0] != max(0, self.saved):
             found.append(f'it went on at step {self.resumed[0]}, though {self.saved} was saved')
         return [f'kill {self.number}: {text}' for text in found]
 
