@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable
 
 from resuming import moments
+from resuming.folder import half_written, modified, newest
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 _POLL = 0.001  # Seconds; writing a checkpoint takes some hundredths.
@@ -44,7 +45,7 @@ class Attempt:
     ):
         self.workdir, self.logs, self._schedule = workdir, _logs(log, workers), schedule
         self._before = set(half_written(workdir))
-        self._record = _mtime(workdir / 'run.json')
+        self._record = modified(workdir / 'run.json')
         self._scores = (None, frozenset())
         self._told, self.resumed, self.saved_at = -1, None, None
         self._offsets = [path.stat().st_size if path.exists() else 0 for path in self.logs]
@@ -78,7 +79,7 @@ class Attempt:
         left = half_written(self.workdir)
         self._before &= set(left)  # What an earlier attempt left counts until it is removed.
         return moments.View(
-            _mtime(self.workdir / 'run.json') != self._record,
+            modified(self.workdir / 'run.json') != self._record,
             self._told,
             newest(self.workdir / 'checkpoints' / 'last'),
             bool(set(left) - self._before),
@@ -192,7 +193,7 @@ class Attempt:
 
     def _read_scores(self):
         path = self.workdir / 'checkpoints' / 'scores.json'
-        mtime = _mtime(path)
+        mtime = modified(path)
         if mtime != self._scores[0]:
             self._scores = mtime, frozenset(one['step'] for one in json.loads(path.read_text()))
         return self._scores[1]
@@ -200,13 +201,6 @@ class Attempt:
 
 def _logs(log, workers):
     return [log] + [log.with_name(f'{log.stem}.{i}{log.suffix}') for i in range(1, workers)]
-
-
-def _mtime(path):
-    try:
-        return path.stat().st_mtime_ns
-    except FileNotFoundError:
-        return None
 
 
 def _environments(workers):
@@ -226,37 +220,3 @@ def _environments(workers):
         for index in range(workers)
     ]
     return [{**shared, 'TF_CONFIG': json.dumps(task)} for task in tasks]
-
-
-def newest(folder: pathlib.Path) -> int:
-    """Returns the step of the newest whole checkpoint in a folder, -1 if there is none."""
-    try:
-        names = os.listdir(folder)
-    except FileNotFoundError:
-        return -1
-    found = (re.fullmatch(r'ckpt-(\d+)\.index', name) for name in names)
-    return max((int(match[1]) for match in found if match), default=-1)
-
-
-def half_written(workdir: pathlib.Path) -> list[tuple[str, int]]:
-    """Lists what is no part of a whole checkpoint: its place in the folder, and its inode."""
-    left = []
-    for which in ('last', 'best'):
-        try:
-            entries = list(os.scandir(workdir / 'checkpoints' / which))
-            names = {entry.name for entry in entries}
-            left += [
-                (f'{which}/{entry.name}', entry.inode())
-                for entry in entries
-                if _is_half_written(entry.name, names)
-            ]
-        except FileNotFoundError:
-            continue
-    return left
-
-
-def _is_half_written(name, names):
-    if '_temp' in name or '.tmp' in name:
-        return True
-    data = re.fullmatch(r'(ckpt-\d+)\.data-\d+-of-\d+', name)
-    return data is not None and f'{data[1]}.index' not in names

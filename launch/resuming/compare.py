@@ -7,7 +7,7 @@ import pathlib
 import numpy as np
 import tensorflow as tf
 
-from resuming.attempt import newest
+from resuming.folder import newest
 
 _MEASURED = ('speed/', 'memory/')  # Tags whose values differ with the machine and the hour.
 _MOST = 5  # Differences that are listed.

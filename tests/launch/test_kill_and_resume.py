@@ -14,20 +14,28 @@ from resuming import compare, kills, moments
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 SCRIPT = ROOT / 'launch' / 'kill_and_resume.py'
-TINY = (
-    'run.initial_weights = None',
-    'SmallResNet.filters = (16, 16, 16, 16)',
-    'DeepLabV3Plus.aspp_filters = 16',
-    'DeepLabV3Plus.decoder_filters = 16',
-    "Shapes.counts = {'train': 8, 'val': 3}",
-    'Shapes.size = 49',
-    'Views.crop_size = (49, 49)',
-    'run.labelled_batch_size = 2',
-    'run.evaluation_batch_size = 2',
-    'run.checkpoint_every = 2',
-    'run.evaluate_every = 4',
-    'run.picture_every = 3',
-)
+TINY = """
+from __gin__ import dynamic_registration
+from wss import experiment
+from wss.datasets import shapes
+from wss.networks import deeplab
+from wss.networks.backbones import small
+from wss.views import views
+
+include 'datasets/shapes.gin'
+include 'networks/small.gin'
+include 'methods/supervised.gin'
+
+small.SmallResNet.filters = (16, 16, 16, 16)
+deeplab.DeepLabV3Plus.aspp_filters = 16
+deeplab.DeepLabV3Plus.decoder_filters = 16
+shapes.Shapes.counts = {'train': 8, 'val': 3}
+shapes.Shapes.size = 49
+views.Views.crop_size = (49, 49)
+experiment.run.labelled_batch_size = 2
+experiment.run.evaluation_batch_size = 2
+"""
+OFTEN = 'run.checkpoint_every = 2', 'run.evaluate_every = 4', 'run.picture_every = 3'
 
 
 def start(*arguments):
@@ -37,10 +45,10 @@ def start(*arguments):
 
 
 def test_a_run_killed_three_times_ends_as_one_that_never_was(tmp_path):
-    gin_file = ROOT / 'gin_configs' / 'experiments' / 'shapes_supervised.gin'
+    (tmp_path / 'tiny.gin').write_text(TINY)
     arguments = ['--workdir', tmp_path / 'proof', '--kills', '3', '--steps', '8']
-    arguments += ['--gin_file', gin_file]
-    arguments += [word for line in TINY for word in ('--gin_param', line)]
+    arguments += ['--gin_file', tmp_path / 'tiny.gin']
+    arguments += [word for line in OFTEN for word in ('--gin_param', line)]
     result = start(*arguments)
     said = result.stdout
     assert result.returncode == 0, said + result.stderr
