@@ -185,7 +185,7 @@ class Checkpoints:
     def _save_as_chief(self, which, step):
         path, before = self._path(which, step), self._steps(which)
         try:
-            self._checkpoint.write(path)
+            self._write(path)
         except tf.errors.OpError:
             for part in tf.io.gfile.glob(glob.escape(path) + '_temp*'):
                 _remove(part)  # It would go on filling the disk.
@@ -198,6 +198,16 @@ class Checkpoints:
         for other in set(before) - {*kept, step}:
             for old in self._files(which, other):
                 tf.io.gfile.remove(old)
+
+    def _write(self, path):
+        """Writes a checkpoint under another name first: TensorFlow's index grows in its place."""
+        part = f'{path}_temp_whole'
+        self._checkpoint.write(part)
+        if tf.io.gfile.exists(f'{path}.index'):  # It belongs to the data that are replaced.
+            tf.io.gfile.remove(f'{path}.index')
+        for data in tf.io.gfile.glob(f'{glob.escape(part)}.data-*'):
+            tf.io.gfile.rename(data, path + data[len(part) :], overwrite=True)
+        tf.io.gfile.rename(f'{part}.index', f'{path}.index')
 
     def _save_as_worker(self, step):
         """Takes part in a save, since variables are read from all workers; keeps nothing."""

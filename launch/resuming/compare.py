@@ -10,6 +10,8 @@ import tensorflow as tf
 from resuming.folder import newest
 
 _MEASURED = ('speed/', 'memory/')  # Tags whose values differ with the machine and the hour.
+# Not what is learned but which functions a process has built, such as that of evaluation.
+_GRAPH = '_CHECKPOINTABLE_OBJECT_GRAPH'
 _MOST = 5  # Differences that are listed.
 
 
@@ -47,6 +49,8 @@ def weights(workdir: pathlib.Path, which: str) -> dict:
     reader = tf.train.load_checkpoint(str(folder / f'ckpt-{step}'))
     found = {}
     for name in reader.get_variable_to_shape_map():
+        if name == _GRAPH:
+            continue
         value = reader.get_tensor(name)
         # Numbers as they lie in memory, so that NaN is equal to itself; the rest is text.
         is_array = isinstance(value, np.ndarray) and value.dtype != object
