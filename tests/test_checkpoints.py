@@ -150,11 +150,55 @@ def test_what_a_killed_process_left_half_written_is_removed(tmp_path):
     folder = tmp_path / 'checkpoints' / 'last'
     (folder / 'ckpt-2_temp').mkdir()
     (folder / 'ckpt-2.data-00000-of-00001').write_bytes(b'whole, but without its index')
+    (folder / 'ckpt-0.data-00000-of-00001').write_bytes(b'of one that was being removed')
+    (folder / 'checkpoint.tmp0123').write_text('half a list')
+    (folder / 'ckpt-9.data-00000-of-00001.damaged').write_bytes(b'for somebody to look at')
     again = make_checkpoints(tmp_path)
     assert again.go_on() == 1
-    assert not (folder / 'ckpt-2_temp').exists()
+    assert sorted(path.name for path in folder.iterdir()) == [
+        'checkpoint',
+        'ckpt-1.data-00000-of-00001',
+        'ckpt-1.index',
+        'ckpt-9.data-00000-of-00001.damaged',
+    ]
     again.save_last(2)
     assert make_checkpoints(tmp_path).go_on() == 2
+
+
+@pytest.mark.parametrize('last', ['data-00000-of-00001', 'index'])
+def test_a_process_that_dies_while_it_writes_leaves_no_checkpoint_that_is_not_whole(
+    tmp_path, monkeypatch, last
+):
+    rename = tf.io.gfile.rename
+
+    def dies(source, target, overwrite=False):
+        if str(target).endswith(f'ckpt-2.{last}'):
+            raise SystemExit
+        rename(source, target, overwrite)
+
+    saved = make_checkpoints(tmp_path)
+    with monkeypatch.context() as patch, pytest.raises(SystemExit):
+        patch.setattr(tf.io.gfile, 'rename', dies)
+        saved.save_last(2)
+    again = make_checkpoints(tmp_path)
+    assert not again.has('last') and again.go_on() == 0
+    assert list((tmp_path / 'checkpoints' / 'last').iterdir()) == []
+    again.save_last(2)
+    assert make_checkpoints(tmp_path).go_on() == 2
+
+
+def test_an_index_appears_only_when_it_is_whole(tmp_path, monkeypatch):
+    saved = make_checkpoints(tmp_path)
+    seen = []
+    write = saved._checkpoint.write
+
+    def written(path):
+        write(path)
+        seen.append(make_checkpoints(tmp_path).has('last'))
+
+    monkeypatch.setattr(saved._checkpoint, 'write', written)
+    saved.save_last(1)
+    assert seen == [False] and saved.has('last')
 
 
 def test_scores_are_a_file_for_people_too(tmp_path):

@@ -5,6 +5,7 @@ import os
 import re
 import shutil
 import signal
+import sys
 import types
 
 import numpy as np
@@ -97,6 +98,51 @@ def test_a_stopped_run_goes_on_as_if_it_had_not_stopped(trained, tmp_path, capsy
     assert expected.keys() == resumed.keys()
     for name, value in expected.items():
         np.testing.assert_array_equal(resumed[name], value, name)
+
+
+@pytest.mark.parametrize('missing', ['evaluate', 'save_if_best', 'note_score'])
+def test_a_run_that_dies_at_its_last_evaluation_makes_up_for_it(
+    trained, tmp_path, monkeypatch, capsys, missing
+):
+    settings = trained.settings
+    real = {
+        'evaluate': experiment.training.evaluation.evaluate,
+        'save_if_best': checkpoints.Checkpoints.save_if_best,
+        'note_score': checkpoints.Checkpoints.note_score,
+    }[missing]
+    calls = []
+
+    def dies_at_the_second(*arguments):
+        calls.append(arguments)
+        if len(calls) == 2:
+            raise SystemExit
+        return real(*arguments)
+
+    place = experiment.training.evaluation if missing == 'evaluate' else checkpoints.Checkpoints
+    with monkeypatch.context() as patch, pytest.raises(SystemExit):
+        patch.setattr(place, missing, dies_at_the_second)
+        experiment.run(tmp_path, experiment.Train('run.steps = 4\n'), **settings)
+    assert list((tmp_path / 'checkpoints' / 'last').glob('ckpt-4.index'))
+    result = experiment.run(tmp_path, experiment.Train('run.steps = 4\n'), **settings)
+    assert 'going on at step 4' in capsys.readouterr().out
+    assert result == trained.result
+    assert logged(tmp_path) == logged(trained.workdir)
+    for name in ('scores.json', 'best/ckpt-*.index'):
+        there, here = (sorted(w.glob(f'checkpoints/{name}')) for w in (trained.workdir, tmp_path))
+        assert [path.name for path in here] == [path.name for path in there]
+        assert [path.read_bytes() for path in here] == [path.read_bytes() for path in there]
+
+
+def test_a_run_without_steps_that_dies_before_its_scores_makes_up_for_them(
+    tiny, tmp_path, monkeypatch
+):
+    settings = tiny.settings(steps=0)
+    with monkeypatch.context() as patch, pytest.raises(SystemExit):
+        patch.setattr(checkpoints.Checkpoints, 'save_if_best', lambda *_: sys.exit(1))
+        experiment.run(tmp_path, experiment.Train(), **settings)
+    result = experiment.run(tmp_path, experiment.Train(), **settings)
+    assert result['best'] == result['last']
+    assert list((tmp_path / 'checkpoints' / 'best').glob('ckpt-0.index'))
 
 
 def test_the_same_run_twice_gives_the_same_weights(tiny, tmp_path):

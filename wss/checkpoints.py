@@ -128,8 +128,22 @@ class Checkpoints:
             for path in self._files('last', later):
                 tf.io.gfile.rename(path, f'{path}.damaged', overwrite=True)
         for which in WHICH:
-            for leftover in tf.io.gfile.glob(self._path(which, '*_temp*')):
+            for leftover in self._half_written(which):
                 _remove(leftover)
+
+    def _half_written(self, which):
+        """Returns what is no part of a checkpoint that is whole, `.damaged` files aside."""
+        whole = self._steps(which)
+        data = [
+            (path, re.fullmatch(r'ckpt-(\d+)\.data-\d+-of-\d+', os.path.basename(path)))
+            for path in tf.io.gfile.glob(self._path(which, '*.data-*'))
+        ]
+        listed = os.path.join(glob.escape(self._folders[which]), 'checkpoint.tmp*')
+        return [
+            *tf.io.gfile.glob(self._path(which, '*_temp*')),
+            *tf.io.gfile.glob(listed),
+            *(path for path, match in data if match and int(match[1]) not in whole),
+        ]
 
     def _read(self, path):
         try:
@@ -171,7 +185,7 @@ class Checkpoints:
     def _save_as_chief(self, which, step):
         path, before = self._path(which, step), self._steps(which)
         try:
-            self._checkpoint.write(path)
+            self._write(path)
         except tf.errors.OpError:
             for part in tf.io.gfile.glob(glob.escape(path) + '_temp*'):
                 _remove(part)  # It would go on filling the disk.
@@ -184,6 +198,16 @@ class Checkpoints:
         for other in set(before) - {*kept, step}:
             for old in self._files(which, other):
                 tf.io.gfile.remove(old)
+
+    def _write(self, path):
+        """Writes a checkpoint under another name first: TensorFlow's index grows in its place."""
+        part = f'{path}_temp_whole'
+        self._checkpoint.write(part)
+        if tf.io.gfile.exists(f'{path}.index'):  # It belongs to the data that are replaced.
+            tf.io.gfile.remove(f'{path}.index')
+        for data in tf.io.gfile.glob(f'{glob.escape(part)}.data-*'):
+            tf.io.gfile.rename(data, path + data[len(part) :], overwrite=True)
+        tf.io.gfile.rename(f'{part}.index', f'{path}.index')
 
     def _save_as_worker(self, step):
         """Takes part in a save, since variables are read from all workers; keeps nothing."""

@@ -102,7 +102,11 @@ def train(
     is_new = not saved.has('last')
     notes['first_step'] = first_step = saved.go_on()
     scores = None
-    if first_step < schedule.steps:
+    # A process may have died between the last checkpoint and the scores of its weights.
+    is_unscored = make_validation is not None and not saved.scored(first_step)
+    if not schedule.steps and (is_new or is_unscored):
+        scores = _keep(method, make_validation, saved)
+    elif first_step < schedule.steps or is_unscored:
         if first_step:
             _say(f'{workdir} holds this run; going on at step {first_step}.')
         count = runtime.steps_per_execution(
@@ -116,8 +120,6 @@ def train(
         speed = monitor.Speed(images_per_step)
         parts = _Parts(workdir, schedule, first_step, saved, means, speed, profile)
         scores = _fit(parts, method, make_batches, make_validation)
-    elif is_new:
-        scores = _keep(method, make_validation, saved)
     else:
         _say(f'{workdir} holds this run, finished; evaluating only.')
     notes['result'] = result = {'steps': schedule.steps}
@@ -162,7 +164,7 @@ class _Parts:
 
 
 def _fit(parts, method, make_batches, make_validation):
-    """Runs the steps that are left; returns the scores after the last one (None if not scored)."""
+    """Runs the steps that are left and scores what is not scored; returns the latest scores."""
     first, steps = parts.first_step, parts.schedule.steps
     strategy = method.distribute_strategy
     is_chief = runtime.is_chief()
@@ -177,15 +179,19 @@ def _fit(parts, method, make_batches, make_validation):
         steps_between = _callbacks(
             parts, method, make_batches, make_validation, writer, progress, watch
         )
+        scored = [part for part in steps_between if isinstance(part, callbacks.Evaluate)]
         try:
-            method.fit(
-                strategy.distribute_datasets_from_function(
-                    lambda context: make_batches(first, context=context)
-                ),
-                steps_per_epoch=steps - first,
-                callbacks=steps_between,
-                verbose=0,
-            )
+            if first == steps:
+                scored[0].on_train_begin()
+            else:
+                method.fit(
+                    strategy.distribute_datasets_from_function(
+                        lambda context: make_batches(first, context=context)
+                    ),
+                    steps_per_epoch=steps - first,
+                    callbacks=steps_between,
+                    verbose=0,
+                )
         except signals.Stopped as stopped:
             # The optimiser counts in the step itself, so its number is that of the weights.
             step = int(method.optimizer.iterations)
@@ -195,7 +201,6 @@ def _fit(parts, method, make_batches, make_validation):
         finally:
             progress.close()
             writer.close()
-    scored = [part for part in steps_between if isinstance(part, callbacks.Evaluate)]
     return scored[0].scores if scored else None
 
 

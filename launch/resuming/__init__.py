@@ -1,0 +1,1 @@
+"""What `kill_and_resume.py` is made of."""
