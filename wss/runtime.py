@@ -120,6 +120,8 @@ def _multi_worker_strategy():
             '--strategy multi_worker needs the environment variable TF_CONFIG with the addresses '
             'of all workers and the index of this one.'
         )
+    if is_chief():
+        print(f'Waiting until {len(workers())} workers are there.', flush=True)
     try:
         return tf.distribute.MultiWorkerMirroredStrategy()
     except RuntimeError as error:
