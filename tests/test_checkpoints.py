@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 import tf_keras as keras
 
-from wss import checkpoints, monitor
+from wss import checkpoints, monitor, runtime
 
 
 def make_model(units=2):
@@ -199,6 +199,29 @@ def test_an_index_appears_only_when_it_is_whole(tmp_path, monkeypatch):
     monkeypatch.setattr(saved._checkpoint, 'write', written)
     saved.save_last(1)
     assert seen == [False] and saved.has('last')
+
+
+def test_what_is_saved_is_known_without_a_look_at_the_folder(tmp_path, monkeypatch):
+    """Workers that see a file at different times would wait for each other for ever."""
+    saved = make_checkpoints(tmp_path)
+    saved.save_last(1)
+    again = make_checkpoints(tmp_path)
+    again.go_on()
+    for one in (saved, again):
+        monkeypatch.setattr(one, '_steps', lambda which: [])
+        monkeypatch.setattr(one._checkpoint, 'write', None)  # Cannot be called.
+        one.save_last(1)
+        with pytest.raises(TypeError):
+            one.save_last(2)
+
+
+@pytest.mark.parametrize('several', [False, True])
+def test_a_worker_that_failed_alone_asks_no_other_to_save(tmp_path, monkeypatch, several):
+    monkeypatch.setattr(runtime, 'is_multi_worker', lambda strategy: several)
+    monkeypatch.setattr(runtime, 'mean_over_workers', lambda strategy, value: value)
+    saved = make_checkpoints(tmp_path)
+    saved.save_after_failure(3)
+    assert kept(tmp_path, 'last') == ([] if several else ['ckpt-3.index'])
 
 
 def test_scores_are_a_file_for_people_too(tmp_path):

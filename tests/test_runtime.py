@@ -159,3 +159,11 @@ def test_workers_that_see_different_folders(monkeypatch):
     monkeypatch.setattr(runtime, 'mean_over_workers', lambda strategy, value: 250.0)
     with pytest.raises(ValueError, match=r'Workers disagree: here runs/a holds a run at step 500'):
         runtime.check_workers_agree(strategy, 500, 'runs/a')
+
+
+def test_workers_that_disagree_around_the_step_of_one_of_them(monkeypatch):
+    """Steps 1, 2 and 3: the second has the mean, and must end with the others."""
+    means = iter([2.0, 2 / 3])
+    monkeypatch.setattr(runtime, 'mean_over_workers', lambda strategy, value: next(means))
+    with pytest.raises(ValueError, match=r'Workers disagree: here runs/a holds a run at step 2'):
+        runtime.check_workers_agree(tf.distribute.get_strategy(), 2, 'runs/a')

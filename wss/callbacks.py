@@ -176,7 +176,7 @@ class Evaluate(AfterStep):
         try:
             self.scores = self.score()
         except Exception:
-            self.checkpoints.save_last(step)  # Training must not be lost with the scores.
+            self.checkpoints.save_after_failure(step)  # Training must not be lost with scores.
             raise
         best = self.checkpoints.save_if_best(step, self.scores['miou'])
         said = ', '.join(f'{name} {text} %' for name, text in evaluation.percentages(self.scores))

@@ -28,7 +28,7 @@ class Checkpoints:
     Args:
         workdir: Folder of the run; checkpoints lie in `checkpoints/last` and `checkpoints/best`.
         method: Method whose variables exist already (`build_variables`).
-        means: What is summed for the next log line (`callbacks.Means`), kept beside the weights;
+        means: What is summed for the next log line (`monitor.Means`), kept beside the weights;
             None where nothing is trained.
     """
 
@@ -42,6 +42,7 @@ class Checkpoints:
         }
         self._scores_file = os.path.join(workdir, run_folder.CHECKPOINTS, _SCORES)
         self._scores = {}  # mIoU by step.
+        self._saved = None  # Step of the newest `last`.
 
     @property
     def best_step(self) -> int:
@@ -54,7 +55,15 @@ class Checkpoints:
 
     def save_last(self, step: int) -> None:
         """Saves the weights after `step` steps, unless they are saved."""
-        self._save('last', step)
+        # Workers must agree on this, and do not all see a file at once on a shared file system.
+        if step != self._saved:
+            self._save('last', step)
+            self._saved = step
+
+    def save_after_failure(self, step: int) -> None:
+        """Saves as `save_last` does, unless that took other workers, which may not have failed."""
+        if not runtime.is_multi_worker(self._strategy):
+            self.save_last(step)
 
     def save_if_best(self, step: int, miou: float) -> bool:
         """Saves the weights after `step` steps if `miou` beats all before; returns whether."""
@@ -114,7 +123,8 @@ class Checkpoints:
         Raises:
             ValueError: As `restore` does; also if workers see different checkpoints.
         """
-        step = self.restore('last') if self.has('last') else 0
+        self._saved = self.restore('last') if self.has('last') else None
+        step = self._saved or 0
         runtime.check_workers_agree(self._strategy, step, self._folders['last'])
         scores = run_folder.read_json(self._scores_file) or []
         self._scores = {one['step']: one['miou'] for one in scores if one['step'] <= step}
@@ -173,8 +183,6 @@ class Checkpoints:
 
     def _save(self, which, step):
         self.step.assign(step)
-        if which == 'last' and step in self._steps(which):
-            return
         if runtime.is_chief():
             self._save_as_chief(which, step)
         else:

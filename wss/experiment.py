@@ -140,7 +140,8 @@ def run(
         )
 
     def make(info, crop_size):
-        with strategy.scope():
+        # Workers share the initial values of variables, so one may be missed here already.
+        with runtime.company(strategy), strategy.scope():
             network = make_network(
                 num_classes=info.num_classes, num_image_classes=info.num_image_classes
             )
@@ -162,7 +163,8 @@ def run(
         split = task.split or validation_split
         if split is None:
             raise ValueError('The run has no validation split; name one with --split.')
-        return tasks.evaluate(workdir, task, make, dataset, split, evaluation_batch_size)
+        with runtime.company(strategy):
+            return tasks.evaluate(workdir, task, make, dataset, split, evaluation_batch_size)
 
     schedule = training.Schedule(
         steps, evaluate_every, checkpoint_every, log_every, picture_every, steps_per_execution
@@ -230,7 +232,7 @@ def run(
         run_folder.claim(workdir, config_text)
         run_folder.write_description(workdir, dataset.info, size)
         provenance.write(workdir, streams)
-    if reference_batch_size is not None:
+    if reference_batch_size is not None and runtime.is_chief():
         rate = float(method.optimizer.learning_rate)
         print(
             f'{steps} steps of {labelled_batch_size} labelled images, the learning rate '

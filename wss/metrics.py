@@ -49,7 +49,8 @@ class ConfusionMatrix(keras.metrics.Metric):
 
     def reset_state(self):
         """Sets all counts to 0."""
-        self.counts.assign(tf.zeros_like(self.counts))
+        # Not `zeros_like`, which would read, and so sum, the counts of all replicas.
+        self.counts.assign(tf.zeros(self.counts.shape, tf.int64))
 
 
 def summarise(counts: np.ndarray) -> dict:
@@ -110,7 +111,7 @@ class PseudoLabelQuality(ConfusionMatrix):
     def reset_state(self):
         """Sets all counts to 0."""
         super().reset_state()
-        self.confident.assign(tf.zeros_like(self.confident))
+        self.confident.assign(tf.zeros(self.confident.shape, tf.int64))
 
     def totals(self) -> tuple[np.ndarray, np.ndarray]:
         """Returns `counts` int64 `[C, C]` and `confident` int64 `[2]` over all replicas."""

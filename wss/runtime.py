@@ -200,7 +200,9 @@ def check_workers_agree(strategy: tf.distribute.Strategy, step: int, workdir) ->
     Raises:
         ValueError: If they do not, which means that they do not see the same folder.
     """
-    if mean_over_workers(strategy, float(step)) != step:
+    mean = mean_over_workers(strategy, float(step))
+    # The mean may be the step of one of them; all are to end with the same sentence.
+    if mean_over_workers(strategy, float(mean != step)):
         raise ValueError(
             f'Workers disagree: here {workdir} holds a run at step {step}, elsewhere another. All '
             'workers need the same folder, on a shared file system or gs://.'

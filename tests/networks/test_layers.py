@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import tensorflow as tf
+from tensorflow.python.framework import kernels
 
 from wss.networks.layers import (
     ConvBatchNorm,
@@ -215,3 +216,18 @@ def test_dropout_of_bfloat16_has_the_rate_that_was_asked_for():
     assert out.dtype == tf.bfloat16
     share = np.mean(out.numpy().astype(np.float32) == 0)
     assert abs(share - 0.1) < 5 * np.sqrt(0.1 * 0.9 / 250000)
+
+
+def test_gpus_can_hold_what_dropout_counts():
+    """On a GPU, XLA refuses a step that counts in a variable of the CPU."""
+    layer = Dropout(0.5)
+    layer(tf.ones([2, 2]))
+    held = {
+        kind
+        for kernel in kernels.get_registered_kernels_for_op('VarHandleOp').kernel
+        if kernel.device_type in ('GPU', 'DEFAULT')
+        for constraint in kernel.constraint
+        for kind in constraint.allowed_values.list.type
+    }
+    assert layer.state.dtype.as_datatype_enum in held
+    assert tf.int32.as_datatype_enum not in held  # So the test can fail.

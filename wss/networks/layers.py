@@ -181,14 +181,19 @@ class Dropout(keras.layers.Layer):
         self.rate = rate
 
     def build(self, shape):
-        """Creates `state`: int32 seed and number of calls."""
+        """Creates `state`: int64 seed and number of calls.
+
+        GPUs hold no int32 variables, and XLA cannot reach those that the CPU holds for them.
+        """
         del shape
         if self.rate:
             self.state = self.add_weight(
                 'state',
                 (2,),
-                tf.int32,
-                lambda shape, dtype: tf.stack([tf.random.uniform([], 0, 2**31 - 1, dtype), 0]),
+                tf.int64,
+                lambda shape, dtype: tf.cast(
+                    [tf.random.uniform([], 0, 2**31 - 1, tf.int32), 0], dtype
+                ),
                 trainable=False,
                 synchronization=tf.VariableSynchronization.ON_READ,
                 aggregation=tf.VariableAggregation.ONLY_FIRST_REPLICA,
