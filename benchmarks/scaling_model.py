@@ -161,7 +161,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument('--gin_file', required=True, help='an experiment')
     parser.add_argument('--gin_param', action='append', default=[], help='a setting')
-    parser.add_argument('--utilisation', type=float, default=0.4, help='share of the peak')
+    parser.add_argument('--utilisation', type=float, default=0.3, help='share of the peak')
     parser.add_argument(
         '--input_ms', type=float, default=18.0, help='time of a core to make a pair, see input.py'
     )
