@@ -217,7 +217,7 @@ def run(
 
     # Refuses what it must before anything is written.
     context = tf.distribute.InputContext(num_replicas_in_sync=replicas)
-    make_batches(0, cache_bytes=0, context=context)
+    runtime.check_input(strategy, make_batches(0, cache_bytes=0, context=context))
     scored = dataset.examples(validation_split) if validation_split else labelled
     size = tasks.evaluation_size(scored, method)
 

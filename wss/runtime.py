@@ -11,6 +11,7 @@ import tensorflow as tf
 import tf_keras as keras
 
 from wss import replicas
+from wss.datasets import python_calls
 
 PRECISIONS = ('float32', 'mixed_bfloat16')
 STRATEGIES = ('auto', 'one', 'mirrored', 'multi_worker', 'tpu')
@@ -170,6 +171,26 @@ def is_chief() -> bool:
     task = content.get('task', {})
     first = 'chief' if content['cluster'].get('chief') else 'worker'
     return (task.get('type'), int(task.get('index', 0))) == (first, 0)
+
+
+def check_input(strategy: tf.distribute.Strategy, batches: tf.data.Dataset) -> None:
+    """Makes sure that the machines of a TPU can make the batches, which they do without Python.
+
+    TensorFlow sends calls of Python back to this process; on TPUs that was reported to fail, with
+    what looks like a lost TPU (tensorflow issue 38762).
+
+    Raises:
+        ValueError: If other machines make the batches, and these need Python.
+    """
+    if not isinstance(strategy, tf.distribute.TPUStrategy):
+        return
+    jobs = {tf.DeviceSpec.from_string(name).job for name in strategy.extended.worker_devices}
+    if jobs - {None, 'localhost'} and python_calls.has_python_calls(batches):
+        raise ValueError(
+            'The machines of this TPU make the batches by themselves, and the dataset makes or '
+            'decodes its images in Python, which they do not have. Take one that wss.prepare '
+            'built, or a TPU of one machine (--tpu local on it).'
+        )
 
 
 def is_multi_worker(strategy: tf.distribute.Strategy) -> bool:

@@ -62,15 +62,11 @@ def test_walk_finds_every_record_and_read_gives_it_back(path):
     assert [record_files.read(frame) for frame in frames] == DATA
 
 
-def test_read_refuses_what_was_damaged_or_cut_off_or_removed_meanwhile(path):
+def test_read_refuses_what_was_cut_off_or_removed_meanwhile(path):
     frames, _ = zip(*record_files.walk(path), strict=True)
-    change(path, 50)
-    assert record_files.read(frames[2]) != DATA[2]
-    with pytest.raises(BrokenFileError, match=f'byte 45 on of {path} is damaged'):
-        record_files.read(frames[2], verify=True)
-    assert record_files.read(frames[3], verify=True) == DATA[3]
     with open(path, 'r+b') as file:
         file.truncate(1065)
+    assert record_files.read(frames[2]) == DATA[2]
     with pytest.raises(BrokenFileError, match=f'{path} is cut off'):
         record_files.read(frames[3])
     os.remove(path)
