@@ -116,11 +116,30 @@ class Checkpoints:
         """
         step = self.restore('last') if self.has('last') else 0
         runtime.check_workers_agree(self._strategy, step, self._folders['last'])
-        scores = run_folder.read_json(self._scores_file) or []
-        self._scores = {one['step']: one['miou'] for one in scores if one['step'] <= step}
+        scores = self._read_scores()
+        self._scores = {other: miou for other, miou in scores.items() if other <= step}
         if runtime.is_chief():
             self._forget_later(step)
         return step
+
+    def _read_scores(self):
+        if not tf.io.gfile.exists(self._scores_file):
+            return {}
+        try:
+            scores = {
+                int(one['step']): float(one['miou'])
+                for one in run_folder.read_json(self._scores_file)
+            }
+            if all(step >= 0 and 0 <= miou <= 1 for step, miou in scores.items()):
+                return scores
+        except (KeyError, TypeError, ValueError):
+            pass
+        if runtime.is_chief():
+            print(
+                f'{self._scores_file} is damaged; the best weights are chosen anew from here on.',
+                flush=True,
+            )
+        return {}
 
     def _forget_later(self, step):
         """Puts damaged checkpoints aside, and removes what killed processes left half written."""
