@@ -103,7 +103,9 @@ class Checkpoints:
                 reason = str(error).splitlines()[0]
                 message = f'Checkpoint {path} is damaged or cut off: {reason}'
                 if not steps:
-                    raise ValueError(message) from error
+                    raise ValueError(
+                        f'{message}; no other is left: restore one, or give another --workdir.'
+                    ) from error
                 print(f'{message}; taking the one before.', flush=True)
 
     def go_on(self) -> int:
