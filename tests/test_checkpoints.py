@@ -179,12 +179,11 @@ def test_scores_are_a_file_for_people_too(tmp_path):
         '[{"step": 1, "miou": 2.5}]',
     ],
 )
-def test_damaged_scores_are_named_and_stop_no_run(tmp_path, capsys, text):
+def test_damaged_scores_are_named_before_the_best_weights_are_lost(tmp_path, text):
     saved = make_checkpoints(tmp_path)
     saved.save_last(1)
     saved.note_score(1, 0.5)
     (tmp_path / 'checkpoints' / 'scores.json').write_text(text)
     again = make_checkpoints(tmp_path)
-    assert again.go_on() == 1
-    assert again.best_step == -1
-    assert 'scores.json is damaged' in capsys.readouterr().out
+    with pytest.raises(ValueError, match=r'scores\.json is damaged; restore it, or remove it'):
+        again.go_on()

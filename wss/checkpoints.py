@@ -136,12 +136,11 @@ class Checkpoints:
                 return scores
         except (KeyError, TypeError, ValueError):
             pass
-        if runtime.is_chief():
-            print(
-                f'{self._scores_file} is damaged; the best weights are chosen anew from here on.',
-                flush=True,
-            )
-        return {}
+        # Without the scores, worse weights would take the place of the best ones.
+        raise ValueError(
+            f'{self._scores_file} is damaged; restore it, or remove it: the best weights are then '
+            'chosen anew.'
+        )
 
     def _forget_later(self, step):
         """Puts damaged checkpoints aside, and removes what killed processes left half written."""
