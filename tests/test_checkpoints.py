@@ -229,3 +229,28 @@ def test_scores_are_a_file_for_people_too(tmp_path):
     saved.note_score(5, 0.25)
     content = json.loads((tmp_path / 'checkpoints' / 'scores.json').read_text())
     assert content == [{'step': 5, 'miou': 0.25}]
+
+
+@pytest.mark.parametrize(
+    'text',
+    [
+        '',
+        '3',
+        '["a"]',
+        '{"a": 1}',
+        '[{"step": 1}]',
+        '[{"step": "x", "miou": 0.1}]',
+        '[{"step": 1, "miou": null}]',
+        '[{"step": 1, "miou": NaN}]',
+        '[{"step": -1, "miou": 0.5}]',
+        '[{"step": 1, "miou": 2.5}]',
+    ],
+)
+def test_damaged_scores_are_named_before_the_best_weights_are_lost(tmp_path, text):
+    saved = make_checkpoints(tmp_path)
+    saved.save_last(1)
+    saved.note_score(1, 0.5)
+    (tmp_path / 'checkpoints' / 'scores.json').write_text(text)
+    again = make_checkpoints(tmp_path)
+    with pytest.raises(ValueError, match=r'scores\.json is damaged; restore it, or remove it'):
+        again.go_on()

@@ -124,6 +124,14 @@ def test_files_that_tensorflow_cannot_reach(tmp_path):
     assert text.startswith('A file cannot be read or written: ') and str(tmp_path) in text
     full = tf.errors.ResourceExhaustedError(None, None, 'Error:\n/w/ckpt; No space left on device')
     assert config.user_sentence(full) == 'The disk is full: /w/ckpt; No space left on device.'
+    # Not with TensorFlow's files, but inside an operation.
+    (tmp_path / 'file').touch()
+    saved = tf.train.Checkpoint(x=tf.Variable(1.0))
+    text = sentence(lambda: saved.write(str(tmp_path / 'file' / 'ckpt')))
+    assert text.startswith('A file cannot be read or written: ')
+    assert text.endswith(f'{tmp_path}/file is not a directory.')
+    locked = tf.errors.PermissionDeniedError(None, None, '/w/ckpt_temp; Read-only file system')
+    assert config.user_sentence(locked).endswith(' written: /w/ckpt_temp; Read-only file system.')
 
 
 @pytest.mark.parametrize(

@@ -60,3 +60,14 @@ def test_files_from_which_nothing_goes_stay_as_they_are(tmp_path):
     before = path.stat().st_ino
     event_log.trim(tmp_path, lambda tag, step: True)
     assert path.stat().st_ino == before
+
+
+def test_a_record_that_is_no_event_is_cut_off(tmp_path):
+    write(tmp_path, [1, 2])
+    file = next((tmp_path / 'events').iterdir())
+    records = list(tf.data.TFRecordDataset(str(file)).as_numpy_iterator())
+    with tf.io.TFRecordWriter(str(file)) as writer:
+        for record in (*records[:3], b'\xff\xff no event'):
+            writer.write(record)
+    event_log.trim(tmp_path, lambda tag, step: True)
+    assert points(tmp_path) == [('a', 1, 1.0), ('b', 1, -1.0)]

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from wss import callbacks, checkpoints, experiment, schedules
+from wss import callbacks, checkpoints, experiment, runtime, schedules
 from wss.methods.supervised import Supervised
 from wss.methods.weight_update import WeightUpdate
 
@@ -505,9 +505,13 @@ class Signalled(callbacks.AfterStep):
             os.kill(os.getpid(), self.number)
 
 
-@pytest.mark.parametrize('number', [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize(
+    ('number', 'strategy'),
+    # A mirrored strategy keeps its variables, such as the count of steps, in another way.
+    [(signal.SIGTERM, 'one'), (signal.SIGINT, 'one'), (signal.SIGTERM, 'mirrored')],
+)
 def test_a_signal_saves_and_the_run_goes_on_as_if_there_had_been_none(
-    tiny, tmp_path, monkeypatch, capsys, number
+    tiny, tmp_path, monkeypatch, capsys, number, strategy
 ):
     settings = tiny.settings(
         steps=5,
@@ -517,18 +521,19 @@ def test_a_signal_saves_and_the_run_goes_on_as_if_there_had_been_none(
         make_method=tiny.pseudoseg,
         make_network=functools.partial(tiny.make_network, aspp_dropout=0.3),
     )
-    experiment.run(tmp_path / 'whole', experiment.Train(), **settings)
+    task = experiment.Train(devices=runtime.Devices(strategy))
+    experiment.run(tmp_path / 'whole', task, **settings)
 
     with monkeypatch.context() as patch:
         patch.setattr(Signalled, 'number', number)
         patch.setattr(callbacks, 'StopAtNaN', lambda first_step, folder: Signalled(first_step))
         with pytest.raises((SystemExit, KeyboardInterrupt)) as stopped:
-            experiment.run(tmp_path / 'parts', experiment.Train(), **settings)
+            experiment.run(tmp_path / 'parts', task, **settings)
     if number == signal.SIGTERM:
         assert stopped.value.code == 143
     assert 'Saved at step 3' in capsys.readouterr().out
     assert json.loads((tmp_path / 'parts' / 'run.json').read_text())['state'] == 'stopped'
-    result = experiment.run(tmp_path / 'parts', experiment.Train(), **settings)
+    result = experiment.run(tmp_path / 'parts', task, **settings)
     whole, parts = last_weights(tmp_path / 'whole'), last_weights(tmp_path / 'parts')
     assert whole.keys() == parts.keys()
     for name, value in whole.items():

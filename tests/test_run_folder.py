@@ -28,6 +28,14 @@ def test_a_damaged_description_is_named(tmp_path, content):
         run_folder.read_description(tmp_path)
 
 
+def test_a_damaged_configuration_is_named(tmp_path):
+    run_folder.claim(tmp_path, CONFIG)
+    (tmp_path / 'checkpoints').mkdir()
+    (tmp_path / 'config.gin').write_bytes(b'\xff\xfe')
+    with pytest.raises(ValueError, match=r'config\.gin is damaged: it is not UTF-8 text; restore'):
+        run_folder.check(tmp_path, CONFIG)
+
+
 @pytest.mark.parametrize(
     'change',
     [

@@ -81,3 +81,11 @@ def test_the_git_revision(tmp_path, monkeypatch):
     assert run_record.git_revision() == revision
     (tmp_path / 'file').write_text('2')
     assert run_record.git_revision() == revision + '+'
+
+
+@pytest.mark.parametrize('sessions', ['"abc"', '[1, {}]', '3', 'null'])
+def test_sessions_of_a_damaged_record_are_left_out(tmp_path, sessions):
+    (tmp_path / 'run.json').write_text(f'{{"sessions": {sessions}}}')
+    with run_record.recorded(tmp_path, '', STRATEGY):
+        pass
+    assert [one['state'] for one in read(tmp_path)['sessions']] == ['finished']

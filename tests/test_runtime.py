@@ -86,6 +86,7 @@ def test_the_strategy_that_is_found(chosen, monkeypatch, settings, gpus, environ
     [
         ({'strategy': 'horovod'}, "--strategy is 'horovod'"),
         ({'replicas': 0}, '--replicas is 0'),
+        ({'tpu': ''}, '--tpu is empty'),
         ({'strategy': 'one', 'replicas': 2}, 'goes with --strategy mirrored, not with one'),
         ({'strategy': 'mirrored', 'tpu': 'mine'}, '--tpu is given with --strategy mirrored'),
         ({'strategy': 'multi_worker'}, 'needs the environment variable TF_CONFIG'),
@@ -105,11 +106,49 @@ def test_too_many_gpus_are_asked_for(monkeypatch):
         runtime.make_strategy(devices(replicas=5))
 
 
-@pytest.mark.parametrize('text', ['{', '[]', '{"cluster": 3}', '{"cluster": {"worker": 1}}'])
+@pytest.mark.parametrize(
+    'text',
+    [
+        '{',
+        '[]',
+        '{"cluster": 3}',
+        '{"cluster": {"worker": 1}}',
+        '{"cluster": {"worker": "host0:1"}}',
+        '{"task": [1]}',
+        config('zero'),
+        config(None),
+    ],
+)
 def test_a_damaged_description_of_the_workers(monkeypatch, text):
     monkeypatch.setenv('TF_CONFIG', text)
     with pytest.raises(ValueError, match='TF_CONFIG is damaged'):
         runtime.make_strategy(devices())
+
+
+@pytest.mark.parametrize(
+    ('content', 'fault'),
+    [
+        (config(2), r'task.index is 2; it must be 0 to 1'),
+        (config(-1), r'task.index is -1'),
+        (config(1, count=1), r'task.index is 1; it must be 0 to 0'),
+        (config(0, role='chief'), r"task.type is 'chief', of which the cluster has none"),
+        (config(0, role='evaluator', evaluator=['host9:1']), r"task.type is 'evaluator'"),
+        (config(0, role=None), r'task.type is None'),
+        (config(0, role='chief', chief=['host8:1', 'host9:1']), 'only one chief'),
+        (config(0, chief=['host0:1']), "'host0:1' is there twice"),
+        (config(0, chief=['host9']), "'host9' is not of the form host:port"),
+        (config(0, chief=[9]), '9 is not of the form host:port'),
+        ('{"cluster": {"worker": ["host0:1", "host1:1"]}}', 'task.type is None'),
+        (
+            '{"cluster": {"worker": ["host0:1", "host1:1"]}, "task": {"type": "worker"}}',
+            'task.index is None',
+        ),
+    ],
+)
+def test_workers_that_could_not_meet(monkeypatch, content, fault):
+    monkeypatch.setenv('TF_CONFIG', content)
+    with pytest.raises(ValueError, match=f'TF_CONFIG is damaged: .*{fault}'):
+        runtime.make_strategy(devices(strategy='multi_worker'))
 
 
 @pytest.mark.parametrize(

@@ -112,7 +112,9 @@ class Checkpoints:
                 reason = str(error).splitlines()[0]
                 message = f'Checkpoint {path} is damaged or cut off: {reason}'
                 if not steps:
-                    raise ValueError(message) from error
+                    raise ValueError(
+                        f'{message}; no other is left: restore one, or give another --workdir.'
+                    ) from error
                 print(f'{message}; taking the one before.', flush=True)
 
     def go_on(self) -> int:
@@ -126,11 +128,29 @@ class Checkpoints:
         self._saved = self.restore('last') if self.has('last') else None
         step = self._saved or 0
         runtime.check_workers_agree(self._strategy, step, self._folders['last'])
-        scores = run_folder.read_json(self._scores_file) or []
-        self._scores = {one['step']: one['miou'] for one in scores if one['step'] <= step}
+        scores = self._read_scores()
+        self._scores = {other: miou for other, miou in scores.items() if other <= step}
         if runtime.is_chief():
             self._forget_later(step)
         return step
+
+    def _read_scores(self):
+        if not tf.io.gfile.exists(self._scores_file):
+            return {}
+        try:
+            scores = {
+                int(one['step']): float(one['miou'])
+                for one in run_folder.read_json(self._scores_file)
+            }
+            if all(step >= 0 and 0 <= miou <= 1 for step, miou in scores.items()):
+                return scores
+        except (KeyError, TypeError, ValueError):
+            pass
+        # Without the scores, worse weights would take the place of the best ones.
+        raise ValueError(
+            f'{self._scores_file} is damaged; restore it, or remove it: the best weights are then '
+            'chosen anew.'
+        )
 
     def _forget_later(self, step):
         """Puts damaged checkpoints aside, and removes what killed processes left half written."""

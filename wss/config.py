@@ -54,6 +54,18 @@ GIN_PARAM = flags.DEFINE_multi_string(
     "A setting that takes precedence over those of the files, such as 'run.steps = 9'.",
 )
 
+# What operations that save weights or events say of the file system.
+_FILE_ERRORS = (
+    'Permission denied',
+    'Operation not permitted',
+    'Read-only file system',
+    'Input/output error',
+    'Disk quota exceeded',
+    'Stale file handle',
+    'No such file or directory',
+    '[Ii]s (?:not )?a directory',
+    'Not a directory',
+)
 _PACKAGE = pathlib.Path(__file__).resolve().parent
 # `gin_configs` lies beside the package in the repository and inside it when installed. Found from
 # any folder: 'gin_configs/experiments/x.gin' by its parent, and 'experiments/x.gin' by itself.
@@ -231,8 +243,10 @@ def user_sentence(error: Exception) -> str | None:
     if isinstance(error, tf.errors.OpError):
         if full := re.search(r'.*No space left on device', text):
             return f'The disk is full: {full[0].strip()}.'
-        if raised_in.name == 'file_io.py':  # TensorFlow's files, local and `gs://`.
-            return f'A file cannot be read or written: {text.splitlines()[0]}.'
+        files = re.search(rf'.*(?:{"|".join(_FILE_ERRORS)})', text)
+        if files or raised_in.name == 'file_io.py':  # TensorFlow's files, local and `gs://`.
+            what = files[0].strip() if files else text.splitlines()[0]
+            return f'A file cannot be read or written: {what}.'
     if isinstance(error, MemoryError | tf.errors.ResourceExhaustedError):
         shape = re.search(r'shape ?[\[(]([\d, ]+)', text)
         what = f' (for an array of {re.sub(", *", " x ", shape[1])} numbers)' if shape else ''

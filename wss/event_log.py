@@ -4,6 +4,7 @@ import os
 from collections.abc import Callable
 
 import tensorflow as tf
+from google.protobuf.message import DecodeError
 
 FOLDER = 'events'
 
@@ -48,7 +49,7 @@ def _trim_file(path, is_kept):
                 kept.append(record)
             else:
                 whole = False
-    except tf.errors.OpError:  # The process died while it wrote.
+    except (tf.errors.OpError, DecodeError):  # The process died while it wrote.
         whole = False
     if whole:
         return

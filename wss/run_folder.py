@@ -124,7 +124,13 @@ def check(workdir: str | os.PathLike, config_text: str) -> None:
     path = os.path.join(workdir, CONFIG_FILE)
     if not tf.io.gfile.exists(path) or not holds_checkpoints(workdir):
         return
-    differences = _differences(bindings(_read(path)), bindings(config_text))
+    try:
+        there = bindings(_read(path))
+    except UnicodeDecodeError as error:
+        raise ValueError(
+            f'{path} is damaged: it is not UTF-8 text; restore it, or give another --workdir.'
+        ) from error
+    differences = _differences(there, bindings(config_text))
     if differences:
         raise ValueError(
             f'{workdir} holds a run of another configuration: {"; ".join(differences)}. '

@@ -30,8 +30,7 @@ def recorded(workdir: str | os.PathLike, config_text: str, strategy: tf.distribu
         `first_step`.
     """
     path = os.path.join(workdir, FILE)
-    before = run_folder.read_json(path)
-    sessions = before.get('sessions', []) if isinstance(before, dict) else []
+    sessions = _sessions(run_folder.read_json(path))
     session = {
         'state': 'running',
         'started': _now(),
@@ -73,6 +72,14 @@ def recorded(workdir: str | os.PathLike, config_text: str, strategy: tf.distribu
         session['ended'] = _now()
         with contextlib.suppress(OSError, tf.errors.OpError):  # Such as the one that ended the run.
             write()
+
+
+def _sessions(before):
+    """Returns the sessions of a record; none of one that is damaged, since it must stop no run."""
+    sessions = before.get('sessions') if isinstance(before, dict) else None
+    if not isinstance(sessions, list):
+        return []
+    return [one for one in sessions if isinstance(one, dict) and 'started' in one]
 
 
 def versions() -> dict[str, str]:

@@ -5,6 +5,7 @@ import dataclasses
 import functools
 import json
 import os
+import re
 import sys
 
 import tensorflow as tf
@@ -15,6 +16,7 @@ from wss.datasets import python_calls
 
 PRECISIONS = ('float32', 'mixed_bfloat16')
 STRATEGIES = ('auto', 'one', 'mirrored', 'multi_worker', 'tpu')
+_ROLES = ('chief', 'worker')
 # Between two looks at signals and values; at half a second a step well inside the 30 seconds that
 # a preempted machine has left.
 _MOST_STEPS_PER_EXECUTION = 20
@@ -78,6 +80,8 @@ def make_strategy(devices: Devices) -> tf.distribute.Strategy:
         raise ValueError(f'--strategy is {devices.strategy!r}; it can be one of {STRATEGIES}.')
     if devices.replicas is not None and devices.replicas < 1:
         raise ValueError(f'--replicas is {devices.replicas}; it must be 1 or more.')
+    if devices.tpu == '':  # Such as that of a shell's variable that is not set.
+        raise ValueError('--tpu is empty; name a TPU, or leave it out.')
     tpu = devices.tpu or os.environ.get('TPU_NAME')
     gpus = tf.config.list_physical_devices('GPU')
     kind = devices.strategy
@@ -104,6 +108,7 @@ def _tpu_strategy(tpu):
     try:
         resolver = tf.distribute.cluster_resolver.TPUClusterResolver(tpu)
         if tpu != 'local':
+            print(f'Waiting for the TPU {tpu}.', flush=True)
             tf.config.experimental_connect_to_cluster(resolver)
         tf.tpu.experimental.initialize_tpu_system(resolver)
         return tf.distribute.TPUStrategy(resolver)
@@ -121,12 +126,18 @@ def _multi_worker_strategy():
             '--strategy multi_worker needs the environment variable TF_CONFIG with the addresses '
             'of all workers and the index of this one.'
         )
-    if is_chief():
-        print(f'Waiting until {len(workers())} workers are there.', flush=True)
+    _check_cluster()
+    addresses = workers()
+    if len(addresses) > 1:
+        print(f'Waiting until all workers have started: {", ".join(addresses)}.', flush=True)
     try:
         return tf.distribute.MultiWorkerMirroredStrategy()
-    except RuntimeError as error:
-        raise ValueError(f'Workers cannot be joined: {error}') from error
+    except (RuntimeError, tf.errors.OpError) as error:
+        reason = str(error).splitlines()[0]
+        raise ValueError(
+            f'Workers cannot be joined: {reason}. Is every address of TF_CONFIG that of its '
+            'machine, and its port free?'
+        ) from error
 
 
 def _replica_devices(gpus, count):
@@ -155,22 +166,55 @@ def workers() -> list[str]:
     Raises:
         ValueError: If it is damaged.
     """
-    text = os.environ.get('TF_CONFIG') or '{}'
-    try:
-        cluster = json.loads(text).get('cluster') or {}
-        return [address for role in ('chief', 'worker') for address in cluster.get(role, [])]
-    except (ValueError, AttributeError, TypeError) as error:
-        raise ValueError(f'The environment variable TF_CONFIG is damaged: {text!r}.') from error
+    cluster, _ = _read_cluster()
+    return [address for role in _ROLES for address in cluster.get(role, [])]
 
 
 def is_chief() -> bool:
     """Whether this process writes what all workers share: the first of `TF_CONFIG`, or the only."""
+    cluster, task = _read_cluster()
     if len(workers()) < 2:
         return True
-    content = json.loads(os.environ['TF_CONFIG'])
-    task = content.get('task', {})
-    first = 'chief' if content['cluster'].get('chief') else 'worker'
+    first = 'chief' if cluster.get('chief') else 'worker'
     return (task.get('type'), int(task.get('index', 0))) == (first, 0)
+
+
+def _read_cluster():
+    """Returns addresses by role, and the role and number of this process, of `TF_CONFIG`."""
+    text = os.environ.get('TF_CONFIG') or '{}'
+    try:
+        content = json.loads(text)
+        cluster, task = content.get('cluster') or {}, content.get('task') or {}
+        if not all(isinstance(cluster.get(role, []), list) for role in _ROLES):
+            raise TypeError('no lists')
+        # TensorFlow takes a number in quotes too.
+        whole = {**task, 'index': int(task['index'])} if 'index' in task else {**task}
+        return cluster, whole
+    except (ValueError, AttributeError, TypeError) as error:
+        raise ValueError(f'The environment variable TF_CONFIG is damaged: {text!r}.') from error
+
+
+def _check_cluster():
+    """Refuses a `TF_CONFIG` with which workers would fail, or wait for each other for ever."""
+    cluster, task = _read_cluster()
+    addresses, role, index = workers(), task.get('type'), task.get('index')
+    ports = [re.fullmatch(r'.+:(\d{1,5})', str(address)) for address in addresses]
+    bad = next((a for a, port in zip(addresses, ports, strict=True) if not port), None)
+    twice = next((a for a in addresses if addresses.count(a) > 1), None)
+    count = len(cluster.get(role) or []) if role in _ROLES else 0
+    if bad is not None:
+        fault = f'the address {bad!r} is not of the form host:port'
+    elif twice is not None:
+        fault = f'the address {twice!r} is there twice'
+    elif len(cluster.get('chief', [])) > 1:
+        fault = 'there can be only one chief'
+    elif not count:
+        fault = f'task.type is {role!r}, of which the cluster has none; it must be chief or worker'
+    elif index is None or not 0 <= index < count:
+        fault = f'task.index is {index}; it must be 0 to {count - 1}, another for each {role}'
+    else:
+        return
+    raise ValueError(f'The environment variable TF_CONFIG is damaged: {fault}.')
 
 
 def check_input(strategy: tf.distribute.Strategy, batches: tf.data.Dataset) -> None:

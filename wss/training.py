@@ -194,7 +194,7 @@ def _fit(parts, method, make_batches, make_validation):
                 )
         except signals.Stopped as stopped:
             # The optimiser counts in the step itself, so its number is that of the weights.
-            step = int(method.optimizer.iterations)
+            step = int(method.optimizer.iterations.numpy())
             parts.saved.save_last(step)
             progress.say(f'Saved at step {step}; the same command goes on from there.')
             signals.leave(stopped.number)
