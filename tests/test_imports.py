@@ -26,7 +26,8 @@ PARTS = {
 # Each of these lines knows the lines before it.
 LAYERS = [
     PARTS,
-    {'event_log', 'example_cache', 'monitor', 'run_folder', 'runtime', 'signals'},
+    {'cluster', 'event_log', 'example_cache', 'monitor', 'run_folder', 'signals'},
+    {'runtime'},
     {'checkpoints', 'pipeline', 'methods', 'run_record', 'selection'},
     {'drawing', 'evaluation', 'prediction', 'provenance'},
     {'callbacks', 'tasks'},

@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 import tf_keras as keras
 
-from wss import runtime
+from wss import cluster, runtime
 
 
 def make_model(units=2):
@@ -164,7 +164,7 @@ def test_workers_that_could_not_meet(monkeypatch, content, fault):
 )
 def test_the_worker_that_writes(monkeypatch, text, first):
     monkeypatch.setenv('TF_CONFIG', text)
-    assert runtime.is_chief() == first
+    assert cluster.is_chief() == first
 
 
 def test_steps_between_two_looks_at_them(monkeypatch):

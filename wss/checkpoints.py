@@ -9,7 +9,7 @@ import tempfile
 import tensorflow as tf
 import tf_keras as keras
 
-from wss import run_folder, runtime
+from wss import cluster, run_folder, runtime
 
 WHICH = ('last', 'best')
 _SCORES = 'scores.json'
@@ -75,7 +75,7 @@ class Checkpoints:
     def note_score(self, step: int, miou: float) -> None:
         """Notes that an evaluation, and all that belongs to it, is done."""
         self._scores[step] = miou
-        if runtime.is_chief():
+        if cluster.is_chief():
             scores = [{'step': step, 'miou': miou} for step, miou in self._scores.items()]
             tf.io.gfile.makedirs(os.path.dirname(self._scores_file))
             run_folder.write_json(self._scores_file, scores)
@@ -130,7 +130,7 @@ class Checkpoints:
         runtime.check_workers_agree(self._strategy, step, self._folders['last'])
         scores = self._read_scores()
         self._scores = {other: miou for other, miou in scores.items() if other <= step}
-        if runtime.is_chief():
+        if cluster.is_chief():
             self._forget_later(step)
         return step
 
@@ -203,7 +203,7 @@ class Checkpoints:
 
     def _save(self, which, step):
         self.step.assign(step)
-        if runtime.is_chief():
+        if cluster.is_chief():
             self._save_as_chief(which, step)
         else:
             self._save_as_worker(step)

@@ -4,7 +4,7 @@ import os
 
 from absl import flags
 
-from wss import config, evaluation, experiment, run_folder, runtime
+from wss import cluster, config, evaluation, experiment, run_folder, runtime
 
 CHECKPOINT = config.define_checkpoint_flag()
 SPLIT = flags.DEFINE_string('split', None, 'Split to score; by default the validation split.')
@@ -18,7 +18,7 @@ def main() -> None:
     config.parse_run(workdir, config.GIN_PARAM.value)
     task = experiment.Evaluate(CHECKPOINT.value, SPLIT.value, runtime.Devices(**DEVICES()))
     scores = config.configured(experiment.run)(workdir, task)
-    if not runtime.is_chief():
+    if not cluster.is_chief():
         return
     print(evaluation.table(scores))
     name = f'evaluation-{scores["checkpoint"]}-{scores["split"]}.json'

@@ -7,6 +7,7 @@ from typing import Any
 import tensorflow as tf
 
 from wss import (
+    cluster,
     pipeline,
     provenance,
     run_folder,
@@ -228,11 +229,11 @@ def run(
 
     if validation_split:
         make_validation(context)
-    if runtime.is_chief():
+    if cluster.is_chief():
         run_folder.claim(workdir, config_text)
         run_folder.write_description(workdir, dataset.info, size)
         provenance.write(workdir, streams)
-    if reference_batch_size is not None and runtime.is_chief():
+    if reference_batch_size is not None and cluster.is_chief():
         rate = float(method.optimizer.learning_rate)
         print(
             f'{steps} steps of {labelled_batch_size} labelled images, the learning rate '

@@ -11,7 +11,7 @@ import numpy as np
 import tensorflow as tf
 import tf_keras as keras
 
-from wss import __version__, run_folder, runtime
+from wss import __version__, cluster, run_folder
 
 FILE = 'run.json'
 
@@ -44,7 +44,7 @@ def recorded(workdir: str | os.PathLike, config_text: str, strategy: tf.distribu
     configuration = run_folder.bindings(config_text)
 
     def write():
-        if not runtime.is_chief():
+        if not cluster.is_chief():
             return
         session['first_step'] = notes['first_step']
         latest = {name: session[name] for name in ('state', 'ended', 'versions', 'git', 'devices')}

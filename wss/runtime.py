@@ -3,20 +3,17 @@
 import contextlib
 import dataclasses
 import functools
-import json
 import os
-import re
 import sys
 
 import tensorflow as tf
 import tf_keras as keras
 
-from wss import replicas
+from wss import cluster, replicas
 from wss.datasets import python_calls
 
 PRECISIONS = ('float32', 'mixed_bfloat16')
 STRATEGIES = ('auto', 'one', 'mirrored', 'multi_worker', 'tpu')
-_ROLES = ('chief', 'worker')
 # Between two looks at signals and values; at half a second a step well inside the 30 seconds that
 # a preempted machine has left.
 _MOST_STEPS_PER_EXECUTION = 20
@@ -87,7 +84,7 @@ def make_strategy(devices: Devices) -> tf.distribute.Strategy:
     kind = devices.strategy
     if kind == 'auto':
         several = (devices.replicas or len(gpus)) > 1
-        choices = {'tpu': tpu, 'multi_worker': len(workers()) > 1, 'mirrored': several}
+        choices = {'tpu': tpu, 'multi_worker': len(cluster.workers()) > 1, 'mirrored': several}
         kind = next((choice for choice, holds in choices.items() if holds), 'one')
     if devices.tpu and kind != 'tpu':
         raise ValueError(f'--tpu is given with --strategy {kind}; leave one of them out.')
@@ -121,13 +118,13 @@ def _tpu_strategy(tpu):
 
 
 def _multi_worker_strategy():
-    if not workers():
+    if not cluster.workers():
         raise ValueError(
             '--strategy multi_worker needs the environment variable TF_CONFIG with the addresses '
             'of all workers and the index of this one.'
         )
-    _check_cluster()
-    addresses = workers()
+    cluster.check()
+    addresses = cluster.workers()
     if len(addresses) > 1:
         print(f'Waiting until all workers have started: {", ".join(addresses)}.', flush=True)
     try:
@@ -160,63 +157,6 @@ def _replica_devices(gpus, count):
     return [f'CPU:{i}' for i in range(count)]
 
 
-def workers() -> list[str]:
-    """Returns the addresses of the workers that `TF_CONFIG` lists, the chief first.
-
-    Raises:
-        ValueError: If it is damaged.
-    """
-    cluster, _ = _read_cluster()
-    return [address for role in _ROLES for address in cluster.get(role, [])]
-
-
-def is_chief() -> bool:
-    """Whether this process writes what all workers share: the first of `TF_CONFIG`, or the only."""
-    cluster, task = _read_cluster()
-    if len(workers()) < 2:
-        return True
-    first = 'chief' if cluster.get('chief') else 'worker'
-    return (task.get('type'), int(task.get('index', 0))) == (first, 0)
-
-
-def _read_cluster():
-    """Returns addresses by role, and the role and number of this process, of `TF_CONFIG`."""
-    text = os.environ.get('TF_CONFIG') or '{}'
-    try:
-        content = json.loads(text)
-        cluster, task = content.get('cluster') or {}, content.get('task') or {}
-        if not all(isinstance(cluster.get(role, []), list) for role in _ROLES):
-            raise TypeError('no lists')
-        # TensorFlow takes a number in quotes too.
-        whole = {**task, 'index': int(task['index'])} if 'index' in task else {**task}
-        return cluster, whole
-    except (ValueError, AttributeError, TypeError) as error:
-        raise ValueError(f'The environment variable TF_CONFIG is damaged: {text!r}.') from error
-
-
-def _check_cluster():
-    """Refuses a `TF_CONFIG` with which workers would fail, or wait for each other for ever."""
-    cluster, task = _read_cluster()
-    addresses, role, index = workers(), task.get('type'), task.get('index')
-    ports = [re.fullmatch(r'.+:(\d{1,5})', str(address)) for address in addresses]
-    bad = next((a for a, port in zip(addresses, ports, strict=True) if not port), None)
-    twice = next((a for a in addresses if addresses.count(a) > 1), None)
-    count = len(cluster.get(role) or []) if role in _ROLES else 0
-    if bad is not None:
-        fault = f'the address {bad!r} is not of the form host:port'
-    elif twice is not None:
-        fault = f'the address {twice!r} is there twice'
-    elif len(cluster.get('chief', [])) > 1:
-        fault = 'there can be only one chief'
-    elif not count:
-        fault = f'task.type is {role!r}, of which the cluster has none; it must be chief or worker'
-    elif index is None or not 0 <= index < count:
-        fault = f'task.index is {index}; it must be 0 to {count - 1}, another for each {role}'
-    else:
-        return
-    raise ValueError(f'The environment variable TF_CONFIG is damaged: {fault}.')
-
-
 def check_input(strategy: tf.distribute.Strategy, batches: tf.data.Dataset) -> None:
     """Makes sure that the machines of a TPU can make the batches, which they do without Python.
 
@@ -239,7 +179,10 @@ def check_input(strategy: tf.distribute.Strategy, batches: tf.data.Dataset) -> N
 
 def is_multi_worker(strategy: tf.distribute.Strategy) -> bool:
     """Whether several processes take part, each of which runs this program."""
-    return isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy) and len(workers()) > 1
+    return (
+        isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy)
+        and len(cluster.workers()) > 1
+    )
 
 
 def mean_over_workers(strategy: tf.distribute.Strategy, value: float) -> float:

@@ -11,6 +11,7 @@ import tf_keras as keras
 from wss import (
     callbacks,
     checkpoints,
+    cluster,
     evaluation,
     event_log,
     log,
@@ -128,13 +129,13 @@ def train(
         for which in ('last', 'best'):
             step, miou = result[which]['step'], 100 * result[which]['miou']
             _say(f'{which} weights (step {step}): validation mIoU {miou:.2f} %')
-    if runtime.is_chief():
+    if cluster.is_chief():
         run_folder.write_json(os.path.join(workdir, 'result.json'), result)
     return result
 
 
 def _say(text):
-    if runtime.is_chief():
+    if cluster.is_chief():
         print(text, flush=True)
 
 
@@ -167,7 +168,7 @@ def _fit(parts, method, make_batches, make_validation):
     """Runs the steps that are left and scores what is not scored; returns the latest scores."""
     first, steps = parts.first_step, parts.schedule.steps
     strategy = method.distribute_strategy
-    is_chief = runtime.is_chief()
+    is_chief = cluster.is_chief()
     if is_chief:
         event_log.trim(parts.workdir, lambda tag, step: _stays(parts, tag, step))
     writer = event_log.make_writer(parts.workdir) if is_chief else tf.summary.create_noop_writer()

@@ -16,7 +16,7 @@ import tf_keras as keras
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 from conftest import Squares, make_info
 
-from wss import evaluation, monitor, pipeline, runtime
+from wss import cluster, evaluation, monitor, pipeline, runtime
 from wss.methods.pseudoseg import PseudoSeg
 from wss.methods.supervised import Supervised
 from wss.methods.weight_update import WeightUpdate
@@ -154,7 +154,7 @@ def main(kind, count, out):
     if kind == 'mirrored':
         parts = run_case(strategy, *CASES['synchronised'], per_replica=True)
         found |= {f'per_replica/{k}': v for k, v in parts.items()}
-    if runtime.is_chief():
+    if cluster.is_chief():
         np.savez(out, replicas=strategy.num_replicas_in_sync, **found)
 
 

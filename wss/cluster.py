@@ -1,0 +1,68 @@
+"""The workers of a run, as the environment variable `TF_CONFIG` lists them."""
+
+import json
+import os
+import re
+
+_ROLES = ('chief', 'worker')
+
+
+def workers() -> list[str]:
+    """Returns the addresses of the workers that `TF_CONFIG` lists, the chief first.
+
+    Raises:
+        ValueError: If it is damaged.
+    """
+    cluster, _ = _read_cluster()
+    return [address for role in _ROLES for address in cluster.get(role, [])]
+
+
+def is_chief() -> bool:
+    """Whether this process writes what all workers share: the first of `TF_CONFIG`, or the only."""
+    cluster, task = _read_cluster()
+    if len(workers()) < 2:
+        return True
+    first = 'chief' if cluster.get('chief') else 'worker'
+    return (task.get('type'), int(task.get('index', 0))) == (first, 0)
+
+
+def check():
+    """Refuses a `TF_CONFIG` with which workers would fail, or wait for each other for ever.
+
+    Raises:
+        ValueError: If it is damaged.
+    """
+    cluster, task = _read_cluster()
+    addresses, role, index = workers(), task.get('type'), task.get('index')
+    ports = [re.fullmatch(r'.+:(\d{1,5})', str(address)) for address in addresses]
+    bad = next((a for a, port in zip(addresses, ports, strict=True) if not port), None)
+    twice = next((a for a in addresses if addresses.count(a) > 1), None)
+    count = len(cluster.get(role) or []) if role in _ROLES else 0
+    if bad is not None:
+        fault = f'the address {bad!r} is not of the form host:port'
+    elif twice is not None:
+        fault = f'the address {twice!r} is there twice'
+    elif len(cluster.get('chief', [])) > 1:
+        fault = 'there can be only one chief'
+    elif not count:
+        fault = f'task.type is {role!r}, of which the cluster has none; it must be chief or worker'
+    elif index is None or not 0 <= index < count:
+        fault = f'task.index is {index}; it must be 0 to {count - 1}, another for each {role}'
+    else:
+        return
+    raise ValueError(f'The environment variable TF_CONFIG is damaged: {fault}.')
+
+
+def _read_cluster():
+    """Returns addresses by role, and the role and number of this process, of `TF_CONFIG`."""
+    text = os.environ.get('TF_CONFIG') or '{}'
+    try:
+        content = json.loads(text)
+        cluster, task = content.get('cluster') or {}, content.get('task') or {}
+        if not all(isinstance(cluster.get(role, []), list) for role in _ROLES):
+            raise TypeError('no lists')
+        # TensorFlow takes a number in quotes too.
+        whole = {**task, 'index': int(task['index'])} if 'index' in task else {**task}
+        return cluster, whole
+    except (ValueError, AttributeError, TypeError) as error:
+        raise ValueError(f'The environment variable TF_CONFIG is damaged: {text!r}.') from error
