@@ -32,6 +32,7 @@ def test_a_run_from_start_to_end(tmp_path):
     ('error', 'state'),
     [
         (SystemExit(143), 'stopped'),
+        (SystemExit(75), 'lost'),
         (KeyboardInterrupt(), 'stopped'),
         (ValueError('the disk'), 'failed'),
     ],
@@ -51,6 +52,15 @@ def test_a_run_that_does_not_end_well_says_how(tmp_path, error, state):
     assert [one['state'] for one in record['sessions']] == [state, 'finished']
     assert [one['first_step'] for one in record['sessions']] == [3, 5]
     assert record['started'] == record['sessions'][0]['started']
+
+
+def test_a_session_that_was_killed(tmp_path):
+    recorded = run_record.recorded(tmp_path, '', STRATEGY)
+    recorded.__enter__()
+    assert read(tmp_path)['state'] == 'running'
+    with run_record.recorded(tmp_path, '', STRATEGY):
+        pass
+    assert [one['state'] for one in read(tmp_path)['sessions']] == ['killed', 'finished']
 
 
 def test_a_damaged_record_is_begun_anew(tmp_path):

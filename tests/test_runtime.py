@@ -68,6 +68,7 @@ def chosen(monkeypatch):
         ({}, 0, {'TPU_NAME': 'theirs'}, ('tpu', 'theirs')),
         ({'strategy': 'tpu'}, 0, {}, ('tpu', 'local')),
         ({'strategy': 'one'}, 0, {'TPU_NAME': 'theirs'}, ('one',)),
+        ({'strategy': 'one'}, 0, {'TF_CONFIG': config(1)}, ('one',)),
         ({}, 4, {'TF_CONFIG': config(0)}, ('multi_worker',)),
         ({}, 0, {'TF_CONFIG': config(0, count=1)}, ('one',)),
         ({'strategy': 'multi_worker'}, 0, {'TF_CONFIG': config(0, count=1)}, ('multi_worker',)),
@@ -79,6 +80,7 @@ def test_the_strategy_that_is_found(chosen, monkeypatch, settings, gpus, environ
     monkeypatch.setattr(runtime.tf.config, 'list_physical_devices', lambda kind: [kind] * gpus)
     runtime.make_strategy(devices(**settings))
     assert chosen == [expected]
+    assert cluster.is_chief()
 
 
 @pytest.mark.parametrize(

@@ -93,7 +93,8 @@ def run(
             meant. With `labelled_batch_size` instead, the run takes as many steps as see the same
             number of images, at rates in proportion to the batch; settings of how often something
             happens stay as they are. None for steps and rates as they are.
-        evaluation_batch_size: Images a batch in evaluation, of all replicas together.
+        evaluation_batch_size: Images a batch in evaluation, of all replicas together; rounded up to
+            a multiple of them, since what fills a batch does not count.
         evaluate_every: Steps between evaluations; 0 for the end alone.
         checkpoint_every: Steps between checkpoints to go on from; 0 for the end alone.
         log_every: Steps between log lines and TensorBoard scalars.
@@ -129,6 +130,7 @@ def run(
     runtime.set_seed(seed)
     runtime.set_precision(precision)
     replicas = strategy.num_replicas_in_sync
+    evaluation_batch_size = -(-evaluation_batch_size // replicas) * replicas
     if jit_compile and replicas > 1:
         raise ValueError('run.jit_compile is for one device; on TPUs XLA compiles by itself.')
 

@@ -11,7 +11,7 @@ import numpy as np
 import tensorflow as tf
 import tf_keras as keras
 
-from wss import __version__, cluster, run_folder
+from wss import __version__, cluster, run_folder, runtime
 
 FILE = 'run.json'
 
@@ -61,8 +61,9 @@ def recorded(workdir: str | os.PathLike, config_text: str, strategy: tf.distribu
     try:
         yield notes
         session['state'] = 'finished'
-    except (KeyboardInterrupt, SystemExit):
-        session['state'] = 'stopped'
+    except (KeyboardInterrupt, SystemExit) as end:
+        is_lost = isinstance(end, SystemExit) and end.code == runtime.LOST_STATUS
+        session['state'] = 'lost' if is_lost else 'stopped'
         raise
     except BaseException as error:
         session['state'] = 'failed'
@@ -79,7 +80,11 @@ def _sessions(before):
     sessions = before.get('sessions') if isinstance(before, dict) else None
     if not isinstance(sessions, list):
         return []
-    return [one for one in sessions if isinstance(one, dict) and 'started' in one]
+    sessions = [one for one in sessions if isinstance(one, dict) and 'started' in one]
+    # One that still runs did not live to say how it ended.
+    return [
+        {**one, 'state': 'killed'} if one.get('state') == 'running' else one for one in sessions
+    ]
 
 
 def versions() -> dict[str, str]:

@@ -92,10 +92,11 @@ def make_strategy(devices: Devices) -> tf.distribute.Strategy:
         raise ValueError(
             f'--replicas {devices.replicas} goes with --strategy mirrored, not with {kind}.'
         )
-    if kind == 'tpu':
-        return _tpu_strategy(tpu or 'local')
     if kind == 'multi_worker':
         return _multi_worker_strategy()
+    os.environ.pop('TF_CONFIG', None)  # Whoever computes alone is no worker, and writes.
+    if kind == 'tpu':
+        return _tpu_strategy(tpu or 'local')
     if kind == 'mirrored':
         return tf.distribute.MirroredStrategy(_replica_devices(gpus, devices.replicas))
     return tf.distribute.get_strategy()
@@ -129,6 +130,8 @@ def _multi_worker_strategy():
         print(f'Waiting until all workers have started: {", ".join(addresses)}.', flush=True)
     try:
         return tf.distribute.MultiWorkerMirroredStrategy()
+    except (tf.errors.UnavailableError, tf.errors.DeadlineExceededError) as error:
+        _end_lost('Another worker', error)
     except (RuntimeError, tf.errors.OpError) as error:
         reason = str(error).splitlines()[0]
         raise ValueError(
@@ -228,15 +231,20 @@ def company(strategy: tf.distribute.Strategy):
     except _LOST as error:
         if not is_multi_worker(strategy) and not isinstance(strategy, tf.distribute.TPUStrategy):
             raise
-        lost = 'The TPU' if isinstance(strategy, tf.distribute.TPUStrategy) else 'Another worker'
-        reason = str(error).strip().splitlines()[0]
-        print(
-            f'{lost} was lost: {reason}\nStart all workers again with the same command; the run '
-            'goes on from its last checkpoint.',
-            file=sys.stderr,
-            flush=True,
-        )
-        raise SystemExit(LOST_STATUS) from error
+        is_tpu = isinstance(strategy, tf.distribute.TPUStrategy)
+        _end_lost('The TPU' if is_tpu else 'Another worker', error)
+
+
+def _end_lost(what, error):
+    """Says what was lost, and ends with the status for it."""
+    reason = str(error).strip().splitlines()[0]
+    print(
+        f'{what} was lost: {reason}\nStart all workers again with the same command; the run goes '
+        'on from its last checkpoint.',
+        file=sys.stderr,
+        flush=True,
+    )
+    raise SystemExit(LOST_STATUS) from error
 
 
 def steps_per_execution(strategy: tf.distribute.Strategy, wanted: int | None, marks) -> int:
