@@ -240,6 +240,12 @@ def user_sentence(error: Exception) -> str | None:
     text = text.split('\n  No values supplied by Gin')[0]
     frames = traceback.extract_tb(error.__traceback__)
     raised_in = pathlib.Path(frames[-1].filename if frames else '')
+    if file := re.search(r'(.+)\n\s*\[\[.*file_of_prepared_dataset', text):
+        reason = re.sub(r'\{\{.*?\}\} ?|Error in user-defined .* iterator: \S+ ', '', file[1])
+        return (
+            f'A file of a prepared dataset cannot be read: {reason}. Make it readable, or delete '
+            'its folder and build it again with wss.prepare.'
+        )
     if isinstance(error, tf.errors.OpError):
         if full := re.search(r'.*No space left on device', text):
             return f'The disk is full: {full[0].strip()}.'
@@ -279,12 +285,6 @@ def user_sentence(error: Exception) -> str | None:
     # never were in Python.
     if record := re.search(r'assertion failed: \[ValueError: (.+\.)\]', text):
         return re.sub(r'\\(.)', r'\1', record[1])
-    if file := re.search(r'(.+)\n\s*\[\[.*file_of_prepared_dataset', text):
-        reason = re.sub(r'\{\{.*?\}\} ?|Error in user-defined .* iterator: \S+ ', '', file[1])
-        return (
-            f'A file of a prepared dataset cannot be read: {reason}. Make it readable, or delete '
-            'its folder and build it again with wss.prepare.'
-        )
     inner = re.search(r'(?:ValueError|FileNotFoundError|BrokenFileError): (.+)', text)
     if type(error).__module__.startswith('tensorflow') and inner:
         return inner[1]

