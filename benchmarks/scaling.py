@@ -78,12 +78,14 @@ def time_calls(call, images: int, calls: int, repeats: int) -> dict:
         repeats: How often they are timed.
 
     Returns:
-        Images a second (`rate`, the median, `least` and `most`), and `waited`, the share of the
+        Images a second (`rate`, the median, `least` and `most`); `milliseconds`, the CPU time of
+        an image, which other programs of the machine change little; and `waited`, the share of the
         time that was spent waiting.
     """
     for _ in range(_UNCOUNTED):
         call()
     rates, waited, total = [], 0.0, 0.0
+    cpu = time.process_time()
     for _ in range(repeats):
         start = time.perf_counter()
         waited += sum(call() for _ in range(calls))
@@ -94,6 +96,7 @@ def time_calls(call, images: int, calls: int, repeats: int) -> dict:
         'rate': statistics.median(rates),
         'least': min(rates),
         'most': max(rates),
+        'milliseconds': 1e3 * (time.process_time() - cpu) / (repeats * calls * images),
         'waited': min(1.0, waited / total),
     }
 
@@ -199,14 +202,17 @@ def measure_rows(arguments) -> list[dict]:
 
 def show(results: dict) -> None:
     """Prints the results as a table."""
-    print(f'{results["gin_file"]}, {results["cores"]} cores; images a second (least to most)\n')
+    print(
+        f'{results["gin_file"]}, {results["cores"]} cores; '
+        'images a second (least to most), CPU ms of an image\n'
+    )
     heads = ('training', 'step alone', 'input alone')
     print(f'{"replicas":>8}{"images":>8}' + ''.join(f'{h:>26}' for h in heads), end='')
     print(f'{"waiting":>9}{"limit":>9}{"MB reduced":>12}')
     for row in results['rows']:
         print(f'{row["replicas"]:8}{row["images_per_step"]:8}', end='')
         for name in ('training', 'step', 'input'):
-            cell = '{rate:.1f} ({least:.1f} to {most:.1f})'.format(**row[name])
+            cell = '{rate:.0f} ({least:.0f} to {most:.0f}), {milliseconds:.1f}'.format(**row[name])
             print(f'{cell:>26}', end='')
         reduced = row['reduced_bytes']['total'] / 1e6 if row['replicas'] > 1 else 0.0
         print(f'{row["training"]["waited"]:9.1%}{row["limit"]:>9}{reduced:12.2f}')

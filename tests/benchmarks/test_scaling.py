@@ -58,7 +58,7 @@ def test_one_replica(scaling, monkeypatch, capsys):
     assert (row['replicas'], row['images_per_step'], row['steps_per_execution']) == (1, 2, 1)
     for part in ('training', 'step', 'input'):
         assert 0 < row[part]['least'] <= row[part]['rate'] <= row[part]['most']
-        assert 0 <= row[part]['waited'] <= 1
+        assert 0 <= row[part]['waited'] <= 1 and row[part]['milliseconds'] > 0
     slower = 'input' if row['input']['rate'] < row['step']['rate'] else 'compute'
     assert row['limit'] == slower
     assert row['reduced_bytes']['losses'] == 8  # The loss and the sum.
