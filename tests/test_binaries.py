@@ -39,7 +39,8 @@ def start(folder, binary, *arguments):
 def test_two_parts_of_a_cpu_score_as_one(tmp_path):
     """Training and evaluation from end to end, since a process can have one such strategy only."""
     others = 'run.picture_every = 1', 'run.synchronise_batch_norm = True'
-    settings = params(*SMALL, *others, 'run.evaluation_batch_size = 3')  # Of two, 4.
+    batches = 'run.reference_batch_size = 2', 'run.evaluation_batch_size = 3'  # Of two, 4.
+    settings = params(*SMALL, *others, *batches)
     command = ('train', '--gin_file', EXPERIMENT, *settings)
     for name, devices in (('one', ()), ('two', ('--replicas', '2', '--profile'))):
         result = start(tmp_path, *command, '--workdir', name, *devices)

@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from wss import (
     cluster,
+    log,
     pipeline,
     provenance,
     run_folder,
@@ -236,7 +237,7 @@ def run(
         run_folder.write_description(workdir, dataset.info, size)
         provenance.write(workdir, streams)
     if reference_batch_size is not None and cluster.is_chief():
-        rate = float(method.optimizer.learning_rate)
+        rate = log.current_learning_rate(method.optimizer)
         print(
             f'{steps} steps of {labelled_batch_size} labelled images, the learning rate '
             f'{rate:.6g} at first: {configured_steps} steps of {reference_batch_size} by the rule '
