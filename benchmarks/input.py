@@ -22,8 +22,8 @@ import numpy as np
 import tensorflow as tf
 from PIL import Image
 
-from wss import pipeline
 from wss.datasets.prepared import Prepared
+from wss.pipeline import shares
 from wss.views import colour, geometry
 from wss.views.views import Views
 
@@ -119,9 +119,9 @@ def stages(views: Views, info) -> dict:
 
 def measure_rate(examples, make_views, batch_size: int, batches: int, repeats: int) -> dict:
     """Measures a stream: elements a second (median, least, most), and CPU time of one in ms."""
-    part = pipeline.Part('--batch', batch_size)
-    stream = pipeline.with_threads(
-        pipeline.stream_batches(examples, make_views, part, seed=0), pipeline.cores()
+    part = shares.Share('--batch', batch_size)
+    stream = batches.with_threads(
+        batches.stream_batches(examples, make_views, part, seed=0), batches.cores()
     )
     rates, milliseconds = [], []
     iterator = iter(stream)

@@ -15,7 +15,7 @@ import gin
 import tensorflow as tf
 from step_cost import count_flops
 
-from wss import config
+from wss.configuration import gin_files
 
 
 def batch_spec(info, crop: tuple[int, int], labelled: int = 1, unlabelled: int = 1) -> dict:
@@ -37,7 +37,7 @@ def batch_spec(info, crop: tuple[int, int], labelled: int = 1, unlabelled: int =
 
 def measure(files: list[str], params: list[str]) -> dict:
     """Builds the step of an experiment and counts it; returns what is to be printed."""
-    config.parse(files, params)
+    gin_files.parse(files, params)
     settings = gin.get_bindings('experiment.run')
     info = settings['make_dataset']().info
     crop = settings['make_views']().crop_size

@@ -22,12 +22,14 @@ import tempfile
 import time
 from unittest import mock
 
-from wss import config
+from wss.configuration import gin_files
+from wss.devices import strategies
+from wss.training import loop
 
 # isort: split
 import tensorflow as tf
 
-from wss import experiment, runtime, training
+from wss import experiment
 
 _UNCOUNTED = 4  # Executions that trace, and take what the input has made ahead.
 
@@ -113,10 +115,10 @@ def measure_training(
     profile,
     jit_compile,
 ) -> dict:
-    """Measures in the place of `training.train`, with the arguments that it would have had."""
+    """Measures in the place of `loop.train`, with the arguments that it would have had."""
     del workdir, make_validation, notes, profile
     strategy = method.distribute_strategy
-    count = runtime.steps_per_execution(strategy, schedule.steps_per_execution, schedule.marks())
+    count = strategies.steps_per_execution(strategy, schedule.steps_per_execution, schedule.marks())
     method.compile(optimizer=method.optimizer, steps_per_execution=count, jit_compile=jit_compile)
     function = method.make_train_function()
     names = []
@@ -168,15 +170,15 @@ def measure_row(arguments) -> dict:
         f'run.unlabelled_batch_size = {arguments.batch}',
         'run.validation_split = None',
     ]
-    config.parse([arguments.gin_file], params)
-    task = experiment.Train(devices=runtime.Devices(replicas=arguments.replicas))
+    gin_files.parse([arguments.gin_file], params)
+    task = experiment.Train(devices=strategies.Devices(replicas=arguments.replicas))
     # `experiment.run` makes the parts, as for any run; what it then starts is the measurement.
     measurement = functools.partial(measure_training, arguments)
     with (
         tempfile.TemporaryDirectory() as workdir,
-        mock.patch.object(training, 'train', measurement),
+        mock.patch.object(loop, 'train', measurement),
     ):
-        return config.configured(experiment.run)(workdir, task)
+        return gin_files.configured(experiment.run)(workdir, task)
 
 
 def measure_rows(arguments) -> list[dict]:

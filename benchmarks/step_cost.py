@@ -15,20 +15,23 @@ import pathlib
 import statistics
 import time
 
+import authors
 import tensorflow as tf
+import tf_keras as keras
 from tensorflow.python.profiler.model_analyzer import profile
 from tensorflow.python.profiler.option_builder import ProfileOptionBuilder
 
-from wss import reference, runtime, schedules
+from wss.devices import compute, strategies
+from wss.training import optimisers
 
 _PEAK_SIDE = 2048  # Of the square matrices whose product stands for the machine's peak.
 
 
 def make_step(options: dict, fast: bool):
     """Returns the training step, a `tf.function` of a batch, with its optimiser."""
-    method = reference.make_method(options)
+    method = authors.make_method(options)
     method.cam_from_training_pass = fast
-    method.compile(optimizer=schedules.momentum_poly(steps=30_000))
+    method.compile(optimizer=optimisers.momentum_poly(steps=30_000))
     method.optimizer.build(method.trainable_variables)
     return tf.function(method.train_step, autograph=False)
 
@@ -95,8 +98,8 @@ def measure(arguments) -> dict:
     options = description['options']
     if arguments.intra_op_threads:
         tf.config.threading.set_intra_op_parallelism_threads(arguments.intra_op_threads)
-    runtime.set_seed(0)
-    runtime.set_precision(arguments.precision)
+    strategies.set_seed(0)
+    keras.mixed_precision.set_global_policy(arguments.precision)
     step = make_step(options, arguments.fast)
     own_crop, own_batch = tuple(options['crop_size']), options['batch']
     flops = count_flops(step, make_batch(options, own_crop, own_batch))
@@ -143,7 +146,7 @@ def main():
     parser.add_argument('--fast', action='store_true', help='CAM from the training-mode pass')
     parser.add_argument('--crop', type=int, help='side of the crops that are timed')
     parser.add_argument('--batch', type=int, help='labelled images that are timed')
-    parser.add_argument('--precision', choices=runtime.PRECISIONS, default='float32')
+    parser.add_argument('--precision', choices=compute.PRECISIONS, default='float32')
     parser.add_argument('--intra_op_threads', type=int, help='threads of one operation')
     parser.add_argument('--steps', type=int, default=10, help='steps that are timed')
     parser.add_argument('--json', action='store_true', help='print one JSON object')

@@ -17,7 +17,8 @@ import tensorflow as tf
 from readiness import problems, trace
 from run_cost import batch_spec
 
-from wss import config, runtime
+from wss.configuration import gin_files
+from wss.devices import strategies
 
 
 def make_steps(files: list[str], params: list[str], replicas: int) -> dict:
@@ -29,9 +30,9 @@ def make_steps(files: list[str], params: list[str], replicas: int) -> dict:
     Raises:
         ValueError: If a batch cannot be divided evenly among the replicas.
     """
-    config.parse(files, params)
+    gin_files.parse(files, params)
     settings = gin.get_bindings('experiment.run')
-    runtime.set_precision(settings.get('precision', 'float32'))
+    strategies.set_precision(settings.get('precision', 'float32'))
     sizes = [
         _share(settings, f'{role}_batch_size', replicas) for role in ('labelled', 'unlabelled')
     ]

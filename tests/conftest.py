@@ -8,13 +8,20 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from wss import experiment, schedules
-from wss.datasets.info import DatasetInfo, Examples
+from wss.datasets.examples import Examples
+from wss.datasets.info import DatasetInfo
+from wss.devices.compute import Compute
+from wss.experiment import Experiment
 from wss.methods.pseudoseg import PseudoSeg
 from wss.methods.supervised import Supervised
+from wss.methods.update import Update
 from wss.networks.backbones import resnet_v1, xception
 from wss.networks.backbones.small import SmallResNet
 from wss.networks.deeplab import DeepLabV3Plus
+from wss.pipeline import data
+from wss.runs.configuration import Configuration
+from wss.training import optimisers
+from wss.training.schedule import Schedule
 from wss.views.views import Views
 
 
@@ -44,7 +51,7 @@ class Squares:
             example = {'image': tf.gather(images, index), 'id': name}
             return example | ({'label': tf.gather(label, index)} if has_label else {})
 
-        examples = Examples(names, load, has_label, side)
+        examples = Examples(names, load, has_label, side, self.info)
         return examples if ids is None else examples.select(ids)
 
 
@@ -56,7 +63,11 @@ def make_info(has_background=True):
 
 @pytest.fixture(scope='session')
 def tiny():
-    """Makers of tiny parts, and `settings(**changes)` for `experiment.run`."""
+    """Makers of tiny parts, and `experiment(**changes)`.
+
+    Names of changes are those of the fields of all parts; of labelled and unlabelled images and of
+    validation with that word before them, such as `labelled_amount`.
+    """
     partial = functools.partial
     parts = types.SimpleNamespace(
         Squares=Squares,
@@ -75,25 +86,43 @@ def tiny():
         supervised=Supervised,
     )
 
-    def settings(**changes):
-        return {
+    def make_experiment(**changes):
+        settings = {
             'make_dataset': parts.make_dataset,
             'make_network': parts.make_network,
             'make_method': parts.supervised,
-            'make_optimizer': partial(schedules.momentum_poly, learning_rate=0.05),
+            'make_optimiser': partial(optimisers.momentum_poly, learning_rate=0.05),
             'make_views': partial(Views, crop_size=(33, 33), cutout_half_size=4),
             'steps': 4,
-            'labelled_count': 4,
+            'labelled_amount': 4,
             'labelled_batch_size': 2,
             'unlabelled_batch_size': 2,
-            'evaluation_batch_size': 2,
+            'validation_batch_size': 2,
             'evaluate_every': 2,
             'checkpoint_every': 2,
             'log_every': 2,
             'picture_every': 0,
         } | changes
 
-    parts.settings = settings
+        def taken(part, prefix=''):
+            names = [f.name for f in dataclasses.fields(part) if prefix + f.name in settings]
+            return part(**{name: settings.pop(prefix + name) for name in names})
+
+        streams = {
+            'labelled': taken(data.Labelled, 'labelled_'),
+            'unlabelled': taken(data.Unlabelled, 'unlabelled_'),
+            'validation': taken(data.Validation, 'validation_'),
+        }
+        made = {name: settings.pop(name) for name in ('make_dataset', 'make_views')}
+        return Experiment(
+            data=data.Data(**made, **streams),
+            schedule=taken(Schedule),
+            compute=taken(Compute),
+            update=taken(Update),
+            **settings,
+        )
+
+    parts.experiment = make_experiment
     return parts
 
 
@@ -101,9 +130,10 @@ def tiny():
 def trained(tiny, tmp_path_factory):
     """The folder of a finished PseudoSeg run with every output. Tests leave it as it is."""
     workdir = tmp_path_factory.mktemp('runs') / 'pseudoseg'
-    settings = tiny.settings(make_method=tiny.pseudoseg, picture_every=4)
-    result = experiment.run(workdir, experiment.Train('run.steps = 4\n'), **settings)
-    return types.SimpleNamespace(workdir=workdir, settings=settings, result=result)
+    experiment = tiny.experiment(make_method=tiny.pseudoseg, picture_every=4)
+    configuration = Configuration('Schedule.steps = 4\n')
+    result = experiment.train(workdir, lambda: configuration)
+    return types.SimpleNamespace(workdir=workdir, experiment=experiment, result=result)
 
 
 @pytest.fixture

@@ -12,9 +12,17 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from wss import callbacks, checkpoints, experiment, runtime, schedules
+from wss.devices import strategies
 from wss.methods.supervised import Supervised
-from wss.methods.weight_update import WeightUpdate
+from wss.results import scores
+from wss.runs import checkpoints
+from wss.runs.configuration import Configuration
+from wss.training import callbacks, optimisers
+
+
+def configuration(text):
+    """What makes a configuration of this text, whose log interval may change."""
+    return lambda: Configuration(text, frozenset({'Schedule.log_every'}))
 
 
 def last_weights(workdir):
@@ -53,14 +61,14 @@ def test_a_run_leaves_everything_behind(trained, tiny):
     assert result['last']['pixels'] == 5 * 33 * 33
     record = json.loads((workdir / 'run.json').read_text())
     assert (record['state'], record['result']) == ('finished', result)
-    assert record['configuration'] == {'run.steps': '4'}
+    assert record['configuration'] == {'Schedule.steps': '4'}
 
     labelled = (workdir / 'labelled.txt').read_text().split()
     unlabelled = (workdir / 'unlabelled.txt').read_text().split()
     assert len(labelled) == 4
     assert sorted(unlabelled) == sorted(f'train{i}' for i in range(12))
     assert set(labelled) < set(unlabelled)
-    assert (workdir / 'config.gin').read_text() == 'run.steps = 4\n'
+    assert (workdir / 'config.gin').read_text() == 'Schedule.steps = 4\n'
 
 
 def test_a_run_logs_scalars_and_pictures(trained):
@@ -80,8 +88,8 @@ def test_a_run_logs_scalars_and_pictures(trained):
 def test_a_finished_run_is_only_evaluated(trained, tmp_path, capsys):
     workdir = tmp_path / 'copy'
     shutil.copytree(trained.workdir, workdir)
-    task = experiment.Train('run.steps = 4\n')
-    assert experiment.run(workdir, task, **trained.settings) == trained.result
+    make_configuration = configuration('Schedule.steps = 4\n')
+    assert trained.experiment.train(workdir, make_configuration) == trained.result
     said = capsys.readouterr().out
     assert 'finished; evaluating only' in said
     assert 'loss' not in said
@@ -91,8 +99,8 @@ def test_a_stopped_run_goes_on_as_if_it_had_not_stopped(trained, tmp_path, capsy
     workdir = tmp_path / 'copy'
     shutil.copytree(trained.workdir, workdir)
     forget_the_end(workdir, 2)
-    experiment.run(workdir, experiment.Train('run.steps = 4\n'), **trained.settings)
-    assert 'going on at step 2' in capsys.readouterr().out
+    trained.experiment.train(workdir, configuration('Schedule.steps = 4\n'))
+    assert 'resuming at step 2' in capsys.readouterr().out
     assert logged(workdir) == logged(trained.workdir)
     expected, resumed = last_weights(trained.workdir), last_weights(workdir)
     assert expected.keys() == resumed.keys()
@@ -104,9 +112,9 @@ def test_a_stopped_run_goes_on_as_if_it_had_not_stopped(trained, tmp_path, capsy
 def test_a_run_that_dies_at_its_last_evaluation_makes_up_for_it(
     trained, tmp_path, monkeypatch, capsys, missing
 ):
-    settings = trained.settings
+    experiment = trained.experiment
     real = {
-        'evaluate': experiment.training.evaluation.evaluate,
+        'evaluate': scores.evaluate,
         'save_if_best': checkpoints.Checkpoints.save_if_best,
         'note_score': checkpoints.Checkpoints.note_score,
     }[missing]
@@ -118,13 +126,13 @@ def test_a_run_that_dies_at_its_last_evaluation_makes_up_for_it(
             raise SystemExit
         return real(*arguments)
 
-    place = experiment.training.evaluation if missing == 'evaluate' else checkpoints.Checkpoints
+    place = scores if missing == 'evaluate' else checkpoints.Checkpoints
     with monkeypatch.context() as patch, pytest.raises(SystemExit):
         patch.setattr(place, missing, dies_at_the_second)
-        experiment.run(tmp_path, experiment.Train('run.steps = 4\n'), **settings)
+        experiment.train(tmp_path, configuration('Schedule.steps = 4\n'))
     assert list((tmp_path / 'checkpoints' / 'last').glob('ckpt-4.index'))
-    result = experiment.run(tmp_path, experiment.Train('run.steps = 4\n'), **settings)
-    assert 'going on at step 4' in capsys.readouterr().out
+    result = experiment.train(tmp_path, configuration('Schedule.steps = 4\n'))
+    assert 'resuming at step 4' in capsys.readouterr().out
     assert result == trained.result
     assert logged(tmp_path) == logged(trained.workdir)
     for name in ('scores.json', 'best/ckpt-*.index'):
@@ -136,19 +144,19 @@ def test_a_run_that_dies_at_its_last_evaluation_makes_up_for_it(
 def test_a_run_without_steps_that_dies_before_its_scores_makes_up_for_them(
     tiny, tmp_path, monkeypatch
 ):
-    settings = tiny.settings(steps=0)
+    experiment = tiny.experiment(steps=0)
     with monkeypatch.context() as patch, pytest.raises(SystemExit):
         patch.setattr(checkpoints.Checkpoints, 'save_if_best', lambda *_: sys.exit(1))
-        experiment.run(tmp_path, experiment.Train(), **settings)
-    result = experiment.run(tmp_path, experiment.Train(), **settings)
+        experiment.train(tmp_path)
+    result = experiment.train(tmp_path)
     assert result['best'] == result['last']
     assert list((tmp_path / 'checkpoints' / 'best').glob('ckpt-0.index'))
 
 
 def test_the_same_run_twice_gives_the_same_weights(tiny, tmp_path):
     for name in ('first', 'second'):
-        settings = tiny.settings(steps=2, seed=3, validation_split=None)
-        result = experiment.run(tmp_path / name, experiment.Train(), **settings)
+        experiment = tiny.experiment(steps=2, seed=3, validation_split=None)
+        result = experiment.train(tmp_path / name)
         assert result == {'steps': 2}
     first, second = (last_weights(tmp_path / name) for name in ('first', 'second'))
     for name, value in first.items():
@@ -157,21 +165,22 @@ def test_the_same_run_twice_gives_the_same_weights(tiny, tmp_path):
 
 def test_another_configuration_is_refused_and_nothing_changes(trained):
     before = (trained.workdir / 'result.json').stat().st_mtime_ns
-    task = experiment.Train('run.steps = 9\n')
-    with pytest.raises(ValueError, match=r'run.steps is 4 there and 9 here.*another --workdir'):
-        experiment.run(trained.workdir, task, **trained.settings)
-    assert (trained.workdir / 'config.gin').read_text() == 'run.steps = 4\n'
+    other = configuration('Schedule.steps = 9\n')
+    with pytest.raises(
+        ValueError, match=r'Schedule.steps is 4 there and 9 here.*another --workdir'
+    ):
+        trained.experiment.train(trained.workdir, other)
+    assert (trained.workdir / 'config.gin').read_text() == 'Schedule.steps = 4\n'
     assert (trained.workdir / 'result.json').stat().st_mtime_ns == before
 
 
 @pytest.fixture(scope='module')
 def averaged(tiny, tmp_path_factory):
-    """The folder of a finished run with moving averages, its settings and its result."""
+    """The folder of a finished run with moving averages, its experiment and its result."""
     workdir = tmp_path_factory.mktemp('runs') / 'averaged'
-    make_method = functools.partial(tiny.pseudoseg, weight_update=WeightUpdate(average_decay=0.9))
-    settings = tiny.settings(make_method=make_method)
-    result = experiment.run(workdir, experiment.Train('run.steps = 4\n'), **settings)
-    return types.SimpleNamespace(workdir=workdir, settings=settings, result=result)
+    experiment = tiny.experiment(make_method=tiny.pseudoseg, average_decay=0.9)
+    result = experiment.train(workdir, configuration('Schedule.steps = 4\n'))
+    return types.SimpleNamespace(workdir=workdir, experiment=experiment, result=result)
 
 
 def test_averages_leave_the_training_as_it_is(trained, averaged):
@@ -188,7 +197,7 @@ def test_averages_go_on_as_if_the_run_had_not_stopped(averaged, tmp_path):
     workdir = tmp_path / 'copy'
     shutil.copytree(averaged.workdir, workdir)
     forget_the_end(workdir, 2)
-    experiment.run(workdir, experiment.Train('run.steps = 4\n'), **averaged.settings)
+    averaged.experiment.train(workdir, configuration('Schedule.steps = 4\n'))
     expected, resumed = last_weights(averaged.workdir), last_weights(workdir)
     assert expected.keys() == resumed.keys()
     for name, value in expected.items():
@@ -197,15 +206,15 @@ def test_averages_go_on_as_if_the_run_had_not_stopped(averaged, tmp_path):
 
 @pytest.mark.parametrize('checkpoint', ['best', 'last'])
 def test_averages_are_what_a_folder_is_evaluated_and_used_by(averaged, checkpoint):
-    method = experiment.run(averaged.workdir, experiment.Load(checkpoint), **averaged.settings)
+    method = averaged.experiment.load(averaged.workdir, checkpoint)
     reader = tf.train.load_checkpoint(str(averaged.workdir / 'checkpoints' / checkpoint))
     for i, variable in enumerate(method.trainable_variables):
         stored = reader.get_tensor(f'method/averages/{i}/.ATTRIBUTES/VARIABLE_VALUE')
         np.testing.assert_array_equal(variable, stored)
     name = 'method/network/logits/kernel/.ATTRIBUTES/VARIABLE_VALUE'
     assert np.any(reader.get_tensor(name) != method.network.logits.kernel.numpy())
-    scores = experiment.run(averaged.workdir, experiment.Evaluate(checkpoint), **averaged.settings)
-    assert scores['iou'] == averaged.result[checkpoint]['iou']
+    found = averaged.experiment.evaluate(averaged.workdir, checkpoint)
+    assert found['iou'] == averaged.result[checkpoint]['iou']
 
 
 class Poisoned(Supervised):
@@ -218,9 +227,9 @@ class Poisoned(Supervised):
 
 
 def test_nan_stops_the_run_and_keeps_the_last_good_checkpoint(tiny, tmp_path):
-    settings = tiny.settings(make_method=Poisoned, checkpoint_every=1, validation_split=None)
+    experiment = tiny.experiment(make_method=Poisoned, checkpoint_every=1, validation_split=None)
     with pytest.raises(FloatingPointError, match=r'stopped at step 3: supervised is nan'):
-        experiment.run(tmp_path / 'run', experiment.Train(), **settings)
+        experiment.train(tmp_path / 'run')
     weights = last_weights(tmp_path / 'run')
     assert weights['step/.ATTRIBUTES/VARIABLE_VALUE'] == 2
     assert all(np.all(np.isfinite(value)) for value in weights.values())
@@ -229,36 +238,34 @@ def test_nan_stops_the_run_and_keeps_the_last_good_checkpoint(tiny, tmp_path):
 
 def test_classes_without_a_background(tiny, tmp_path):
     info = tiny.make_info(has_background=False)
-    settings = tiny.settings(
+    experiment = tiny.experiment(
         make_dataset=lambda: tiny.Squares(info, {'train': 6, 'val': 2}),
         make_method=tiny.pseudoseg,
         steps=1,
         picture_every=1,
     )
-    result = experiment.run(tmp_path / 'run', experiment.Train(), **settings)
+    result = experiment.train(tmp_path / 'run')
     assert len(result['last']['iou']) == 3
 
 
 def test_evaluation_task_gives_the_scores_of_training(trained):
     for checkpoint in ('last', 'best'):
-        task = experiment.Evaluate(checkpoint)
-        scores = experiment.run(trained.workdir, task, **trained.settings)
+        found = trained.experiment.evaluate(trained.workdir, checkpoint)
         step_and_scores = trained.result[checkpoint]
-        assert scores == {'checkpoint': checkpoint, 'split': 'val'} | {
+        assert found == {'checkpoint': checkpoint, 'split': 'val'} | {
             name: value for name, value in step_and_scores.items() if name != 'step'
         }
 
 
 def test_evaluation_of_another_split(trained):
-    task = experiment.Evaluate('last', 'all4')
-    scores = experiment.run(trained.workdir, task, **trained.settings)
-    assert (scores['split'], scores['pixels']) == ('all4', 4 * 33 * 33)
+    found = trained.experiment.evaluate(trained.workdir, 'last', 'all4')
+    assert (found['split'], found['pixels']) == ('all4', 4 * 33 * 33)
 
 
 def test_initial_weights_are_set_before_training(tiny, tmp_path):
     seen = []
-    settings = tiny.settings(steps=1, validation_split=None, initial_weights=seen.append)
-    experiment.run(tmp_path / 'run', experiment.Train(), **settings)
+    experiment = tiny.experiment(steps=1, validation_split=None, initial_weights=seen.append)
+    experiment.train(tmp_path / 'run')
     assert [method.network.num_classes for method in seen] == [3]
 
 
@@ -266,16 +273,15 @@ def test_no_steps_save_and_evaluate_the_initial_weights(tiny, tmp_path, capsys):
     def initial_weights(method):
         method.network.logits.bias.assign([0.25, 0.5, -1.0])
 
-    settings = tiny.settings(
-        make_method=functools.partial(
-            tiny.pseudoseg, weight_update=WeightUpdate(average_decay=0.9)
-        ),
-        make_optimizer=functools.partial(schedules.momentum_poly, slow_start_steps=100),
+    experiment = tiny.experiment(
+        make_method=tiny.pseudoseg,
+        average_decay=0.9,
+        make_optimiser=functools.partial(optimisers.momentum_poly, slow_start_steps=100),
         steps=0,
         initial_weights=initial_weights,
     )
     workdir = tmp_path / 'run'
-    result = experiment.run(workdir, experiment.Train('run.steps = 0\n'), **settings)
+    result = experiment.train(workdir, configuration('Schedule.steps = 0\n'))
     said = capsys.readouterr().out
     assert 'No steps: the initial weights are saved and evaluated' in said
     assert 'finished' not in said and 'loss' not in said
@@ -283,70 +289,76 @@ def test_no_steps_save_and_evaluate_the_initial_weights(tiny, tmp_path, capsys):
     assert result['last'] == result['best']
     assert json.loads((workdir / 'result.json').read_text()) == result
 
-    method = experiment.run(workdir, experiment.Load('best'), **settings)
+    method = experiment.load(workdir, 'best')
     np.testing.assert_array_equal(method.network.logits.bias, [0.25, 0.5, -1.0])
     for checkpoint in ('best', 'last'):
-        scores = experiment.run(workdir, experiment.Evaluate(checkpoint), **settings)
-        assert scores['iou'] == result[checkpoint]['iou']
-    again = experiment.run(workdir, experiment.Train('run.steps = 0\n'), **settings)
+        found = experiment.evaluate(workdir, checkpoint)
+        assert found['iou'] == result[checkpoint]['iou']
+    again = experiment.train(workdir, configuration('Schedule.steps = 0\n'))
     assert again == result
     assert 'finished; evaluating only' in capsys.readouterr().out
 
 
 def test_no_steps_and_no_validation_split(tiny, tmp_path):
-    settings = tiny.settings(steps=0, validation_split=None)
-    assert experiment.run(tmp_path / 'run', experiment.Train(), **settings) == {'steps': 0}
-    experiment.run(tmp_path / 'run', experiment.Load('last'), **settings)
+    experiment = tiny.experiment(steps=0, validation_split=None)
+    assert experiment.train(tmp_path / 'run') == {'steps': 0}
+    experiment.load(tmp_path / 'run', 'last')
 
 
 def test_steps_and_rate_follow_the_batch(tiny, tmp_path, capsys):
-    settings = tiny.settings(
-        make_optimizer=functools.partial(
-            schedules.momentum_poly, learning_rate=0.25, end_learning_rate=0.125
-        ),
+    made = []
+
+    def make_optimiser(**options):
+        made.append(
+            optimisers.momentum_poly(**options, learning_rate=0.25, end_learning_rate=0.125)
+        )
+        return made[-1]
+
+    experiment = tiny.experiment(
+        make_optimiser=make_optimiser,
         steps=2,
         labelled_batch_size=2,
         reference_batch_size=3,
         evaluate_every=0,
     )
     workdir = tmp_path / 'run'
-    result = experiment.run(workdir, experiment.Train(), **settings)
+    result = experiment.train(workdir)
     # 2 * 3 / 2 = 3 steps; 0.25 * 2 / 3 is the rate at first, 0.125 * 2 / 3 at the end.
     assert result['steps'] == result['last']['step'] == 3
     said = '3 steps of 2 labelled images, the learning rate 0.166667 at first: 2 steps of 3 by'
     assert said in capsys.readouterr().out
-    method = experiment.run(workdir, experiment.Load('last'), **settings)
-    rates = [float(method.optimizer._learning_rate(step)) for step in (0, 3)]
+    rates = [float(made[-1]._learning_rate(step)) for step in (0, 3)]
     np.testing.assert_allclose(rates, [1 / 6, 1 / 12], rtol=1e-6)
 
 
 def test_a_reference_batch_equal_to_the_batch_changes_nothing(tiny, tmp_path):
-    settings = tiny.settings(steps=1, validation_split=None, initial_weights=None)
+    experiment = tiny.experiment(steps=1, validation_split=None, initial_weights=None)
     results = []
-    for reference in (None, settings['labelled_batch_size']):
-        settings['reference_batch_size'] = reference
-        experiment.run(tmp_path / str(reference), experiment.Train(), **settings)
-        method = experiment.run(tmp_path / str(reference), experiment.Load('last'), **settings)
+    for reference in (None, experiment.data.labelled.batch_size):
+        schedule = dataclasses.replace(experiment.schedule, reference_batch_size=reference)
+        experiment = dataclasses.replace(experiment, schedule=schedule)
+        experiment.train(tmp_path / str(reference))
+        method = experiment.load(tmp_path / str(reference), 'last')
         results.append(method.network.logits.kernel.numpy())
     np.testing.assert_array_equal(*results)
 
 
 def test_an_optimiser_of_ones_own_needs_no_rate_factor(tiny, tmp_path):
-    def make_optimizer(steps):
-        return schedules.momentum_poly(steps, learning_rate=0.05)
+    def make_optimiser(steps):
+        return optimisers.momentum_poly(steps, learning_rate=0.05)
 
-    settings = tiny.settings(steps=1, validation_split=None, make_optimizer=make_optimizer)
-    assert experiment.run(tmp_path / 'run', experiment.Train(), **settings) == {'steps': 1}
+    experiment = tiny.experiment(steps=1, validation_split=None, make_optimiser=make_optimiser)
+    assert experiment.train(tmp_path / 'run') == {'steps': 1}
 
 
 @pytest.mark.parametrize(
     ('changes', 'message'),
     [
-        ({'steps': -1}, r'run.steps is -1; it must be 0 or more'),
-        ({'evaluate_every': -1}, r'run.evaluate_every is -1'),
-        ({'steps': 10**20}, r'run.steps is 10+; it must be at most'),
-        ({'labelled_count': 13}, r'Cannot draw 13 of 12 ids'),
-        ({'labelled_count': 1, 'labelled_every_class': True}, r'too few for every class'),
+        ({'steps': -1}, r'Schedule.steps is -1; it must be 0 or more'),
+        ({'evaluate_every': -1}, r'Schedule.evaluate_every is -1'),
+        ({'steps': 10**20}, r'Schedule.steps is 10+; it must be at most'),
+        ({'labelled_amount': 13}, r'Cannot draw 13 of 12 ids'),
+        ({'labelled_amount': 1, 'labelled_every_class': True}, r'too few for every class'),
         ({'labelled_split': 'trian'}, r"no split 'trian'; it has train"),
         ({'validation_split': 'test'}, r"no split 'test'"),
         ({'labelled_batch_size': 0}, r'labelled_batch_size'),
@@ -359,23 +371,25 @@ def test_settings_out_of_range_are_refused_before_anything_is_written(
 ):
     workdir = tmp_path / 'run'
     with pytest.raises(ValueError, match=message):
-        experiment.run(workdir, experiment.Train(), **tiny.settings(**changes))
+        tiny.experiment(**changes).train(workdir)
     assert not workdir.exists()
 
 
 def test_no_unlabelled_image_left(tiny, tmp_path):
-    settings = tiny.settings(make_method=tiny.pseudoseg, labelled_count=None, exclude_labelled=True)
+    experiment = tiny.experiment(
+        make_method=tiny.pseudoseg, labelled_amount=None, unlabelled_exclude_labelled=True
+    )
     with pytest.raises(ValueError, match=r'No unlabelled image is left: all 12 .* are labelled'):
-        experiment.run(tmp_path / 'run', experiment.Train(), **settings)
+        experiment.train(tmp_path / 'run')
 
 
 def test_lists_narrow_the_labelled_images(tiny, tmp_path):
     ids = tmp_path / 'ids.txt'
     ids.write_text('train3\ntrain7\n')
-    settings = tiny.settings(
-        steps=1, labelled_list=str(ids), labelled_count=None, validation_split=None
+    experiment = tiny.experiment(
+        steps=1, labelled_list_file=str(ids), labelled_amount=None, validation_split=None
     )
-    experiment.run(tmp_path / 'run', experiment.Train(), **settings)
+    experiment.train(tmp_path / 'run')
     assert (tmp_path / 'run' / 'labelled.txt').read_text() == 'train3\ntrain7\n'
 
 
@@ -388,32 +402,32 @@ def test_a_run_records_its_lists_and_refuses_others_when_it_goes_on(tiny, tmp_pa
         called.append(str(ids))
         return str(ids)
 
-    settings = tiny.settings(
+    experiment = tiny.experiment(
         make_method=tiny.pseudoseg,
         steps=1,
-        labelled_list=find,
-        labelled_count=None,
-        unlabelled_list=find,
+        labelled_list_file=find,
+        labelled_amount=None,
+        unlabelled_list_file=find,
         unlabelled_masks=False,
         validation_split=None,
     )
     workdir = tmp_path / 'run'
-    experiment.run(workdir, experiment.Train(), **settings)
+    experiment.train(workdir)
     record = json.loads((workdir / 'lists.json').read_text())
     assert record['labelled']['list']['path'] == record['unlabelled']['list']['path'] == str(ids)
     assert record['labelled']['count'] == 2
     assert called == [str(ids)] * 2
 
-    experiment.run(workdir, experiment.Load('last'), **settings)
-    experiment.run(workdir, experiment.Evaluate('last', 'val'), **settings)
+    experiment.load(workdir, 'last')
+    experiment.evaluate(workdir, 'last', 'val')
     assert called == [str(ids)] * 2
 
     ids.write_text('  train3\n\ntrain6')  # The same ids.
-    experiment.run(workdir, experiment.Train(), **settings)
+    experiment.train(workdir)
     ids.write_text('train3\ntrain8\n')
     before = {path: path.stat().st_mtime_ns for path in workdir.rglob('*') if path.is_file()}
     with pytest.raises(ValueError, match=r'other labelled images than .*ids.txt gives now \(1 ids'):
-        experiment.run(workdir, experiment.Train(), **settings)
+        experiment.train(workdir)
     assert before == {
         path: path.stat().st_mtime_ns for path in workdir.rglob('*') if path.is_file()
     }
@@ -428,33 +442,34 @@ def test_labelled_images_of_one_class_are_refused_before_training(tiny, tmp_path
             return dataclasses.replace(examples, mask_classes=shown)
 
     info = tiny.make_info()
-    settings = tiny.settings(make_dataset=lambda: OneClass(info, {'train': 12, 'val': 2}))
+    experiment = tiny.experiment(make_dataset=lambda: OneClass(info, {'train': 12, 'val': 2}))
     with pytest.raises(ValueError, match=r'the 4 labelled images show dark and nothing else'):
-        experiment.run(tmp_path / 'run', experiment.Train(), **settings)
+        experiment.train(tmp_path / 'run')
     assert not (tmp_path / 'run').exists()
 
 
 def test_a_crop_that_the_network_cannot_take(tiny, tmp_path):
     from wss.views.views import Views
 
-    settings = tiny.settings(make_views=lambda: Views(crop_size=(9, 9), cutout_half_size=2))
+    experiment = tiny.experiment(make_views=lambda: Views(crop_size=(9, 9), cutout_half_size=2))
     with pytest.raises(ValueError, match=r'crop_size \(9, 9\) is too small'):
-        experiment.run(tmp_path / 'run', experiment.Train(), **settings)
+        experiment.train(tmp_path / 'run')
 
 
 def test_evaluation_and_prediction_need_a_run(tiny, tmp_path):
-    for task in (experiment.Evaluate(), experiment.Predict('images', 'out')):
+    experiment = tiny.experiment()
+    for call in (experiment.evaluate, lambda workdir: experiment.predict(workdir, 'images', 'out')):
         with pytest.raises(FileNotFoundError, match='is not the folder of a run'):
-            experiment.run(tmp_path, task, **tiny.settings())
+            call(tmp_path)
 
 
 def test_training_is_not_lost_when_scoring_fails(tiny, tmp_path, monkeypatch):
     def fail(*_):
         raise ValueError('There is nothing to score.')
 
-    monkeypatch.setattr(experiment.training.evaluation, 'evaluate', fail)
+    monkeypatch.setattr(scores, 'evaluate', fail)
     with pytest.raises(ValueError, match='nothing to score'):
-        experiment.run(tmp_path / 'run', experiment.Train(), **tiny.settings(evaluate_every=0))
+        tiny.experiment(evaluate_every=0).train(tmp_path / 'run')
     assert list((tmp_path / 'run' / 'checkpoints' / 'last').glob('ckpt-4.index'))
 
 
@@ -467,10 +482,10 @@ def test_a_damaged_newest_checkpoint_is_named_and_the_one_before_is_used(trained
     shutil.copytree(trained.workdir, workdir)
     last = workdir / 'checkpoints' / 'last'
     cut_off(next(last.glob('ckpt-4.data-*')))
-    result = experiment.run(workdir, experiment.Train('run.steps = 4\n'), **trained.settings)
+    result = trained.experiment.train(workdir, configuration('Schedule.steps = 4\n'))
     said = capsys.readouterr().out
     assert re.search(r'last/ckpt-4 is damaged or cut off: .*; taking the one before', said)
-    assert 'going on at step 2' in said
+    assert 'resuming at step 2' in said
     assert result == trained.result
     assert len(list(last.glob('ckpt-4.data-*.damaged'))) == 1
     expected, resumed = last_weights(trained.workdir), last_weights(workdir)
@@ -486,13 +501,13 @@ def test_nothing_starts_anew_where_every_checkpoint_is_damaged(trained, tmp_path
         cut_off(path)
     before = sorted((p.name, p.stat().st_size) for p in last.iterdir())
     with pytest.raises(ValueError, match=r'ckpt-2 is damaged or cut off'):
-        experiment.run(workdir, experiment.Train('run.steps = 4\n'), **trained.settings)
+        trained.experiment.train(workdir, configuration('Schedule.steps = 4\n'))
     assert sorted((p.name, p.stat().st_size) for p in last.iterdir()) == before
 
 
 def test_a_seed_out_of_range(tiny, tmp_path):
-    with pytest.raises(ValueError, match=r'run\.seed is -1'):
-        experiment.run(tmp_path / 'run', experiment.Train(), **tiny.settings(seed=-1))
+    with pytest.raises(ValueError, match=r'Experiment\.seed is -1'):
+        tiny.experiment(seed=-1).train(tmp_path / 'run')
 
 
 class Signalled(callbacks.AfterStep):
@@ -513,7 +528,7 @@ class Signalled(callbacks.AfterStep):
 def test_a_signal_saves_and_the_run_goes_on_as_if_there_had_been_none(
     tiny, tmp_path, monkeypatch, capsys, number, strategy
 ):
-    settings = tiny.settings(
+    experiment = tiny.experiment(
         steps=5,
         checkpoint_every=0,
         log_every=2,
@@ -521,19 +536,19 @@ def test_a_signal_saves_and_the_run_goes_on_as_if_there_had_been_none(
         make_method=tiny.pseudoseg,
         make_network=functools.partial(tiny.make_network, aspp_dropout=0.3),
     )
-    task = experiment.Train(devices=runtime.Devices(strategy))
-    experiment.run(tmp_path / 'whole', task, **settings)
+    devices = strategies.Devices(strategy)
+    experiment.train(tmp_path / 'whole', devices=devices)
 
     with monkeypatch.context() as patch:
         patch.setattr(Signalled, 'number', number)
         patch.setattr(callbacks, 'StopAtNaN', lambda first_step, folder: Signalled(first_step))
         with pytest.raises((SystemExit, KeyboardInterrupt)) as stopped:
-            experiment.run(tmp_path / 'parts', task, **settings)
+            experiment.train(tmp_path / 'parts', devices=devices)
     if number == signal.SIGTERM:
         assert stopped.value.code == 143
     assert 'Saved at step 3' in capsys.readouterr().out
     assert json.loads((tmp_path / 'parts' / 'run.json').read_text())['state'] == 'stopped'
-    result = experiment.run(tmp_path / 'parts', task, **settings)
+    result = experiment.train(tmp_path / 'parts', devices=devices)
     whole, parts = last_weights(tmp_path / 'whole'), last_weights(tmp_path / 'parts')
     assert whole.keys() == parts.keys()
     for name, value in whole.items():
@@ -555,22 +570,23 @@ def scalars(workdir):
 
 
 def test_several_steps_an_execution_change_nothing_but_when_one_looks(tiny, tmp_path):
-    settings = tiny.settings(make_method=tiny.pseudoseg)
-    one = experiment.run(tmp_path / 'one', experiment.Train(), **settings)
-    two = experiment.run(tmp_path / 'two', experiment.Train(), **settings, steps_per_execution=2)
+    experiment = tiny.experiment(make_method=tiny.pseudoseg)
+    one = experiment.train(tmp_path / 'one')
+    by_two = tiny.experiment(make_method=tiny.pseudoseg, steps_per_execution=2)
+    two = by_two.train(tmp_path / 'two')
     assert one == two
     assert scalars(tmp_path / 'one') == scalars(tmp_path / 'two')
     first, second = last_weights(tmp_path / 'one'), last_weights(tmp_path / 'two')
     for name, value in first.items():
         np.testing.assert_array_equal(second[name], value, name)
     with pytest.raises(ValueError, match=r'steps_per_execution is 3, and something'):
-        experiment.run(tmp_path / 'no', experiment.Train(), **settings, steps_per_execution=3)
+        tiny.experiment(steps_per_execution=3).train(tmp_path / 'no')
     assert not (tmp_path / 'no').exists()
 
 
 def test_an_evaluation_that_was_cut_short_is_made_up_for(tiny, tmp_path, monkeypatch, capsys):
-    settings = tiny.settings(steps=4, checkpoint_every=2, evaluate_every=2)
-    whole = experiment.run(tmp_path / 'whole', experiment.Train(), **settings)
+    experiment = tiny.experiment(steps=4, checkpoint_every=2, evaluate_every=2)
+    whole = experiment.train(tmp_path / 'whole')
     note = checkpoints.Checkpoints.note_score
 
     def killed(self, step, miou):
@@ -581,27 +597,27 @@ def test_an_evaluation_that_was_cut_short_is_made_up_for(tiny, tmp_path, monkeyp
     with monkeypatch.context() as patch:
         patch.setattr(checkpoints.Checkpoints, 'note_score', killed)
         with pytest.raises(ConnectionError):
-            experiment.run(tmp_path / 'parts', experiment.Train(), **settings)
-    assert experiment.run(tmp_path / 'parts', experiment.Train(), **settings) == whole
+            experiment.train(tmp_path / 'parts')
+    assert experiment.train(tmp_path / 'parts') == whole
     assert capsys.readouterr().out.count('step 2: validation mIoU') == 3
     assert logged(tmp_path / 'parts') == logged(tmp_path / 'whole')
     assert scalars(tmp_path / 'parts') == scalars(tmp_path / 'whole')
 
 
 def test_a_profile_and_the_compiler(tiny, tmp_path):
-    settings = tiny.settings(steps=8, validation_split=None, log_every=4, jit_compile=True)
-    experiment.run(tmp_path / 'jit', experiment.Train(profile=True), **settings)
+    experiment = tiny.experiment(steps=8, validation_split=None, log_every=4, jit_compile=True)
+    experiment.train(tmp_path / 'jit', profile=True)
     assert list((tmp_path / 'jit' / 'events').glob('plugins/profile/*/*.xplane.pb'))
-    settings['jit_compile'] = False
-    experiment.run(tmp_path / 'plain', experiment.Train(), **settings)
+    compute = dataclasses.replace(experiment.compute, jit_compile=False)
+    dataclasses.replace(experiment, compute=compute).train(tmp_path / 'plain')
     compiled, plain = scalars(tmp_path / 'jit'), scalars(tmp_path / 'plain')
     assert compiled['losses/loss', 4] == pytest.approx(plain['losses/loss', 4], rel=1e-4)
 
 
 def test_how_often_a_run_logs_may_change(tiny, tmp_path):
-    settings = tiny.settings(steps=1, validation_split=None)
-    text = 'experiment.run.log_every = {}\nexperiment.run.steps = {}\n'
-    experiment.run(tmp_path, experiment.Train(text.format(50, 1)), **settings)
-    experiment.run(tmp_path, experiment.Train(text.format(5, 1)), **settings)
+    experiment = tiny.experiment(steps=1, validation_split=None)
+    text = 'Schedule.log_every = {}\nSchedule.steps = {}\n'
+    experiment.train(tmp_path, configuration(text.format(50, 1)))
+    experiment.train(tmp_path, configuration(text.format(5, 1)))
     with pytest.raises(ValueError, match=r'steps is 1 there and 2 here'):
-        experiment.run(tmp_path, experiment.Train(text.format(5, 2)), **settings)
+        experiment.train(tmp_path, configuration(text.format(5, 2)))

@@ -12,12 +12,14 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from wss import config, experiment, losses
-from wss.datasets import official_lists
-from wss.methods.weight_update import WeightUpdate
+from wss import experiment
+from wss.configuration import gin_files
+from wss.datasets.lists import official as official_lists
+from wss.methods import losses
+from wss.methods.update import WeightUpdate
 from wss.networks.backbones import resnet_v1, xception
 from wss.networks.deeplab import DeepLabV3Plus
-from wss.networks.tf1_names import variable_names
+from wss.networks.weights.tf1_names import variable_names
 
 ROOT = pathlib.Path(__file__).resolve().parents[1] / 'gin_configs'
 FILES = sorted(str(path.relative_to(ROOT)) for path in ROOT.rglob('*.gin'))
@@ -31,7 +33,7 @@ def test_there_are_experiments():
 
 @pytest.mark.parametrize('name', FILES)
 def test_every_file_parses(name):
-    config.parse([name])
+    gin_files.parse([name])
 
 
 @pytest.mark.parametrize('name', EXPERIMENTS)
@@ -43,7 +45,7 @@ def test_every_experiment_says_its_command(name):
 
 @pytest.mark.parametrize('name', EXPERIMENTS)
 def test_every_experiment_takes_a_step(name, tiny, tmp_path, shallow):
-    config.parse([name], ['Views.crop_size = (65, 65)', 'Views.cutout_half_size = 6'])
+    gin_files.parse([name], ['Views.crop_size = (65, 65)', 'Views.cutout_half_size = 6'])
     settings = gin.get_bindings('experiment.run')
     published = {}
     if '@tf1_checkpoint.' in gin.config_str():  # Those weights are not at hand.
@@ -54,7 +56,7 @@ def test_every_experiment_takes_a_step(name, tiny, tmp_path, shallow):
         settings.get('unlabelled_split', 'train'): 4,
         'val': 2,
     }
-    result = config.configured(experiment.run)(
+    result = gin_files.configured(experiment.run)(
         tmp_path / 'run',
         experiment.Train(),
         make_dataset=lambda: tiny.Squares(info, splits, size=49),
@@ -75,7 +77,7 @@ def test_every_experiment_takes_a_step(name, tiny, tmp_path, shallow):
 
 @pytest.mark.parametrize('name', [*resnet_v1.VARIANTS, *xception.MIDDLE_UNITS])
 def test_every_backbone_has_a_file(name):
-    config.parse([f'networks/{name}.gin'])
+    gin_files.parse([f'networks/{name}.gin'])
     backbone = gin.get_bindings('DeepLabV3Plus')['make_backbone']()
     family = xception.Xception if name in xception.MIDDLE_UNITS else resnet_v1.ResNetV1
     assert list(backbone.convolutions) == list(family(name).convolutions)
@@ -106,15 +108,15 @@ def test_published_weights_become_a_run(network, weight_decay, tiny, tmp_path, s
         "shapes.Shapes.counts = {'train': 2, 'val': 2}\n"
         'experiment.run.labelled_batch_size = 1\n'
     )
-    config.parse([str(file)])
-    run = config.configured(experiment.run)
-    result = run(tmp_path / 'run', experiment.Train(config.operative_text))
+    gin_files.parse([str(file)])
+    run = gin_files.configured(experiment.run)
+    result = run(tmp_path / 'run', experiment.Train(gin_files.operative_text))
     assert result['last'] == result['best']
     assert f'Loaded from {checkpoint}: backbone (' in caplog.text
     assert 'Start fresh: nothing. Not used of the file: nothing;' in caplog.text
 
-    config.parse_run(tmp_path / 'run')
-    run = config.configured(experiment.run)
+    gin_files.parse_run(tmp_path / 'run')
+    run = gin_files.configured(experiment.run)
     scores = run(tmp_path / 'run', experiment.Evaluate('last'))
     assert scores['iou'] == result['last']['iou']
     method = run(tmp_path / 'run', experiment.Load('best'))
@@ -146,8 +148,8 @@ def test_an_official_list_becomes_a_run(tmp_path, monkeypatch):
         'experiment.run.labelled_batch_size = 1\n'
     )
     workdir, folder = tmp_path / 'run', f"official_lists.find.folder = '{tmp_path / 'lists'}'"
-    config.parse([str(file)], [folder])
-    config.configured(experiment.run)(workdir, experiment.Train(config.operative_text))
+    gin_files.parse([str(file)], [folder])
+    gin_files.configured(experiment.run)(workdir, experiment.Train(gin_files.operative_text))
     assert (workdir / 'labelled.txt').read_bytes() == content
     source = json.loads((workdir / 'lists.json').read_text())['labelled']['list']
     assert source['official'] == {'name': 'voc/toy', 'url': known.url}
@@ -155,10 +157,10 @@ def test_an_official_list_becomes_a_run(tmp_path, monkeypatch):
 
     # The list is needed neither to evaluate nor where it was; where it is now is no other run.
     (tmp_path / 'lists').rename(tmp_path / 'moved')
-    config.parse_run(workdir)
-    config.configured(experiment.run)(workdir, experiment.Evaluate('last'))
-    config.parse_run(workdir, [f"official_lists.find.folder = '{tmp_path / 'moved'}'"])
-    config.configured(experiment.run)(workdir, experiment.Train(config.operative_text))
+    gin_files.parse_run(workdir)
+    gin_files.configured(experiment.run)(workdir, experiment.Evaluate('last'))
+    gin_files.parse_run(workdir, [f"official_lists.find.folder = '{tmp_path / 'moved'}'"])
+    gin_files.configured(experiment.run)(workdir, experiment.Train(gin_files.operative_text))
     assert str(tmp_path / 'moved') in (workdir / 'lists.json').read_text()
 
 
@@ -182,7 +184,7 @@ def write_checkpoint(folder, network):
 
 def test_the_options_of_the_authors_program_reach_the_method(tiny):
     settings = ['WeightUpdate.average_decay = 0.9', 'SupervisedLoss.label_weights = (1, 2.5, 0)']
-    config.parse(['methods/pseudoseg_authors.gin'], settings)
+    gin_files.parse(['methods/pseudoseg_authors.gin'], settings)
     network = tiny.make_network(num_classes=3, num_image_classes=2)
     method = gin.get_bindings('experiment.run')['make_method'](network, tiny.make_info())
     assert method.weight_update == WeightUpdate(1.0, 2.0, 0.9)
@@ -191,4 +193,4 @@ def test_the_options_of_the_authors_program_reach_the_method(tiny):
     assert 'WeightUpdate.bias_multiplier = 2.0' in used
     assert 'SupervisedLoss.label_weights = (1, 2.5, 0)' in used
     with pytest.raises(ValueError, match=r'label_weights is 3, but must be a tuple'):
-        config.parse(['methods/pseudoseg_authors.gin'], ['SupervisedLoss.label_weights = 3'])
+        gin_files.parse(['methods/pseudoseg_authors.gin'], ['SupervisedLoss.label_weights = 3'])

@@ -8,9 +8,11 @@ import gin
 import numpy as np
 import pytest
 
-from wss import config, pipeline
-from wss.datasets import classes, official_lists
-from wss.methods.weight_update import WeightUpdate
+from wss.configuration import gin_files
+from wss.datasets import classes
+from wss.datasets.lists import official as official_lists
+from wss.methods.update import WeightUpdate
+from wss.pipeline import evaluation
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 FOLDER = ROOT / 'gin_configs' / 'experiments' / 'paper'
@@ -115,7 +117,7 @@ def test_the_table_of_results_has_the_experiments():
 def test_the_head_says_what_is_bound(name):
     data, split, method, network = parts(name)
     path = f'gin_configs/experiments/paper/{name}.gin'
-    config.parse([path])
+    gin_files.parse([path])
     settings = gin.get_bindings('experiment.run')
     steps, batch = settings['steps'], settings['labelled_batch_size']
     assert (steps, batch, settings['unlabelled_batch_size']) == (STEPS[data], 64, 64)
@@ -148,7 +150,7 @@ def test_the_head_says_what_is_bound(name):
 @pytest.mark.parametrize('name', NAMES)
 def test_what_is_bound_is_what_the_name_says(name):
     data, split, method, network = parts(name)
-    config.parse([f'experiments/paper/{name}.gin'])
+    gin_files.parse([f'experiments/paper/{name}.gin'])
     settings = gin.get_bindings('experiment.run')
     chosen = SPLITS[data][split][1]
     if data == 'voc_records':
@@ -186,4 +188,4 @@ def test_what_is_bound_is_what_the_name_says(name):
 )
 def test_whole_images_are_padded_as_in_the_paper(largest, padded):
     """The largest images of VOC, COCO and Cityscapes, at output stride 16."""
-    assert pipeline.evaluation_size(largest, 16) == padded
+    assert evaluation.evaluation_size(largest, 16) == padded

@@ -10,10 +10,12 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
-from wss import config, experiment
-from wss.datasets import official_lists
-from wss.networks import deeplab, tf1_names
+from wss import experiment
+from wss.configuration import gin_files
+from wss.datasets.lists import official as official_lists
+from wss.networks import deeplab
 from wss.networks.backbones import resnet_v1, xception
+from wss.networks.weights import tf1_names
 
 SIZE = 48
 COUNTS = {'train': 3, 'train_aug': 4, 'val': 2, '4_clean': 2}
@@ -105,7 +107,7 @@ def publish(monkeypatch, folder, name, ids):
 
 
 def train(name, *settings):
-    """Takes a step as the paper has it, which is two of half its batch; returns `config.gin`."""
+    """Takes a step as the paper has it, which is two of half its batch; returns `gin_files.gin`."""
     params = [
         'batch_size = 1',
         'run.reference_batch_size = 2',
@@ -116,10 +118,10 @@ def train(name, *settings):
         'Views.cutout_half_size = 6',
         *settings,
     ]
-    config.parse([f'experiments/paper/{name}.gin'], params)
-    run = config.configured(experiment.run)
+    gin_files.parse([f'experiments/paper/{name}.gin'], params)
+    run = gin_files.configured(experiment.run)
     # The text is made of what was used, and a setting that was not is an error.
-    result = run('run', experiment.Train(config.operative_text))
+    result = run('run', experiment.Train(gin_files.operative_text))
     assert result['steps'] == 2
     with open('run/config.gin') as file:
         return file.read()

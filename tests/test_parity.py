@@ -13,10 +13,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from wss import resize
-from wss.networks import tf1_checkpoint
+from benchmarks.authors import make_method
+from wss.networks import resize
+from wss.networks.weights import tf1_checkpoint
 from wss.pseudo_labels import grad_cam
-from wss.reference import make_method
 
 FOLDER = pathlib.Path(
     os.environ.get('WSS_PARITY_DIR')

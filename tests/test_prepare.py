@@ -15,8 +15,9 @@ from tensorflow_datasets.core import file_adapters
 
 from tests.datasets import small_archives
 from tests.test_binaries import ROOT, start
-from wss.datasets import archives, preparation, preparation_cost, voc
-from wss.datasets.preparation_cost import Records
+from wss.datasets.preparation import archives, build, voc
+from wss.datasets.preparation import cost as preparation_cost
+from wss.datasets.preparation.cost import Records
 
 ALL = ['main', 'train', 'train_aug', 'trainval', 'val']
 
@@ -45,7 +46,7 @@ def packed(tmp_path, monkeypatch):
 
 def prepared(tmp_path, manual_dir):
     """Prepares VOC and returns the names of the splits that are there."""
-    folder = preparation.prepare('voc_seg', str(tmp_path / 'data'), manual_dir)
+    folder = build.prepare('voc_seg', str(tmp_path / 'data'), manual_dir)
     assert folder == str(tmp_path / 'data' / 'voc_seg' / '2012' / '1.0.0')
     names = {path.name for path in pathlib.Path(folder).glob('*.tfrecord*')}
     return sorted(name.split('-')[1].split('.')[0] for name in names)
@@ -89,17 +90,17 @@ def test_the_command_says_what_is_missing_in_one_line(tmp_path, manual):
 
 def test_names(tmp_path):
     with pytest.raises(ValueError, match=r"no dataset 'voc_sge' \(did you mean voc_seg\?\); there"):
-        preparation.prepare('voc_sge', str(tmp_path))
+        build.prepare('voc_sge', str(tmp_path))
     with pytest.raises(ValueError, match='say which: coco_seg/2017, coco_seg/2014, coco_seg/unla'):
-        preparation.prepare('coco_seg', str(tmp_path))
+        build.prepare('coco_seg', str(tmp_path))
     with pytest.raises(ValueError, match=r"'voc_seg/2007' \(did you mean voc_seg/2012\?\)"):
-        preparation.prepare('voc_seg/2007', str(tmp_path))
+        build.prepare('voc_seg/2007', str(tmp_path))
     with pytest.raises(FileNotFoundError, match=r'manual_dir .*nowhere is no folder'):
-        preparation.prepare('voc_seg', str(tmp_path), str(tmp_path / 'nowhere'))
+        build.prepare('voc_seg', str(tmp_path), str(tmp_path / 'nowhere'))
     assert not list(tmp_path.iterdir())
     small_archives.unpack(tmp_path / 'mine', {'voc2012.tar': b'', 'sbd.tgz': b''})
     with pytest.raises(FileNotFoundError, match='expected files: VOCtrainval_11') as caught:
-        preparation.prepare('voc_seg', str(tmp_path / 'data'), str(tmp_path / 'mine'))
+        build.prepare('voc_seg', str(tmp_path / 'data'), str(tmp_path / 'mine'))
     assert 'It holds sbd.tgz, voc2012.tar. Give files their official names' in str(caught.value)
     assert built(tmp_path) == []
 
@@ -112,14 +113,14 @@ def test_folders_that_cannot_be(tmp_path, manual, monkeypatch):
         'ftp://server/data': 'data_dir ftp://server/data is neither a local folder nor one on gs:/',
     }.items():
         with pytest.raises(ValueError, match=said):
-            preparation.prepare('voc_seg', folder, manual)
+            build.prepare('voc_seg', folder, manual)
     with pytest.raises(ValueError, match='manual_dir is empty'):
-        preparation.prepare('voc_seg', 'data', '')
+        build.prepare('voc_seg', 'data', '')
     assert sorted(tmp_path.iterdir()) == before
     (tmp_path / 'file').write_text('mine')
     for folder in ('file', 'file/data', '/proc/data'):
         with pytest.raises(OSError, match=f'data_dir {folder} cannot be used: .*Name a folder'):
-            preparation.prepare('voc_seg', folder, manual)
+            build.prepare('voc_seg', folder, manual)
     assert (tmp_path / 'file').read_text() == 'mine'
 
 
@@ -135,9 +136,9 @@ def test_missing_archives_behind_a_login_are_named_first(tmp_path, packed):
     with pytest.raises(
         FileNotFoundError, match=r'lacks .*benchmark\.tgz .*, benchmark\(1\)\.tgz\.'
     ):
-        preparation.prepare('voc_seg', str(tmp_path / 'data'), packed)
+        build.prepare('voc_seg', str(tmp_path / 'data'), packed)
     with pytest.raises(FileNotFoundError, match='folder and name it as manual_dir'):
-        preparation.prepare('voc_seg', str(tmp_path / 'data'))
+        build.prepare('voc_seg', str(tmp_path / 'data'))
     assert built(tmp_path) == []
     assert not (tmp_path / 'data' / 'downloads').exists()
 
@@ -152,7 +153,7 @@ def test_a_truncated_archive_leaves_nothing(tmp_path, packed):
     path = pathlib.Path(packed) / 'benchmark.tgz'
     path.write_bytes(path.read_bytes()[:-3000])
     with pytest.raises(ValueError, match=r'benchmark\.tgz is damaged or cut off'):
-        preparation.prepare('voc_seg', str(tmp_path / 'data'), packed)
+        build.prepare('voc_seg', str(tmp_path / 'data'), packed)
     assert built(tmp_path) == []
     small_archives.pack(path, small_archives.sbd_files())
     assert prepared(tmp_path, packed) == ALL
@@ -267,16 +268,16 @@ def test_records_that_are_gone_are_named(tmp_path, manual):
 @pytest.mark.parametrize('path', ['', ' '])
 def test_an_empty_name_is_no_folder(path):
     with pytest.raises(ValueError, match=r'^data_dir is empty; name a folder'):
-        preparation.prepare('voc_seg', path)
+        build.prepare('voc_seg', path)
     with pytest.raises(ValueError, match=r'^manual_dir is empty; name a folder'):
-        preparation.prepare('voc_seg', 'data', path)
+        build.prepare('voc_seg', 'data', path)
 
 
 @pytest.mark.parametrize('path', ['file', 'file/data'])
 def test_a_data_dir_that_cannot_be_made_is_named(tmp_path, manual, path):
     (tmp_path / 'file').write_text('mine')
     with pytest.raises(OSError, match=rf'^data_dir .*{path} cannot be used: .*\. Name a folder'):
-        preparation.prepare('voc_seg', str(tmp_path / path), manual)
+        build.prepare('voc_seg', str(tmp_path / path), manual)
     assert (tmp_path / 'file').read_text() == 'mine'
 
 
@@ -286,7 +287,7 @@ def disk(free):
 
 def test_two_processes_do_not_disturb_each_other(tmp_path, manual):
     with (
-        preparation._only_one(str(tmp_path / 'data'), 'voc_seg'),
+        build._only_one(str(tmp_path / 'data'), 'voc_seg'),
         pytest.raises(OSError, match='Another process is preparing voc_seg in'),
     ):
         prepared(tmp_path, manual)
@@ -316,7 +317,7 @@ def test_the_cost_by_hand(tmp_path):
 
 
 def test_every_dataset_has_its_cost():
-    for entry in preparation._BUILDERS.values():
+    for entry in build._BUILDERS.values():
         for records in entry.configs.values():
             assert records.count > 1000 and records.size > 1000 and records.rate > 1
 

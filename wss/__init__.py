@@ -1,3 +1,29 @@
 """PseudoSeg in TensorFlow 2: semi- and weakly-supervised semantic segmentation."""
 
-__version__ = '0.1.0'
+__version__ = '0.2.0'
+
+
+def load(workdir, checkpoint: str = 'best'):
+    """Loads a trained run, for use from Python; the first call imports TensorFlow.
+
+    Example:
+        >>> import wss
+        >>> model = wss.load('runs/mine')  # doctest: +SKIP
+        >>> labels = model.predict('photo.jpg')  # doctest: +SKIP
+
+    Args:
+        workdir: Folder of the run.
+        checkpoint: `best` (by validation mIoU) or `last`.
+
+    Returns:
+        A `wss.inference.predictor.Predictor`, with `predict`, `overlay` and `classes`.
+
+    Raises:
+        FileNotFoundError: If the folder is not that of a run or has no such checkpoint.
+        ValueError: If its files are damaged.
+    """
+    from wss.configuration import gin_files
+    from wss.experiment import Experiment
+
+    gin_files.parse_run(workdir)
+    return gin_files.build(Experiment).predictor(workdir, checkpoint)

@@ -4,26 +4,30 @@ import os
 
 from absl import flags
 
-from wss import cluster, config, evaluation, experiment, run_folder, runtime
+from wss.configuration import binary, gin_files
+from wss.datasets.files import whole
+from wss.devices import workers
+from wss.devices.strategies import Devices
+from wss.experiment import Experiment
+from wss.results import scores
 
-CHECKPOINT = config.define_checkpoint_flag()
+CHECKPOINT = binary.define_checkpoint_flag()
 SPLIT = flags.DEFINE_string('split', None, 'Split to score; by default the validation split.')
-DEVICES = config.define_device_flags()
-flags.adopt_module_key_flags(config)
+DEVICES = binary.define_device_flags()
+flags.adopt_module_key_flags(binary)
 
 
 def main() -> None:
     """Prints the scores by class and writes them to the folder of the run."""
-    workdir = config.WORKDIR.value
-    config.parse_run(workdir, config.GIN_PARAM.value)
-    task = experiment.Evaluate(CHECKPOINT.value, SPLIT.value, runtime.Devices(**DEVICES()))
-    scores = config.configured(experiment.run)(workdir, task)
-    if not cluster.is_chief():
-        return
-    print(evaluation.table(scores))
-    name = f'evaluation-{scores["checkpoint"]}-{scores["split"]}.json'
-    run_folder.write_json(os.path.join(workdir, name), scores)
+    workdir = binary.WORKDIR.value
+    gin_files.parse_run(workdir, binary.GIN_PARAM.value)
+    devices = Devices(**DEVICES())
+    found = gin_files.build(Experiment).evaluate(workdir, CHECKPOINT.value, SPLIT.value, devices)
+    if workers.is_chief():
+        print(scores.table(found))
+        name = f'evaluation-{found["checkpoint"]}-{found["split"]}.json'
+        whole.write_json(os.path.join(workdir, name), found)
 
 
 if __name__ == '__main__':
-    config.run_main(main, required=['workdir'])
+    binary.run_main(main, required=['workdir'])

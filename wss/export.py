@@ -2,30 +2,32 @@
 
 from absl import flags
 
-from wss import config, experiment, prediction, run_folder
-from wss.networks import weights
+from wss.configuration import binary, gin_files
+from wss.experiment import Experiment
+from wss.inference import saved_model
+from wss.networks.weights import npz
+from wss.runs import folder as run_folder
 
-CHECKPOINT = config.define_checkpoint_flag()
+CHECKPOINT = binary.define_checkpoint_flag()
 OUT = flags.DEFINE_string('out', None, 'Folder for a SavedModel: images to labels.')
 WEIGHTS = flags.DEFINE_string('weights', None, 'File for backbone and classifier, as float16.')
-flags.adopt_module_key_flags(config)
+flags.adopt_module_key_flags(binary)
 
 
 def main() -> None:
     """Writes what the flags ask for."""
     if not (OUT.value or WEIGHTS.value):
         raise ValueError('Nothing to export: give --out, --weights or both.')
-    workdir = config.WORKDIR.value
-    config.parse_run(workdir, config.GIN_PARAM.value)
-    method = config.configured(experiment.run)(workdir, experiment.Load(CHECKPOINT.value))
+    workdir = binary.WORKDIR.value
+    gin_files.parse_run(workdir, binary.GIN_PARAM.value)
+    method = gin_files.build(Experiment).load(workdir, CHECKPOINT.value)
     if WEIGHTS.value:
-        weights.save(method.network, WEIGHTS.value)
+        npz.save(method.network, WEIGHTS.value)
         print(f'Wrote {WEIGHTS.value}.')
     if OUT.value:
-        _, size = run_folder.read_description(workdir)
-        prediction.save_model(method, size, OUT.value)
+        saved_model.save_model(method, run_folder.read_description(workdir)[1], OUT.value)
         print(f'Wrote {OUT.value}.')
 
 
 if __name__ == '__main__':
-    config.run_main(main, required=['workdir'])
+    binary.run_main(main, required=['workdir'])

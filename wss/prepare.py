@@ -2,8 +2,8 @@
 
 from absl import flags
 
-from wss import config
-from wss.datasets import preparation
+from wss.configuration import binary
+from wss.datasets.preparation import build
 
 DATASET = flags.DEFINE_string(
     'dataset',
@@ -19,8 +19,8 @@ MANUAL_DIR = flags.DEFINE_string(
 
 def main() -> None:
     """Prepares the dataset."""
-    preparation.prepare(DATASET.value, DATA_DIR.value, MANUAL_DIR.value)
+    build.prepare(DATASET.value, DATA_DIR.value, MANUAL_DIR.value)
 
 
 if __name__ == '__main__':
-    config.run_main(main, required=['dataset', 'data_dir'], wait_for_threads=False)
+    binary.run_main(main, required=['dataset', 'data_dir'], wait_for_threads=False)

@@ -1,27 +1,29 @@
-"""Trains a run, or goes on with it: python -m wss.train --workdir W --gin_file F --gin_param P."""
+"""Trains a run, or resumes it: python -m wss.train --workdir W --gin_file F --gin_param P."""
 
 from absl import flags
 
-from wss import config, experiment, runtime
+from wss.configuration import binary, gin_files
+from wss.devices.strategies import Devices
+from wss.experiment import Experiment
 
 GIN_FILE = flags.DEFINE_multi_string(
     'gin_file', [], 'Configuration; by default that of the run that --workdir holds.'
 )
 PROFILE = flags.DEFINE_boolean('profile', False, 'Write a TensorBoard profile of a few steps.')
-DEVICES = config.define_device_flags()
-flags.adopt_module_key_flags(config)
+DEVICES = binary.define_device_flags()
+flags.adopt_module_key_flags(binary)
 
 
 def main() -> None:
     """Reads the configuration and trains."""
-    workdir, files = config.WORKDIR.value, GIN_FILE.value
-    if files or not config.holds_run(workdir):
-        config.parse(files, config.GIN_PARAM.value)
+    workdir, files = binary.WORKDIR.value, GIN_FILE.value
+    if files or not gin_files.holds_run(workdir):
+        gin_files.parse(files, binary.GIN_PARAM.value)
     else:
-        config.parse_run(workdir, config.GIN_PARAM.value)
-    task = experiment.Train(config.operative_text, runtime.Devices(**DEVICES()), PROFILE.value)
-    config.configured(experiment.run)(workdir, task)
+        gin_files.parse_run(workdir, binary.GIN_PARAM.value)
+    experiment = gin_files.build(Experiment)
+    experiment.train(workdir, gin_files.operative, Devices(**DEVICES()), PROFILE.value)
 
 
 if __name__ == '__main__':
-    config.run_main(main, required=['workdir'])
+    binary.run_main(main, required=['workdir'])

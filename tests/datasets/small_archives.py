@@ -13,7 +13,7 @@ import scipy.sparse
 import tensorflow_datasets as tfds
 from PIL import Image
 
-from wss.datasets import palette
+from wss.datasets.files import palette
 
 
 def pack(path, files) -> pathlib.Path:

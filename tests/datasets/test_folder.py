@@ -6,8 +6,9 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
+from wss.datasets.examples import SelectionError
+from wss.datasets.files import decoding
 from wss.datasets.folder import Folder
-from wss.datasets.info import SelectionError
 
 CLASSES = ('background', 'car', 'ball')
 CAMVID = pathlib.Path(__file__).resolve().parents[3] / 'shared' / 'camvid'
@@ -341,7 +342,6 @@ def test_leaving_out_damaged_files_hides_nothing_else(data):
 
 
 def test_files_are_decoded_once_for_several_requests(data, monkeypatch):
-    from wss.datasets import decoding
 
     calls = []
     decode = decoding.decode_image

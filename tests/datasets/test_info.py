@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from wss.datasets.info import DatasetInfo, Examples
+from wss.datasets.examples import Examples
+from wss.datasets.info import DatasetInfo
 
 BLACK_RED_GREEN = ((0, 0, 0), (255, 0, 0), (0, 255, 0))
 

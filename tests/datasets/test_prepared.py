@@ -5,9 +5,9 @@ import pytest
 import tensorflow as tf
 
 from tests.datasets.small_builds import HEIGHT, WIDTH, mask, record, write_build
-from wss.datasets import record_index
-from wss.datasets.info import SelectionError
+from wss.datasets.examples import SelectionError
 from wss.datasets.prepared import Prepared
+from wss.datasets.records import index as record_index
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import tensorflow as tf
 from PIL import Image
 
 from wss.datasets import classes
-from wss.datasets.info import SelectionError
+from wss.datasets.examples import SelectionError
 from wss.datasets.tfrecord import TFRecord
 
 CLASSES = ('background', 'car', 'ball')

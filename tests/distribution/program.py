@@ -16,12 +16,15 @@ import tf_keras as keras
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 from conftest import Squares, make_info
 
-from wss import cluster, evaluation, monitor, pipeline, runtime
+from wss.devices import strategies, workers
 from wss.methods.pseudoseg import PseudoSeg
 from wss.methods.supervised import Supervised
-from wss.methods.weight_update import WeightUpdate
+from wss.methods.update import WeightUpdate
 from wss.networks.backbones.small import SmallResNet
 from wss.networks.deeplab import DeepLabV3Plus
+from wss.pipeline import batches, evaluation
+from wss.results import scores
+from wss.training import monitor
 from wss.views.views import Views
 
 CROP = (33, 33)
@@ -69,7 +72,7 @@ def values(variables):
 
 def run_case(strategy, make, frozen, per_replica=False):
     """Returns arrays by name: the gradient, the moving averages, the losses, the counts."""
-    runtime.set_seed(5)
+    strategies.set_seed(5)
     info = make_info()
     with strategy.scope():
         method = make_method(make, info, frozen, per_replica)
@@ -78,12 +81,14 @@ def run_case(strategy, make, frozen, per_replica=False):
     views = Views(crop_size=CROP, cutout_half_size=4)
 
     def batches(context):
-        return pipeline.training_batches(
+        return batches.training_batches(
             train, train, info, views, PADDING, BATCH, BATCH, seed=3, context=context
         )
 
     def validation_batches(context):
-        return pipeline.evaluation_batches(validation, info, CROP, PADDING, BATCH, context=context)
+        return evaluation.evaluation_batches(
+            validation, info, CROP, PADDING, BATCH, context=context
+        )
 
     means = monitor.Means(method.quality)
 
@@ -111,21 +116,21 @@ def run_case(strategy, make, frozen, per_replica=False):
         assert all(np.array_equal(part, parts[0]) for part in parts)
     # A classifier that knows its classes; an untrained one would name the same everywhere.
     method.network.logits.bias.assign([0.0, 0.01, -0.01])
-    scores = evaluation.evaluate(method, validation_batches)
+    scored = scores.evaluate(method, validation_batches)
     found['counts'] = method.confusion.result().numpy()
-    found['pixels'] = scores['pixels']
+    found['pixels'] = scored['pixels']
     return found
 
 
 def halves_by_hand(make):
     """The mean of the gradients of two half batches, each normalised by itself, in one process."""
     info = make_info()
-    runtime.set_seed(5)
+    strategies.set_seed(5)
     method = make_method(make, info, True, False)
     train = Squares(info, {'train': 12}).examples('train')
     views = Views(crop_size=CROP, cutout_half_size=4)
     batch = next(
-        iter(pipeline.training_batches(train, train, info, views, PADDING, BATCH, BATCH, seed=3))
+        iter(batches.training_batches(train, train, info, views, PADDING, BATCH, BATCH, seed=3))
     )
     gradients = []
     for half in (slice(0, BATCH // 2), slice(BATCH // 2, BATCH)):
@@ -143,7 +148,7 @@ def halves_by_hand(make):
 
 
 def main(kind, count, out):
-    strategy = runtime.make_strategy(runtime.Devices(kind, replicas=int(count) or None))
+    strategy = strategies.make_strategy(strategies.Devices(kind, replicas=int(count) or None))
     found = {}
     for name in WORKER_CASES if kind == 'multi_worker' else CASES:
         found |= {f'{name}/{k}': v for k, v in run_case(strategy, *CASES[name]).items()}
@@ -154,7 +159,7 @@ def main(kind, count, out):
     if kind == 'mirrored':
         parts = run_case(strategy, *CASES['synchronised'], per_replica=True)
         found |= {f'per_replica/{k}': v for k, v in parts.items()}
-    if cluster.is_chief():
+    if workers.is_chief():
         np.savez(out, replicas=strategy.num_replicas_in_sync, **found)
 
 

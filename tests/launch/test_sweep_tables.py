@@ -131,12 +131,11 @@ def test_progress_from_a_terminal_of_another_host(tmp_path):
 
 
 def test_lines_of_the_log_are_those_that_training_prints(tmp_path):
-    from wss import log as training_log
-    from wss import monitor
+    from wss.training import log, monitor
 
     with (tmp_path / 'train.log').open('w') as stream:
         parts = monitor.Means({}), monitor.Speed(2)
-        log = training_log.Log(0, 30, 10, None, *parts, stream)
+        log = log.Log(0, 30, 10, None, *parts, stream)
         log._write_scalars = lambda step: None
         for step in range(1, 21):
             log.after_step(step, {'supervised': 0.5, 'loss': 0.625})

@@ -7,8 +7,8 @@ import pytest
 import tensorflow as tf
 import tf_keras as keras
 
-from wss import losses
 from wss.datasets.info import DatasetInfo
+from wss.methods import losses
 from wss.methods.pseudoseg import PseudoSeg
 from wss.methods.supervised import Supervised
 from wss.networks.backbones.small import SmallResNet

@@ -6,8 +6,9 @@ import tensorflow as tf
 import tf_keras as keras
 
 from tests.methods.test_methods import make_batch, make_info, make_method
-from wss import experiment, runtime, schedules
+from wss.devices import strategies
 from wss.methods.pseudoseg import PseudoSeg
+from wss.training import optimisers
 
 # Softmax, cross-entropy, fusion and its scale, and the norm of the gradient.
 FLOAT32_OPERATIONS = {
@@ -27,18 +28,18 @@ FLOAT32_OPERATIONS = {
 def restored():
     """The precision is the process's; other tests expect float32."""
     yield
-    runtime.set_precision('float32')
+    strategies.set_precision('float32')
 
 
 def step_graph(method, batch):
-    method.compile(optimizer=schedules.momentum_poly(10))
+    method.compile(optimizer=optimisers.momentum_poly(10))
     method.optimizer.build(method.trainable_variables)
     step = tf.function(method.train_step, autograph=False)
     return step.get_concrete_function({'labelled': batch[0], 'unlabelled': batch[1]}).graph
 
 
 def test_convolutions_are_bfloat16_and_decisions_float32():
-    runtime.set_precision('mixed_bfloat16')
+    strategies.set_precision('mixed_bfloat16')
     method = make_method(PseudoSeg)
     graph = step_graph(method, make_batch(make_info(True)))
     kinds = {}
@@ -68,8 +69,8 @@ def test_convolutions_are_bfloat16_and_decisions_float32():
 def test_losses_are_near_those_of_float32():
     batch = make_batch(make_info(True))
     values = {}
-    for precision in runtime.PRECISIONS:
-        runtime.set_precision(precision)
+    for precision in strategies.PRECISIONS:
+        strategies.set_precision(precision)
         values[precision] = make_method(PseudoSeg).compute_losses(*batch)
     for name, expected in values['float32'].items():
         assert values['mixed_bfloat16'][name].dtype == tf.float32
@@ -78,15 +79,15 @@ def test_losses_are_near_those_of_float32():
 
 
 def test_a_run_in_bfloat16(tiny, tmp_path):
-    settings = tiny.settings(make_method=tiny.pseudoseg, precision='mixed_bfloat16', steps=2)
-    result = experiment.run(tmp_path, experiment.Train(), **settings)
+    experiment = tiny.experiment(make_method=tiny.pseudoseg, precision='mixed_bfloat16', steps=2)
+    result = experiment.train(tmp_path)
     assert 0 <= result['last']['miou'] <= 1
-    method = experiment.run(tmp_path, experiment.Load('last'), **settings)
+    method = experiment.load(tmp_path, 'last')
     assert method.network.logits.compute_dtype == 'float32'
     assert method.network.backbone.compute_dtype == 'bfloat16'
 
 
 def test_an_unknown_precision(tiny, tmp_path):
     with pytest.raises(ValueError, match=r"run\.precision is 'half'; it can be one of"):
-        experiment.run(tmp_path, experiment.Train(), **tiny.settings(precision='half'))
+        tiny.experiment(precision='half').train(tmp_path)
     assert keras.mixed_precision.global_policy().name == 'float32'

@@ -7,9 +7,9 @@ import pytest
 import tensorflow as tf
 import tf_keras as keras
 
-from wss.networks import keras_weights, tf1_checkpoint
 from wss.networks.backbones.mobilenet_v2 import MobileNetV2
 from wss.networks.deeplab import DeepLabV3Plus
+from wss.networks.weights import keras_applications, tf1_checkpoint
 
 
 def built(output_stride=16):
@@ -95,7 +95,7 @@ def test_features_are_those_of_keras(size, tmp_path):
     model.save_weights(path)
     backbone = built()
     method = types.SimpleNamespace(network=types.SimpleNamespace(backbone=backbone))
-    keras_weights.load_backbone(method, path)
+    keras_applications.load_backbone(method, path)
 
     images = tf.random.stateless_uniform([2, *size, 3], [5, 6], 0, 255)
     names = ('block_2_depthwise_relu', 'block_5_add', 'block_12_add', 'block_16_project_BN')

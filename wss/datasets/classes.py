@@ -1,6 +1,6 @@
 """The classes of the paper's datasets (Zou et al., 2021, section 4.1)."""
 
-from wss.datasets import palette
+from wss.datasets.files import palette
 from wss.datasets.info import DatasetInfo
 
 _VOC_NAMES = (

@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 
 import tensorflow as tf
 
-from wss.datasets import checks, decoding
-from wss.datasets import splits as id_lists
-from wss.datasets.info import Examples
+from wss.datasets.examples import Examples
+from wss.datasets.files import checks, decoding, loading
+from wss.datasets.lists import ids as id_lists
 
 
 class Folder:
@@ -130,9 +130,10 @@ class Folder:
         kept_ids = tuple(there[i] for i in good)
         examples = Examples(
             ids=kept_ids,
-            load=checks.loader(kept_ids, lambda i: self._read(*kept[i]), has_label, self._full),
+            load=loading.loader(kept_ids, lambda i: self._read(*kept[i]), has_label, self._full),
             has_label=has_label,
             max_size=(max(heights), max(widths)),
+            info=self.info,
             skipped=tuple(sorted(set(there) - set(kept_ids))),
             mask_classes=checks.mask_classes(results[i] for i in good) if has_label else None,
         )

@@ -1,12 +1,6 @@
 """What a dataset is to the rest of the library: its classes, and random access to its examples."""
 
-import collections
 import dataclasses
-import itertools
-from collections.abc import Callable
-
-import numpy as np
-import tensorflow as tf
 
 
 @dataclasses.dataclass(frozen=True)
@@ -61,88 +55,3 @@ class DatasetInfo:
     def num_image_classes(self) -> int:
         """Classes of an image-level label: `C - 1` with a background, else `C`."""
         return self.num_classes - int(self.has_background)
-
-
-class SelectionError(ValueError):
-    """Ids do not fit the examples that they are to choose from."""
-
-
-@dataclasses.dataclass(frozen=True)
-class Examples:
-    """Random access to the examples of one split.
-
-    Attributes:
-        ids: One unique name an example.
-        load: From an int64 scalar (position in `ids`) to an example: `image` uint8 `[H, W, 3]`,
-            `id` string, and, where the flags below say so, `label` int32 `[H, W]` and
-            `image_label` float32 `[num_image_classes]` of 0 and 1. Can be traced by `tf.data`.
-        has_label: Whether examples have a `label`.
-        max_size: Largest height and largest width in pixels.
-        has_image_label: Whether examples have an `image_label` that does not come from a mask.
-        skipped: Ids that the split has but that were left out because their files are damaged.
-        mask_classes: bool `[n, num_classes]`, the classes that the mask of each example shows;
-            None if that is not known without decoding.
-    """
-
-    ids: tuple[str, ...]
-    load: Callable[[tf.Tensor], dict[str, tf.Tensor]]
-    has_label: bool
-    max_size: tuple[int, int]
-    has_image_label: bool = False
-    skipped: tuple[str, ...] = ()
-    mask_classes: np.ndarray | None = None
-
-    def __len__(self) -> int:
-        return len(self.ids)
-
-    def select(self, ids) -> 'Examples':
-        """Returns the examples named by `ids`, in that order.
-
-        Raises:
-            SelectionError: If `ids` is empty, repeats an id or has one that is not here.
-        """
-        ids = tuple(ids)
-        check_selection(ids, self.ids, self.skipped)
-        position = {name: i for i, name in enumerate(self.ids)}
-        rows = np.array([position[name] for name in ids])
-        positions = tf.constant(rows, tf.int64)
-        load, known = self.load, self.mask_classes
-        return dataclasses.replace(
-            self,
-            ids=ids,
-            load=lambda index: load(tf.gather(positions, index)),
-            mask_classes=None if known is None else known[rows],
-        )
-
-
-def check_selection(ids, known, skipped=()) -> None:
-    """Refuses ids that do not choose from the examples of a dataset.
-
-    Args:
-        ids: Ids of a list.
-        known: Ids of the dataset.
-        skipped: Ids that the dataset has but that were left out because their files are damaged.
-
-    Raises:
-        SelectionError: If `ids` is empty, repeats an id or has one that is not known.
-    """
-    known, lost = dict.fromkeys(known), set(skipped)
-    broken = [name for name in ids if name in lost]
-    if broken:
-        raise SelectionError(
-            f'{len(broken)} ids of the list were left out because their files are damaged '
-            f'(skip_broken), the first: {", ".join(broken[:5])}. Mend the files, or take '
-            'the ids off the list.'
-        )
-    unknown = [name for name in ids if name not in known]
-    if unknown:
-        raise SelectionError(
-            f'{len(unknown)} ids of the list are not in the dataset, the first: '
-            f'{", ".join(unknown[:5])}. The dataset has ids such as '
-            f'{", ".join(itertools.islice(known, 3))}.'
-        )
-    repeated = [name for name, count in collections.Counter(ids).items() if count > 1]
-    if repeated:
-        raise SelectionError(f'The list repeats ids: {", ".join(repeated[:5])}.')
-    if not ids:
-        raise SelectionError('The list of ids is empty.')

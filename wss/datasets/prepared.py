@@ -1,5 +1,6 @@
 """The datasets that `wss.prepare` builds: PASCAL VOC 2012, COCO and Cityscapes."""
 
+import dataclasses
 import os
 import re
 from collections.abc import Mapping, Sequence
@@ -7,13 +8,18 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import tensorflow as tf
 
-from wss.datasets import checks, classes, record_index, record_ops
-from wss.datasets import splits as id_lists
-from wss.datasets.info import Examples
+from wss.datasets import classes
+from wss.datasets.examples import Examples
+from wss.datasets.files import checks
+from wss.datasets.info import DatasetInfo
+from wss.datasets.lists import ids as id_lists
+from wss.datasets.records import index as record_index
+from wss.datasets.records import reading as record_reading
 
 _IMAGE_LABELS = ('masks', 'annotations')
 
 
+@dataclasses.dataclass(frozen=True)
 class Prepared:
     """One prepared dataset, with random access to its records.
 
@@ -21,9 +27,6 @@ class Prepared:
     read for the first time is compared with its checksum.
 
     Attributes:
-        info: Classes of the dataset.
-
-    Args:
         name: Dataset and configuration, such as `voc_seg/2012`, `coco_seg/2017` and
             `cityscapes_seg/fine`.
         data_dir: Folder that `wss.prepare --data_dir` named, local or `gs://`.
@@ -31,35 +34,39 @@ class Prepared:
             `DATASET/CONFIGURATION:SPLIT` for one of another dataset of the same classes. None for
             the splits of `name` under their own names.
         image_labels: Where image-level labels come from. `masks`: from the masks, as the views
-            take them. `annotations`: from what the dataset says besides (VOC's annotation files,
+            take them. `annotations`: from what the dataset has besides (VOC's annotation files,
             COCO's categories), so that images need no mask.
 
     Raises:
-        ValueError: If an argument is none of the above.
+        ValueError: If a setting is none of the above.
     """
 
-    def __init__(
-        self,
-        name: str,
-        data_dir: str,
-        splits: Mapping[str, str] | None = None,
-        image_labels: str = 'masks',
-    ):
-        self.info = _info(name)
-        if image_labels not in _IMAGE_LABELS:
+    name: str
+    data_dir: str = dataclasses.field(metadata={'may_change': True})
+    splits: Mapping[str, str] | None = None
+    image_labels: str = 'masks'
+
+    def __post_init__(self):
+        info = self.info
+        if self.image_labels not in _IMAGE_LABELS:
             raise ValueError(
-                f'Prepared.image_labels is {image_labels!r}; it can be one of {_IMAGE_LABELS}.'
+                f'Prepared.image_labels is {self.image_labels!r}; it can be one of {_IMAGE_LABELS}.'
             )
-        self._name = name
-        self._data_dir = os.path.expanduser(os.fspath(data_dir))
-        if not self._data_dir:
+        data_dir = os.path.expanduser(os.fspath(self.data_dir))
+        if not data_dir:
             raise ValueError('Prepared.data_dir is empty; name the folder that wss.prepare filled.')
-        self._splits = None if splits is None else dict(splits)
-        for place in (self._splits or {}).values():
+        object.__setattr__(self, 'data_dir', data_dir)
+        for place in (self.splits or {}).values():
             other, _, _ = place.rpartition(':')
-            if other and _info(other) != self.info:
-                raise ValueError(f'Prepared.splits: {place!r} has other classes than {name!r}.')
-        self._annotated = image_labels == 'annotations'
+            if other and _info(other) != info:
+                raise ValueError(
+                    f'Prepared.splits: {place!r} has other classes than {self.name!r}.'
+                )
+
+    @property
+    def info(self) -> DatasetInfo:
+        """Classes of the dataset."""
+        return _info(self.name)
 
     def examples(
         self, split: str, labels: str = 'required', ids: Sequence[str] | None = None
@@ -82,42 +89,44 @@ class Prepared:
                 files are damaged.
         """
         folder, stored = self._place(split)
+        annotated = self.image_labels == 'annotations'
         checks.check_labels(labels)
         index = record_index.read(folder, stored)
-        what = f'split {split!r} of dataset {self._name!r} in {folder}'
+        what = f'split {split!r} of dataset {self.name!r} in {folder}'
         _refuse_twofold(index, what)
         if ids is not None:
             index = index.take(id_lists.narrow(ids, index.ids.tolist()))
         if labels == 'required':
             instead = 'name another split'
-            if index.has_image_label.all() and not self._annotated:
+            if index.has_image_label.all() and not annotated:
                 instead += (
                     ", or, for their image-level labels, take Prepared.image_labels = 'annotations'"
                 )
             _require(index, index.has_label, what, 'mask', instead)
-        elif self._annotated:
+        elif annotated:
             instead = "take Prepared.image_labels = 'masks', or name another split"
             _require(index, index.has_image_label, what, 'image-level label', instead)
         has_label = labels != 'none' and bool(index.has_label.any())
-        has_image_label = self._annotated and bool(index.has_image_label.all())
+        has_image_label = annotated and bool(index.has_image_label.all())
         return Examples(
             ids=tuple(index.ids.tolist()),
             load=_loader(index, has_label, has_image_label, self.info),
             has_label=has_label,
             max_size=tuple(index.size.max(axis=0).tolist()),
+            info=self.info,
             has_image_label=has_image_label,
             mask_classes=index.mask_classes[:, : self.info.num_classes] if has_label else None,
         )
 
     def _place(self, split) -> tuple[str, str]:
         """Returns the folder of the build that has a split, and the name of the split in it."""
-        if self._splits is not None and split not in self._splits:
+        if self.splits is not None and split not in self.splits:
             raise ValueError(
-                f'Dataset {self._name!r} has no split {split!r}; Prepared.splits names '
-                f'{", ".join(self._splits)}.'
+                f'Dataset {self.name!r} has no split {split!r}; Prepared.splits names '
+                f'{", ".join(self.splits)}.'
             )
-        other, _, stored = (self._splits or {}).get(split, split).rpartition(':')
-        return _build_folder(self._data_dir, other or self._name), stored
+        other, _, stored = (self.splits or {}).get(split, split).rpartition(':')
+        return _build_folder(self.data_dir, other or self.name), stored
 
 
 def _info(name):
@@ -174,7 +183,7 @@ def _loader(index, with_label, with_image_label, info):
     if with_image_label:
         image_labels = index.image_classes[:, int(info.has_background) : info.num_classes]
         image_labels = tf.constant(image_labels, tf.float32)
-    read = record_ops.reader(index)
+    read = record_reading.reader(index)
 
     def load(position):
         record = read(position)

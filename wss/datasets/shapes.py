@@ -11,8 +11,9 @@ from collections.abc import Sequence
 import numpy as np
 import tensorflow as tf
 
-from wss.datasets import splits
-from wss.datasets.info import DatasetInfo, Examples
+from wss.datasets.examples import Examples
+from wss.datasets.info import DatasetInfo
+from wss.datasets.lists import ids as id_lists
 
 _COLOURS = {
     'background': (0, 0, 0),
@@ -118,8 +119,8 @@ class Shapes:
                 example['label'] = tf.ensure_shape(label, [self.size, self.size])
             return example
 
-        examples = Examples(all_ids, load, has_label, (self.size, self.size))
-        return examples if ids is None else examples.select(splits.narrow(ids, all_ids))
+        examples = Examples(all_ids, load, has_label, (self.size, self.size), self.info)
+        return examples if ids is None else examples.select(id_lists.narrow(ids, all_ids))
 
     def scene(self, split: str, index: int) -> tuple[np.ndarray, np.ndarray]:
         """Generates one scene: image uint8 `[size, size, 3]` and label int32 `[size, size]`."""

@@ -8,16 +8,18 @@ from collections.abc import Mapping, Sequence
 import tensorflow as tf
 from google.protobuf.message import DecodeError
 
-from wss.datasets import checks, classes, decoding, record_files
-from wss.datasets import splits as id_lists
-from wss.datasets.info import Examples
+from wss.datasets import classes
+from wss.datasets.examples import Examples
+from wss.datasets.files import checks, decoding, loading
+from wss.datasets.lists import ids as id_lists
+from wss.datasets.records import frames as record_frames
 
 
 @dataclasses.dataclass(frozen=True)
 class _Record:
     """What the checks of a record found; nothing is `found` where it was passed over."""
 
-    frame: record_files.Frame
+    frame: record_frames.Frame
     id: str
     has_mask: bool
     found: checks.Checked | None
@@ -115,11 +117,12 @@ class TFRecord:
         names = tuple(record.id for record in records)
         examples = Examples(
             ids=names,
-            load=checks.loader(
+            load=loading.loader(
                 names, lambda i: self._read(records[i], with_masks), has_label, self._full
             ),
             has_label=has_label,
             max_size=(max(heights), max(widths)),
+            info=self.info,
             mask_classes=checks.mask_classes(r.found for r in records) if has_label else None,
         )
         return examples if ids is None else examples.select(ids)
@@ -136,7 +139,7 @@ class TFRecord:
             frame, data = item
             return self._check(frame, data, with_masks, wanted)
 
-        items = (item for path in self._files(split) for item in record_files.walk(path))
+        items = (item for path in self._files(split) for item in record_frames.walk(path))
         results = checks.check_all(check, items, what)
         if not results:
             raise ValueError(f'The files of {what} hold no record.')
@@ -182,7 +185,7 @@ class TFRecord:
 
     def _read(self, record, with_masks):
         frame = record.frame
-        name, image, mask = _content(_parse(record_files.read(frame), frame), frame)
+        name, image, mask = _content(_parse(record_frames.read(frame), frame), frame)
         return checks.decode_pair(
             image,
             mask if with_masks else None,

@@ -3,9 +3,9 @@
 import tensorflow as tf
 import tf_keras as keras
 
-from wss import losses, resize
+from wss.methods import losses
 from wss.methods.method import Method
-from wss.methods.weight_update import WeightUpdate
+from wss.networks import resize
 from wss.pseudo_labels import grad_cam
 
 
@@ -17,10 +17,8 @@ class Classification(Method):
     one minus that is higher. Masks serve only to tell the classes of a crop, and for scores.
     """
 
-    def __init__(
-        self, network, info, weight_decay: float = 1e-4, weight_update: WeightUpdate | None = None
-    ):
-        super().__init__(network, info, weight_decay, weight_update=weight_update)
+    def __init__(self, network, info):
+        super().__init__(network, info)
         self.running.image_accuracy = keras.metrics.Mean(name='image_accuracy')
 
     def compute_losses(self, labelled, unlabelled):
@@ -30,12 +28,17 @@ class Classification(Method):
         logits = self.network.classify(features, training=True)
         return {'classification': losses.classification(logits, labelled['image_label'])}
 
-    def predict_labels(self, images):
-        """See `Method.predict_labels`; classes of the activation map."""
-        return self._activation_labels(images)[0]
+    def predict_scores(self, images):
+        """See `Method.predict_scores`; the activation map, in [0, 1]."""
+        return self._activation(images)[0]
 
-    def _activation_labels(self, images):
-        """Returns classes int32 `[N, H, W]` and image-level logits float `[N, K]`."""
+    def predict_probabilities(self, images):
+        """See `Method.predict_probabilities`; the activation map as shares of its sum."""
+        cam = self.predict_scores(images)
+        return tf.math.divide_no_nan(cam, tf.reduce_sum(cam, axis=-1, keepdims=True))
+
+    def _activation(self, images):
+        """Returns activations float32 `[N, H, W, C]` and image-level logits float `[N, K]`."""
         features = self.network.features(images)
         image_logits = self.network.classify(features)
         image_label = grad_cam.predicted_labels(image_logits)
@@ -44,8 +47,7 @@ class Classification(Method):
         cam = grad_cam.gate_and_normalise(cam, image_label)
         if self.info.has_background:
             cam = grad_cam.add_background(cam, 1.0)
-        cam = resize.bilinear(cam, resize.spatial_size(images))
-        return tf.argmax(cam, axis=-1, output_type=tf.int32), image_logits
+        return resize.bilinear(cam, resize.spatial_size(images)), image_logits
 
     @tf.autograph.experimental.do_not_convert
     def test_step(self, data):
@@ -53,7 +55,8 @@ class Classification(Method):
         labels = data['label']
         classes = tf.range(int(self.info.has_background), self.info.num_classes)
         present = tf.reduce_any(labels[..., tf.newaxis] == classes, axis=[1, 2])
-        predicted_labels, image_logits = self._activation_labels(data['image'])
+        cam, image_logits = self._activation(data['image'])
+        predicted_labels = tf.argmax(cam, axis=-1, output_type=tf.int32)
         # Items that only fill the batch have no labelled pixel.
         real = tf.reduce_any(labels != self.info.ignore_value, axis=[1, 2])
         right = tf.cast(present == (image_logits >= 0), tf.float32)

@@ -6,10 +6,12 @@ import types
 import tensorflow as tf
 import tf_keras as keras
 
-from wss import losses, metrics, replicas, resize
 from wss.datasets.info import DatasetInfo
-from wss.methods import execution
-from wss.methods.weight_update import WeightUpdate, average, average_rate
+from wss.devices import replicas
+from wss.methods import execution, losses
+from wss.methods.update import Update, average, average_rate
+from wss.networks import resize
+from wss.results import metrics
 
 
 class Method(keras.Model):
@@ -23,12 +25,6 @@ class Method(keras.Model):
     Args:
         network: The segmentation network (see `networks/deeplab.py`).
         info: Classes of the dataset.
-        weight_decay: Factor of the L2 term over the network's `decayed_kernels()`.
-        supervised_loss: Options of the loss against label maps; None for the mean over the pixels.
-        weight_update: Options of the update of the weights; None for none of them.
-
-    Raises:
-        ValueError: If `weight_decay` is negative, or the loss has options for other classes.
     """
 
     needs_unlabelled = False
@@ -38,26 +34,31 @@ class Method(keras.Model):
         self,
         network: keras.Model,
         info: DatasetInfo,
-        weight_decay: float = 4e-5,
-        supervised_loss: losses.SupervisedLoss | None = None,
-        weight_update: WeightUpdate | None = None,
     ):
         super().__init__(autocast=False)
-        if weight_decay < 0:
-            raise ValueError(f'weight_decay is {weight_decay}; it must be 0 or more.')
-        supervised_loss = supervised_loss or losses.SupervisedLoss()
-        supervised_loss.check_classes(info.num_classes)
         self.network = network
         self.info = info
-        self.weight_decay = weight_decay
-        self.supervised_loss = supervised_loss
-        self.weight_update = weight_update or WeightUpdate()
+        self.set_recipe(Update(), losses.SupervisedLoss())
         self.averages = []
         # In a namespace, so that Keras does not put them into checkpoints: counts of an evaluation
         # are no state of training, and sums over replicas cannot be restored on others of them.
         self.running = types.SimpleNamespace(
             confusion=metrics.ConfusionMatrix(info.num_classes, info.ignore_value), quality={}
         )
+
+    def set_recipe(self, update: Update, supervised_loss: losses.SupervisedLoss) -> None:
+        """Sets what all methods share of the recipe; before `build_variables`.
+
+        Args:
+            update: Options of the update of the weights.
+            supervised_loss: Options of the loss against label maps.
+
+        Raises:
+            ValueError: If the loss has options for other classes.
+        """
+        supervised_loss.check_classes(self.info.num_classes)
+        self.update = update
+        self.supervised_loss = supervised_loss
 
     @property
     def confusion(self) -> metrics.ConfusionMatrix:
@@ -115,8 +116,8 @@ class Method(keras.Model):
         variables = self.trainable_variables
         gradients = tape.gradient(total, variables)
         gradients, values = self._over_replicas(gradients, {**values, 'loss': total})
-        if self.weight_decay:
-            gradients = self._add_decay(gradients, variables, self.weight_decay)
+        if self.update.weight_decay:
+            gradients = self._add_decay(gradients, variables, self.update.weight_decay)
         norm = tf.linalg.global_norm([g for g in gradients if g is not None])
         multipliers = self._gradient_multipliers(variables)
         self.optimizer.apply_gradients(
@@ -164,7 +165,7 @@ class Method(keras.Model):
 
     def decay_loss(self) -> tf.Tensor:
         """Computes the L2 term of the present weights, `weight_decay`, float32 scalar."""
-        return losses.weight_decay(self.network.decayed_kernels(), self.weight_decay)
+        return losses.weight_decay(self.network.decayed_kernels(), self.update.weight_decay)
 
     def _add_decay(self, gradients, variables, factor):
         """Adds the gradient of the weight decay, `factor * w`, to those of its kernels."""
@@ -184,12 +185,12 @@ class Method(keras.Model):
         last = {v.ref() for layer in last_layers for v in layer.variables}
         biases = [getattr(layer, 'bias', None) for layer in self.submodules]
         biases = {bias.ref() for bias in biases if isinstance(bias, tf.Variable)}
-        multiplier = self.weight_update.multiplier
+        multiplier = self.update.multiplier
         return [multiplier(v.ref() in last, v.ref() in biases) for v in variables]
 
     def _update_averages(self, variables):
         if self.averages:
-            rate = average_rate(self.weight_update.average_decay, self.optimizer.iterations)
+            rate = average_rate(self.update.average_decay, self.optimizer.iterations)
             for last, variable in zip(self.averages, variables, strict=True):
                 last.assign(average(last, variable, rate))
 
@@ -237,12 +238,26 @@ class Method(keras.Model):
         """Starts an evaluation anew."""
         self.confusion.reset_state()
 
-    def predict_labels(self, images: tf.Tensor) -> tf.Tensor:
-        """Predicts int32 `[N, H, W]` classes of float32 `[N, H, W, 3]` images in [0, 255]."""
+    def predict_scores(self, images: tf.Tensor) -> tf.Tensor:
+        """Computes what `predict_labels` takes the highest of: here the logits of the decoder.
+
+        Args:
+            images: float32 `[N, H, W, 3]` in [0, 255].
+
+        Returns:
+            float32 `[N, H, W, C]`.
+        """
         size = resize.spatial_size(images)
         logits = self.network.decode(self.network.features(images), size)
-        logits = resize.bilinear(tf.cast(logits, tf.float32), size)
-        return tf.argmax(logits, axis=-1, output_type=tf.int32)
+        return resize.bilinear(tf.cast(logits, tf.float32), size)
+
+    def predict_labels(self, images: tf.Tensor) -> tf.Tensor:
+        """Predicts int32 `[N, H, W]` classes of float32 `[N, H, W, 3]` images in [0, 255]."""
+        return tf.argmax(self.predict_scores(images), axis=-1, output_type=tf.int32)
+
+    def predict_probabilities(self, images: tf.Tensor) -> tf.Tensor:
+        """Predicts float32 `[N, H, W, C]` probabilities, whose sum over the classes is 1."""
+        return tf.nn.softmax(self.predict_scores(images))
 
     def call(self, images, training=False):
         """Returns the logits at stride 4, float `[N, h, w, C]`."""
@@ -257,7 +272,7 @@ class Method(keras.Model):
     def build_variables(self, crop_size) -> None:
         """Creates every variable by one pass over empty images of `(height, width)` pixels."""
         self.build_layers(crop_size)
-        if self.weight_update.average_decay:
+        if self.update.average_decay:
             # Every replica computes the same average.
             options = {'trainable': False, 'aggregation': tf.VariableAggregation.ONLY_FIRST_REPLICA}
             self.averages = [tf.Variable(v, **options) for v in self.trainable_variables]

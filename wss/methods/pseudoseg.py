@@ -2,11 +2,12 @@
 
 import tensorflow as tf
 
-from wss import losses, metrics, resize
+from wss.methods import losses
 from wss.methods.method import Method
-from wss.methods.weight_update import WeightUpdate
+from wss.networks import resize
 from wss.pseudo_labels import fusion, grad_cam
 from wss.pseudo_labels.self_attention import SelfAttentionGradCAM, hypercolumn
+from wss.results import metrics
 
 
 class PseudoSeg(Method):
@@ -15,9 +16,6 @@ class PseudoSeg(Method):
     Args:
         network: See `Method`.
         info: See `Method`.
-        weight_decay: See `Method`.
-        supervised_loss: See `Method`; it is the loss of decoder and SGC on labelled images.
-        weight_update: See `Method`.
         weak_labels: Weak mode: unlabelled images come with true image-level labels, which gate
             their activation maps and train the classifier. Otherwise the gate is the classifier's
             own prediction, and the classifier trains on the labelled images.
@@ -50,9 +48,6 @@ class PseudoSeg(Method):
         self,
         network,
         info,
-        weight_decay: float = 4e-5,
-        supervised_loss: losses.SupervisedLoss | None = None,
-        weight_update: WeightUpdate | None = None,
         weak_labels: bool = False,
         source: str = 'avg',
         calibrate: bool = True,
@@ -70,7 +65,7 @@ class PseudoSeg(Method):
         cam_from_training_pass: bool = False,
         monitored_confidence: float = 0.8,
     ):
-        super().__init__(network, info, weight_decay, supervised_loss, weight_update)
+        super().__init__(network, info)
         blocks = network.backbone.blocks
         problems = {
             f'source is {source!r}; it can be one of {fusion.SOURCES}': source

@@ -1,7 +1,7 @@
 """The baseline: cross-entropy on the labelled images alone (Zou et al., 2021, section 4)."""
 
-from wss import resize
 from wss.methods.method import Method
+from wss.networks import resize
 
 
 class Supervised(Method):

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import tensorflow as tf
 import tf_keras as keras
 
-from wss import resize
+from wss.networks import resize
 from wss.networks.layers import ConvBatchNorm, Dropout, SeparableConvBatchNorm
 
 _ASPP_RATES = {8: (12, 24, 36), 16: (6, 12, 18)}

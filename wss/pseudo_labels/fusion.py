@@ -2,7 +2,7 @@
 
 import tensorflow as tf
 
-from wss import replicas
+from wss.devices import replicas
 
 SOURCES = ('avg', 'att', 'decoder')
 

@@ -3,7 +3,7 @@
 import tensorflow as tf
 import tf_keras as keras
 
-from wss import resize
+from wss.networks import resize
 from wss.pseudo_labels.grad_cam import add_background
 
 _STARTS = {'glorot': 'glorot_uniform', 'identity': 'identity'}

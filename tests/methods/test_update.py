@@ -1,0 +1,178 @@
+"""Factors of gradients and moving averages of weights, by hand."""
+
+import functools
+
+import numpy as np
+import pytest
+import tensorflow as tf
+import tf_keras as keras
+
+from wss.datasets.info import DatasetInfo
+from wss.methods.pseudoseg import PseudoSeg
+from wss.methods.supervised import Supervised
+from wss.methods.update import WeightUpdate, average, average_rate
+from wss.networks.backbones.small import SmallResNet
+from wss.networks.deeplab import DeepLabV3Plus
+from wss.results import scores
+
+INFO = DatasetInfo('test', ('ground', 'a', 'b'), ((0, 0, 0), (1, 1, 1), (2, 2, 2)))
+CROP = (33, 33)
+
+
+def make_method(kind=Supervised, **options):
+    keras.utils.set_random_seed(1)
+    backbone = functools.partial(SmallResNet, (16, 16, 16, 16))
+    network = DeepLabV3Plus(3, 2, backbone, 16, 16, 16, aspp_rates=(1, 2, 3), aspp_dropout=0.0)
+    method = kind(network, INFO, **options)
+    method.build_variables(CROP)
+    return method
+
+
+def make_batch(seed=0):
+    random = np.random.default_rng(seed)
+    images = tf.constant(random.uniform(0, 255, (3, 2, *CROP, 3)), tf.float32)
+    label = tf.constant(random.integers(0, 3, (2, *CROP)), tf.int32)
+    valid, image_label = tf.ones([2, *CROP]), tf.ones([2, 2])
+    labelled = {'image': images[0], 'label': label, 'valid': valid, 'image_label': image_label}
+    return {
+        'labelled': labelled,
+        'unlabelled': {'weak': images[1], 'strong': images[2], 'valid': valid},
+    }
+
+
+def test_multiplier_by_hand():
+    update = WeightUpdate(last_layer_multiplier=10.0, bias_multiplier=2.0)
+    factors = [update.multiplier(last, bias) for last in (False, True) for bias in (False, True)]
+    assert factors == [1.0, 2.0, 10.0, 20.0]
+    assert {WeightUpdate().multiplier(a, b) for a in (False, True) for b in (False, True)} == {1.0}
+
+
+def test_which_gradients_are_multiplied():
+    """One step of SGD from the same weights: each moves by its factor times the plain step."""
+    moves = {}
+    for name, update in [('plain', None), ('scaled', WeightUpdate(10.0, 2.0))]:
+        method = make_method(PseudoSeg, sgc_variant=1, weight_update=update)
+        method.compile(optimizer=keras.optimizers.SGD(0.01))
+        before = [v.numpy() for v in method.trainable_variables]
+        values = method.train_step(make_batch())
+        moves[name] = [
+            v.numpy() - old for v, old in zip(method.trainable_variables, before, strict=True)
+        ]
+        moves[f'{name} norm'] = float(values['gradient_norm'])
+    network = method.network
+    factors = {v.ref(): 1.0 for v in method.trainable_variables}
+    factors |= {network.logits.kernel.ref(): 10.0, network.logits.bias.ref(): 20.0}
+    factors |= {network.classifier.kernel.ref(): 10.0, network.classifier.bias.ref(): 20.0}
+    factors[method.sgc.output_convolution.bias.ref()] = 2.0
+    for variable, plain, scaled in zip(
+        method.trainable_variables, moves['plain'], moves['scaled'], strict=True
+    ):
+        expected = factors[variable.ref()] * plain
+        np.testing.assert_allclose(scaled, expected, rtol=1e-3, atol=2e-6, err_msg=variable.name)
+    assert sum(np.any(move) for move in moves['plain']) > 30
+    assert moves['plain norm'] == moves['scaled norm']  # That of the loss, not of the update.
+
+
+def test_average_by_hand():
+    # The rates of steps 1, 2 and 3 are 0, 1/10 and 2/11, the last above the decay of 0.15.
+    mean = tf.constant(99.0)
+    for step, (weight, expected) in enumerate([(1.0, 1.0), (2.0, 1.9), (4.0, 3.685)], start=1):
+        mean = average(mean, tf.constant(weight), average_rate(0.15, tf.constant(step, tf.int64)))
+        np.testing.assert_allclose(mean, expected, rtol=1e-6)
+
+
+def test_averages_in_training():
+    method = make_method(weight_update=WeightUpdate(average_decay=0.15))
+    method.compile(optimizer=keras.optimizers.SGD(0.1))
+    for variable in method.trainable_variables:
+        variable.assign(variable + 1.0)  # As if weights had been loaded after the averages began.
+    step, seen = tf.function(method.train_step), []
+    for _ in range(3):
+        step(make_batch())
+        seen.append([v.numpy() for v in method.trainable_variables])
+    assert len(method.averages) == len(seen[0]) > 30
+    for mean, first, second, third in zip(method.averages, *seen, strict=True):
+        expected = 0.15 * (0.1 * first + 0.9 * second) + 0.85 * third
+        np.testing.assert_allclose(mean, expected, rtol=1e-4, atol=1e-6)
+    # The training itself goes on with the raw weights.
+    plain = make_method()
+    plain.compile(optimizer=keras.optimizers.SGD(0.1))
+    for variable in plain.trainable_variables:
+        variable.assign(variable + 1.0)
+    step = tf.function(plain.train_step)
+    for _ in range(3):
+        step(make_batch())
+    for variable, raw in zip(plain.trainable_variables, seen[-1], strict=True):
+        np.testing.assert_array_equal(variable, raw)
+    assert plain.averages == []
+
+
+def make_divided_method():
+    """A method whose raw weights predict class 1 and whose averages predict class 2."""
+    method = make_method(weight_update=WeightUpdate(average_decay=0.9))
+    method.compile(optimizer=keras.optimizers.SGD(0.1))
+    bias = method.network.logits.bias
+    (index,) = (i for i, v in enumerate(method.trainable_variables) if v is bias)
+    method.network.logits.kernel.assign(tf.zeros_like(method.network.logits.kernel))
+    bias.assign([0.0, 1.0, 0.0])
+    method.averages[index].assign([0.0, 0.0, 1.0])
+    method.averages[index - 1].assign(method.network.logits.kernel)
+    return method
+
+
+def predicted(method):
+    return set(np.unique(method.predict_labels(tf.zeros([1, *CROP, 3]))))
+
+
+def batches(fails=False):
+    def load(index):
+        tf.debugging.assert_less(index, tf.constant(1 if fails else 9, tf.int64), 'broken file')
+        return {'image': tf.zeros([1, *CROP, 3]), 'label': tf.fill([1, *CROP], 2)}
+
+    return tf.data.Dataset.range(3).map(load)
+
+
+def test_evaluation_has_the_averages_and_training_the_raw_weights():
+    method = make_divided_method()
+    assert predicted(method) == {1}
+    assert scores.evaluate(method, lambda context: batches())['pixel_accuracy'] == 1.0
+    assert predicted(method) == {1}
+    with method.averaged():
+        assert predicted(method) == {2}
+        with method.averaged():
+            assert predicted(method) == {2}
+        assert predicted(method) == {2}
+    assert predicted(method) == {1}
+
+
+def test_raw_weights_are_back_after_a_failed_evaluation():
+    method = make_divided_method()
+    raw = [v.numpy() for v in method.trainable_variables]
+    with pytest.raises(tf.errors.InvalidArgumentError, match='broken file'):
+        scores.evaluate(method, lambda context: batches(fails=True))
+    for variable, value in zip(method.trainable_variables, raw, strict=True):
+        np.testing.assert_array_equal(variable, value)
+    assert predicted(method) == {1}
+
+
+def test_without_averages_nothing_is_replaced():
+    method = make_method()
+    raw = [v.numpy() for v in method.trainable_variables]
+    with method.averaged():
+        method.use_averages()
+    for variable, value in zip(method.trainable_variables, raw, strict=True):
+        np.testing.assert_array_equal(variable, value)
+
+
+@pytest.mark.parametrize(
+    ('options', 'words'),
+    [
+        ({'last_layer_multiplier': 0.0}, r'last_layer_multiplier is 0\.0'),
+        ({'bias_multiplier': -2.0}, r'bias_multiplier is -2\.0'),
+        ({'average_decay': 1.0}, r'average_decay is 1\.0'),
+        ({'average_decay': 0.0}, r'average_decay is 0\.0'),
+    ],
+)
+def test_options_outside_their_range(options, words):
+    with pytest.raises(ValueError, match=words):
+        WeightUpdate(**options)

@@ -1,0 +1,102 @@
+"""Saving and loading parts of a network, and what goes wrong."""
+
+import functools
+import logging
+import types
+
+import numpy as np
+import pytest
+import tensorflow as tf
+import tf_keras as keras
+
+from wss.networks.backbones.small import SmallResNet
+from wss.networks.deeplab import DeepLabV3Plus
+from wss.networks.weights import npz
+
+
+def method_of(network):
+    """All of a method that `load` looks at."""
+    return types.SimpleNamespace(network=network)
+
+
+def make_network(seed, width=16, num_image_classes=2):
+    keras.utils.set_random_seed(seed)
+    backbone = functools.partial(SmallResNet, (width,) * 4)
+    network = DeepLabV3Plus(3, num_image_classes, backbone, 16, 16, 16, aspp_rates=(1, 2, 3))
+    network(tf.zeros([1, 33, 33, 3]))
+    return network
+
+
+def outputs(network):
+    image = tf.random.stateless_uniform([1, 33, 33, 3], [3, 4], 0, 255)
+    features = network.features(image)
+    return features['block_4'].numpy(), network.classify(features).numpy()
+
+
+def test_a_round_trip_gives_the_same_features(tmp_path, caplog):
+    source, target = make_network(1), make_network(2)
+    source.backbone.stem.batch_norm.moving_mean.assign(np.full(16, 0.25))
+    path = str(tmp_path / 'weights.npz')
+    npz.save(source, path)
+    with caplog.at_level(logging.INFO, 'wss'):
+        npz.load(method_of(target), path)
+    assert 'left unused: classifier' in caplog.text
+    np.testing.assert_allclose(outputs(target)[0], outputs(source)[0], rtol=0.02, atol=0.02)
+    assert np.max(np.abs(outputs(target)[1] - outputs(source)[1])) > 1e-3
+    npz.load(method_of(target), path, ('backbone', 'classifier'))
+    np.testing.assert_allclose(outputs(target)[1], outputs(source)[1], rtol=0.02, atol=0.02)
+    np.testing.assert_array_equal(target.backbone.stem.batch_norm.moving_mean, np.full(16, 0.25))
+
+
+def test_another_class_count_can_keep_its_own_classifier(tmp_path):
+    path = str(tmp_path / 'weights.npz')
+    npz.save(make_network(1), path)
+    other = make_network(2, num_image_classes=5)
+    npz.load(method_of(other), path)
+    with pytest.raises(ValueError, match=r'classifier/kernel is \(16, 2\).*\(16, 5\)'):
+        npz.load(method_of(other), path, ('backbone', 'classifier'))
+
+
+def test_nothing_changes_when_something_does_not_fit(tmp_path):
+    path = str(tmp_path / 'weights.npz')
+    npz.save(make_network(1), path)
+    other = make_network(2, width=32)
+    before = [v.numpy() for v in other.variables]
+    with pytest.raises(ValueError, match='weights file'):
+        npz.load(method_of(other), path)
+    for variable, value in zip(other.variables, before, strict=True):
+        np.testing.assert_array_equal(variable, value)
+
+
+def test_a_part_that_the_file_lacks(tmp_path):
+    path = str(tmp_path / 'weights.npz')
+    network = make_network(1)
+    npz.save(network, path, ('backbone',))
+    with pytest.raises(ValueError, match='has no classifier/kernel'):
+        npz.load(method_of(network), path, ('classifier',))
+    with pytest.raises(ValueError, match="no part 'head'"):
+        npz.load(method_of(network), path, ('head',))
+    with pytest.raises(ValueError, match="no part 'variables'"):
+        npz.load(method_of(network), path, ('variables',))
+
+
+@pytest.mark.parametrize('value', [7e4, np.nan])
+def test_values_that_float16_cannot_hold_are_refused(tmp_path, value):
+    network = make_network(1)
+    network.backbone.stem.batch_norm.moving_variance.assign([value] + [1.0] * 15)
+    with pytest.raises(ValueError, match=r'^backbone/\S+moving_variance .* range of float16'):
+        npz.save(network, tmp_path / 'weights.npz')
+    assert not (tmp_path / 'weights.npz').exists()
+
+
+def test_a_missing_and_a_damaged_file(tmp_path):
+    network = make_network(1)
+    with pytest.raises(FileNotFoundError, match=r'no weights file .*nowhere\.npz'):
+        npz.load(method_of(network), str(tmp_path / 'nowhere.npz'))
+    for folder in ('', str(tmp_path)):
+        with pytest.raises(FileNotFoundError, match='There is no weights file'):
+            npz.load(method_of(network), folder)
+    damaged = tmp_path / 'damaged.npz'
+    damaged.write_bytes(b'PK not really')
+    with pytest.raises(ValueError, match='cannot be read'):
+        npz.load(method_of(network), str(damaged))

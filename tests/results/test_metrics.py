@@ -1,0 +1,52 @@
+"""Confusion matrix and its measures against hand-computed values."""
+
+import numpy as np
+import tensorflow as tf
+
+from wss.results import metrics
+
+
+def test_confusion_matrix_by_hand():
+    matrix = metrics.ConfusionMatrix(3, ignore_value=255)
+    matrix.update_state(tf.constant([[0, 0, 1, 255]]), tf.constant([[0, 1, 1, 2]]))
+    matrix.update_state(tf.constant([[2, 2]]), tf.constant([[0, 2]]), tf.constant([[1.0, 0.0]]))
+    np.testing.assert_array_equal(matrix.result(), [[1, 1, 0], [0, 1, 0], [1, 0, 0]])
+    matrix.reset_state()
+    assert not np.any(matrix.result())
+
+
+def test_summarise_by_hand():
+    # Class 0: 2 of 2 + 1 + 1; class 1: 3 of 3 + 1 + 1; class 2 never occurs.
+    summary = metrics.summarise([[2, 1, 0], [1, 3, 0], [0, 0, 0]])
+    assert summary['iou'] == [0.5, 0.6, None]
+    np.testing.assert_allclose(summary['miou'], 0.55)
+    np.testing.assert_allclose(summary['pixel_accuracy'], 5 / 7)
+    assert summary['pixels'] == 7
+
+
+def test_summarise_nothing():
+    summary = metrics.summarise(np.zeros((2, 2)))
+    assert summary == {'iou': [None, None], 'miou': None, 'pixel_accuracy': None, 'pixels': 0}
+
+
+def test_counts_are_exact_beyond_float32():
+    matrix = metrics.ConfusionMatrix(2)
+    matrix.counts.assign([[2**25, 0], [0, 0]])
+    matrix.update_state(tf.constant([0]), tf.constant([0]))
+    assert int(matrix.result()[0, 0]) == 2**25 + 1
+
+
+def test_pseudo_label_quality_by_hand():
+    quality = metrics.PseudoLabelQuality(2, 255, confidence=0.8, name='fused')
+    assert quality.summary() == {}
+    labels = tf.constant([[[0, 0, 1, 255, 1]]])
+    probabilities = tf.constant([[[[0.9, 0.1], [0.3, 0.7], [0.2, 0.8], [0.9, 0.1], [1.0, 0.0]]]])
+    quality.update_state(labels, probabilities, tf.constant([[[1.0, 1.0, 1.0, 1.0, 0.0]]]))
+    # Three labelled valid pixels, two right; IoU 1/2 for both classes. Four valid pixels, three of
+    # them at 0.8 or above.
+    summary = quality.summary()
+    np.testing.assert_allclose(summary['accuracy'], 2 / 3)
+    np.testing.assert_allclose(summary['miou'], 0.5)
+    np.testing.assert_allclose(summary['confident'], 0.75)
+    quality.reset_state()
+    assert quality.summary() == {}

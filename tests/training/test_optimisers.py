@@ -1,0 +1,166 @@
+"""Learning rates by hand."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+import tf_keras as keras
+
+from wss.training import optimisers
+
+
+def rate(optimizer, step):
+    return float(optimizer._learning_rate(step))
+
+
+def test_momentum_poly_by_hand():
+    optimizer = optimisers.momentum_poly(100, learning_rate=0.5, power=2.0)
+    # 0.5 (1 - step / 100)^2.
+    for step, expected in [(0, 0.5), (50, 0.125), (90, 0.005), (100, 0.0), (150, 0.0)]:
+        np.testing.assert_allclose(rate(optimizer, step), expected, atol=1e-7)
+    assert optimizer.momentum == 0.9
+
+
+def test_end_learning_rate_by_hand():
+    optimizer = optimisers.momentum_poly(100, learning_rate=0.5, power=2.0, end_learning_rate=0.1)
+    # 0.4 (1 - step / 100)^2 + 0.1.
+    for step, expected in [(0, 0.5), (50, 0.2), (100, 0.1), (150, 0.1)]:
+        np.testing.assert_allclose(rate(optimizer, step), expected, atol=1e-7)
+
+
+def test_slow_start_by_hand():
+    optimizer = optimisers.momentum_poly(
+        110, learning_rate=0.5, power=2.0, slow_start_steps=10, slow_start_learning_rate=0.01
+    )
+    # Ten slow steps; then 0.5 (1 - (step - 10) / 100)^2, from the full rate down to 0.
+    expected = [(0, 0.01), (9, 0.01), (10, 0.5), (60, 0.125), (100, 0.005), (110, 0.0), (150, 0.0)]
+    for step, value in expected:
+        np.testing.assert_allclose(rate(optimizer, step), value, atol=1e-7)
+
+
+def test_batch_rule_by_hand():
+    # The same number of images: 30,000 * 64 = 240,000 * 8 = 7,500 * 256.
+    assert optimisers.steps_for_batch(30_000, 8, 64) == 240_000
+    assert optimisers.steps_for_batch(30_000, 64, 64) == 30_000
+    assert optimisers.steps_for_batch(30_000, 256, 64) == 7_500
+    # 10 * 64 / 24 = 26.7 steps; 3 * 1 / 4 = 0.75.
+    assert optimisers.steps_for_batch(10, 24, 64) == 27
+    assert optimisers.steps_for_batch(3, 4, 1) == 1
+    assert optimisers.steps_for_batch(0, 8, 64) == 0
+    assert optimisers.rate_factor_for_batch(8, 64) == 0.125
+    assert optimisers.rate_factor_for_batch(96, 64) == 1.5
+
+
+@pytest.mark.parametrize(
+    ('batches', 'words'),
+    [
+        ((0, 64), r'run\.labelled_batch_size is 0; it must be 1'),
+        ((8, 0), r'run\.reference_batch_size is 0; it must be 1'),
+        ((8, -64), r'run\.reference_batch_size is -64'),
+    ],
+)
+def test_batches_smaller_than_an_image(batches, words):
+    with pytest.raises(ValueError, match=words):
+        optimisers.steps_for_batch(10, *batches)
+    with pytest.raises(ValueError, match=words):
+        optimisers.rate_factor_for_batch(*batches)
+
+
+def test_rate_factor_is_of_all_rates():
+    optimizer = optimisers.momentum_poly(
+        110,
+        learning_rate=0.5,
+        power=1.0,
+        end_learning_rate=0.1,
+        slow_start_steps=10,
+        slow_start_learning_rate=0.02,
+        rate_factor=0.25,
+    )
+    # 0.005 while slow; then from 0.125 to 0.025, half-way at step 60.
+    for step, expected in [(0, 0.005), (10, 0.125), (60, 0.075), (110, 0.025)]:
+        np.testing.assert_allclose(rate(optimizer, step), expected, atol=1e-7)
+
+
+def test_slow_start_in_training():
+    """SGD on a loss equal to the weight moves it by the rate of each step."""
+    optimizer = optimisers.momentum_poly(
+        4, learning_rate=0.5, momentum=0.0, power=1.0, slow_start_steps=2
+    )
+    weight = tf.Variable(0.0)
+    optimizer.build([weight])
+
+    @tf.function
+    def step():
+        optimizer.apply_gradients([(tf.constant(1.0), weight)])
+
+    moved = []
+    for _ in range(4):
+        before = float(weight)
+        step()
+        moved.append(before - float(weight))
+    np.testing.assert_allclose(moved, [1e-4, 1e-4, 0.5, 0.25], rtol=1e-3)
+
+
+def test_slow_start_survives_serialisation():
+    optimizer = optimisers.momentum_poly(100, slow_start_steps=10, slow_start_learning_rate=0.01)
+    config = keras.optimizers.schedules.serialize(optimizer._learning_rate)
+    again = keras.optimizers.schedules.deserialize(config, {'SlowStart': optimisers.SlowStart})
+    for step in (0, 9, 10, 60, 100):
+        assert float(again(step)) == rate(optimizer, step)
+
+
+def test_a_run_of_no_steps_has_an_optimiser():
+    for slow in (0, 10):
+        optimizer = optimisers.momentum_poly(0, learning_rate=0.5, slow_start_steps=slow)
+        assert np.isfinite(rate(optimizer, 0))
+
+
+@pytest.mark.parametrize(
+    ('options', 'words'),
+    [
+        ({'learning_rate': 0.0}, 'momentum_poly needs'),
+        ({'rate_factor': 0.0}, r'rate_factor is 0\.0; it must be above 0'),
+        ({'momentum': 1.0}, 'momentum_poly needs'),
+        ({'power': -1.0}, 'momentum_poly needs'),
+        ({'steps': -1}, 'momentum_poly needs'),
+        ({'end_learning_rate': -0.1}, r'end_learning_rate is -0\.1'),
+        ({'end_learning_rate': 0.1}, r'end_learning_rate is 0\.1; it must be 0 to'),
+        ({'slow_start_steps': 10}, 'got 10 of 10 steps'),
+        ({'slow_start_steps': -1}, 'got -1 of 10 steps'),
+        ({'slow_start_learning_rate': 0.0}, 'slow_start_learning_rate > 0'),
+    ],
+)
+def test_momentum_poly_outside_its_range(options, words):
+    with pytest.raises(ValueError, match=words):
+        optimisers.momentum_poly(**{'steps': 10, **options})
+
+
+def test_momentum_by_hand():
+    """`m <- 0.5 m + g`, `w <- w - rate * m`, with rates 1, 0.5 and 0 and gradients 1, 2 and 4."""
+    optimizer = optimisers.momentum_poly(2, learning_rate=1.0, momentum=0.5, power=1.0)
+    weight = tf.Variable([10.0])
+    optimizer.build([weight])
+    seen = []
+    for gradient in (1.0, 2.0, 4.0):
+        optimizer.apply_gradients([(tf.constant([gradient]), weight)])
+        seen.append(float(weight[0]))
+    # m: 1, then 2.5, then 5.25. Keras, whose m has the rate in it, would end at 9 - 1.5 - 0.75.
+    assert seen == [9.0, 7.75, 7.75]
+    assert float(optimizer.momentums[0][0]) == 5.25
+
+
+def test_momentum_in_a_graph_is_checkpointed(tmp_path):
+    def make():
+        weight = tf.Variable([1.0, 2.0])
+        optimizer = optimisers.momentum_poly(10)
+        optimizer.build([weight])
+        return weight, optimizer, tf.train.Checkpoint(weight=weight, optimizer=optimizer)
+
+    weight, optimizer, checkpoint = make()
+    step = tf.function(lambda: optimizer.apply_gradients([(tf.constant([1.0, 3.0]), weight)]))
+    step()
+    path = checkpoint.save(tmp_path / 'ckpt')
+    step()
+    other, its_optimizer, its_checkpoint = make()
+    its_checkpoint.restore(path).assert_consumed()
+    its_optimizer.apply_gradients([(tf.constant([1.0, 3.0]), other)])
+    assert other.numpy().tolist() == weight.numpy().tolist()

@@ -1,0 +1,80 @@
+"""What the commands share: flags, exit status, and errors as sentences."""
+
+import logging
+import os
+import sys
+from collections.abc import Callable, Sequence
+
+from absl import app, flags
+from absl import logging as absl_logging
+
+from wss.configuration import sentences
+
+WORKDIR = flags.DEFINE_string('workdir', None, 'Folder of the run.')
+
+
+GIN_PARAM = flags.DEFINE_multi_string(
+    'gin_param',
+    [],
+    "A setting that takes precedence over those of the files, such as 'Schedule.steps = 9'.",
+)
+
+
+def define_checkpoint_flag() -> flags.FlagHolder:
+    """Defines --checkpoint for a binary that uses a trained run."""
+    return flags.DEFINE_enum('checkpoint', 'best', ['best', 'last'], 'Which weights to use.')
+
+
+def define_device_flags() -> Callable[[], dict]:
+    """Defines the flags of `runtime.Devices`; returns what reads them, by their names there."""
+    holders = (
+        flags.DEFINE_enum(
+            'strategy',
+            'auto',
+            ['auto', 'one', 'mirrored', 'multi_worker', 'tpu'],
+            'Where to compute; by itself a TPU if named, the workers of TF_CONFIG, or all GPUs.',
+        ),
+        flags.DEFINE_string('tpu', None, 'Name or address of a TPU, or "local".'),
+        flags.DEFINE_integer(
+            'replicas', None, 'How many GPUs; without any, parts of the CPU (to try things out).'
+        ),
+    )
+    return lambda: {holder.name: holder.value for holder in holders}
+
+
+def run_main(
+    main: Callable[[], int | None], required: Sequence[str], wait_for_threads: bool = True
+) -> None:
+    """Runs a binary: its result is the exit status; a user's error is one sentence and status 1.
+
+    Args:
+        main: The binary.
+        required: Names of the flags that must be given.
+        wait_for_threads: Whether Ctrl-C waits for threads that still work, such as downloads.
+    """
+    flags.mark_flags_as_required(required)
+    logger = logging.getLogger('wss')
+    logger.addHandler(logging.StreamHandler(sys.stdout))
+    logger.setLevel(logging.INFO)
+    logger.propagate = False
+
+    def guarded(arguments):
+        absl_logging.set_verbosity(absl_logging.ERROR)
+        try:
+            if len(arguments) > 1:
+                raise ValueError(f'Unexpected argument {arguments[1]!r}; flags start with --.')
+            return main()
+        except KeyboardInterrupt:
+            print('\nStopped.', file=sys.stderr, flush=True)
+            if not wait_for_threads:
+                sys.stdout.flush()
+                os._exit(130)
+            return 130
+        except Exception as error:
+            sentence = sentences.user_sentence(error)
+            if sentence is None:
+                raise
+            print(sentence, file=sys.stderr)
+            return 1
+
+    app.run(guarded)

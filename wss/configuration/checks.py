@@ -1,0 +1,238 @@
+"""Checks of a gin configuration: names, types of values, settings that nothing uses."""
+
+import collections.abc
+import dataclasses
+import difflib
+import importlib
+import inspect
+import re
+import tokenize
+import types
+import typing
+
+import gin
+
+from wss.runs.configuration import settings
+
+_PLAIN_TYPES = (bool, int, float, str, type(None))
+
+
+def check_types(config: dict) -> None:
+    """Refuses values of a wrong type; gin calls it when everything is read.
+
+    Args:
+        config: From `(scope, selector)` to the values by argument name.
+
+    Raises:
+        ValueError: If a value does not fit the annotation of its argument.
+    """
+    for (_, selector), values in config.items():
+        hints = _hints(gin.get_configurable(selector))
+        for name, value in values.items():
+            value = _without_macros(value, config)
+            if name in hints and not fits(value, hints[name]):
+                raise ValueError(
+                    f'{_short(selector)}.{name} is {value!r}, but must be {describe(hints[name])}.'
+                )
+
+
+def fits(value, hint) -> bool:
+    """Whether a value of a configuration fits an annotation; True where that cannot be told.
+
+    An int counts as float, a list as tuple or sequence, a reference (`@name`) as callable, and
+    what a reference makes (`@name()`) as anything but a callable.
+    """
+    origin, inner = typing.get_origin(hint), typing.get_args(hint)
+    if origin in (typing.Union, types.UnionType):
+        return any(fits(value, choice) for choice in inner)
+    if isinstance(value, gin.config.ConfigurableReference):
+        if value.evaluate:
+            return collections.abc.Callable not in (origin, hint)
+        container = origin in (tuple, list, dict, collections.abc.Sequence, collections.abc.Mapping)
+        return not (hint in _PLAIN_TYPES or container)
+    if origin is typing.Literal:
+        return value in inner
+    if hint in (int, float):
+        accepted = int if hint is int else int | float
+        return isinstance(value, accepted) and not isinstance(value, bool)
+    if hint in _PLAIN_TYPES:
+        return isinstance(value, hint)
+    if origin is tuple and inner[-1] is not Ellipsis:
+        whole = isinstance(value, tuple | list) and len(value) == len(inner)
+        return whole and all(map(fits, value, inner))
+    if origin in (tuple, list, collections.abc.Sequence):
+        return isinstance(value, tuple | list) and all(fits(item, inner[0]) for item in value)
+    if origin in (dict, collections.abc.Mapping):
+        return isinstance(value, dict) and all(
+            fits(key, inner[0]) and fits(item, inner[1]) for key, item in value.items()
+        )
+    return collections.abc.Callable not in (origin, hint)  # References were dealt with above.
+
+
+def describe(hint) -> str:
+    """Says in words what `fits` accepts: `an int`, `a tuple of floats or None`."""
+    origin, inner = typing.get_origin(hint), typing.get_args(hint)
+    if origin in (typing.Union, types.UnionType):
+        return ' or '.join(describe(choice) for choice in inner)
+    if origin is typing.Literal:
+        return f'one of {inner}'
+    if collections.abc.Callable in (origin, hint):
+        return 'a reference such as @module.name, without parentheses'
+    if origin is tuple and inner[-1] is not Ellipsis:
+        return f'a tuple of {len(inner)}: {", ".join(describe(item) for item in inner)}'
+    if origin in (tuple, list, collections.abc.Sequence):
+        return f'a tuple, of which each is {describe(inner[0])}'
+    if origin in (dict, collections.abc.Mapping):
+        return f'a dict, of which each key is {describe(inner[0])}, each value {describe(inner[1])}'
+    names = {
+        type(None): 'None',
+        int: 'an int',
+        float: 'a number',
+        bool: 'True or False',
+        str: 'a text in quotes',
+    }
+    return names.get(hint) or f'a {hint.__name__}'
+
+
+def may_change(name: str) -> bool:
+    """Whether a resumed run may change a setting: its field has `may_change` in its metadata."""
+    selector, _, field = name.rpartition('.')
+    try:
+        part = inspect.unwrap(gin.get_configurable(selector))
+        fields = {field.name: field for field in dataclasses.fields(part)}
+    except (TypeError, ValueError):  # A function, a macro, or a class without fields.
+        return False
+    return field in fields and fields[field].metadata.get('may_change', False)
+
+
+def check_all_used(bound: str, used: str) -> None:
+    """Refuses settings that nothing used.
+
+    Args:
+        bound: `gin.config_str()`.
+        used: `gin.operative_config_str()`, when everything is built.
+
+    Raises:
+        ValueError: If a setting of `bound` is not in `used`.
+    """
+    in_use = {_unscoped(name) for name in _names(used)}
+    unused = [name for name in _names(bound) if _unscoped(name) not in in_use]
+    if unused:
+        raise ValueError(
+            f'The configuration sets {", ".join(unused[:5])}, which nothing in this run uses; '
+            'leave it out, or choose the part that it belongs to.'
+        )
+
+
+def as_user_error(error: Exception, source: str | None) -> Exception:
+    """Turns what gin raised as it read into one sentence, if possible with what was meant.
+
+    Args:
+        error: What gin raised.
+        source: The file or setting that was read; None for neither.
+    """
+    text, place = _first_line(error), _place(error, source)
+    if isinstance(error, tokenize.TokenError):
+        return ValueError(f'A bracket or a text in {source} is not closed.')
+    if isinstance(error, UnicodeDecodeError):
+        return ValueError(f'The gin file {source} is not UTF-8 text.')
+    if match := re.match(r"No bindings specified for '(.+)/gin\.macro'", text):
+        macros = [name for name in _names(gin.config_str()) if '.' not in name]
+        meant = _meant(match[1], macros)
+        return ValueError(
+            f'A setting uses %{match[1]}, which nothing defines{meant}; add a line '
+            f'{match[1]} = value.'
+        )
+    if isinstance(error, RecursionError) and source is None:
+        return ValueError('A name used as %name is defined by itself; give it a value.')
+    if match := re.match(r'(\S+) set to `%gin\.REQUIRED`', text):
+        return ValueError(f'The configuration must set {match[1]}.')
+    if isinstance(error, RecursionError):
+        return ValueError(f'The gin file {source} includes itself.')
+    if isinstance(error, SyntaxError):
+        token = re.search(r"Failed to parse token '(.+?)'", str(error))
+        what = f'The value {token[1]}' if token else 'A setting'
+        return ValueError(f'{what} cannot be read{place}; write name = value, and texts in quotes.')
+    if match := re.match(r"Configurable '(.+)' doesn't have a parameter named '(.+)'", text):
+        meant = _meant(match[2], _hints(gin.get_configurable(match[1]), of_all=True))
+        return ValueError(f'{match[1]} has no setting {match[2]}{meant}{place}.')
+    if match := re.match(r"No configurable matching (?:reference )?'@?([\w./]+)", text):
+        text = gin.config_str()
+        known = {name.split('.')[-2] for name in _names(text) if '.' in name}
+        known |= {name.split('.')[-1] for name in re.findall(r'@([\w.]+)', text)}
+        meant = _meant(match[1], known)
+        return ValueError(f'The configuration knows no {match[1]}{meant}{place}.')
+    if match := re.match(r"Couldn't resolve selector .+; <(?:module|class) '(.+?)'", text):
+        name = re.search(r'has no attribute (\w+)', text)[1]
+        meant = _meant(name, _public_names(match[1]))
+        return ValueError(f'{match[1]} has no {name}{meant}{place}.')
+    if match := re.match(r"'(.+)' was not provided by an import statement", text):
+        return ValueError(f'Nothing called {match[1]} is imported in the gin file{place}.')
+    if match := re.match(r'Unable to open file: (.*?)\. Searched', text):
+        return FileNotFoundError(f'The gin file {match[1]} does not exist or is a folder{place}.')
+    if isinstance(error, ImportError):
+        return ValueError(f'A gin file imports what is not there: {text}{place}.')
+    return error
+
+
+def _first_line(error):
+    return (str(error).splitlines() or [type(error).__name__])[0]
+
+
+def _place(error, source):
+    """Says in which line of a file, or in which setting, gin met an error."""
+    if isinstance(error, SyntaxError) and error.filename:
+        return f' ({error.filename}, line {error.lineno})'
+    lines = str(error).splitlines()
+    for line, following in zip(lines, [*lines[1:], ''], strict=True):
+        if match := re.match(r'\s*In file "(.+)", line (\d+)', line):
+            return f' ({match[1]}, line {match[2]}: {following.strip()})'
+    return f' ({source})' if source else ''
+
+
+def _meant(name, known):
+    close = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
+    return f'; did you mean {close[0]}?' if close else ''
+
+
+def _hints(function, of_all=False):
+    """Returns the annotations of a function's or constructor's arguments (or all, by name)."""
+    if inspect.isclass(function):
+        function = function.__init__
+    function = inspect.unwrap(function)
+    if of_all:
+        return dict.fromkeys(name for name in inspect.signature(function).parameters)
+    return typing.get_type_hints(function)
+
+
+def _public_names(dotted):
+    try:
+        return [name for name in dir(importlib.import_module(dotted)) if name[0] != '_']
+    except ImportError:
+        return []
+
+
+def _without_macros(value, config):
+    """Returns a value with `%name` replaced by what it stands for."""
+    if isinstance(value, gin.config.ConfigurableReference):
+        if value.configurable.wrapped is gin.config.macro:
+            return _without_macros(config[value.config_key]['value'], config)
+        return value
+    if isinstance(value, tuple | list):
+        return type(value)(_without_macros(item, config) for item in value)
+    if isinstance(value, dict):
+        return {key: _without_macros(item, config) for key, item in value.items()}
+    return value
+
+
+def _names(text):
+    """Lists the names that a configuration sets."""
+    return list(settings(text))
+
+
+def _unscoped(name):
+    return name.rsplit('/', 1)[-1]
+
+
+def _short(selector):
+    return selector.rsplit('.', 1)[-1]

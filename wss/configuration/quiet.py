@@ -1,0 +1,34 @@
+"""Imports TensorFlow without its messages; commands import this before the library."""
+
+import contextlib
+import importlib
+import os
+import sys
+
+
+@contextlib.contextmanager
+def silent_stderr():
+    """Discards what C++ writes to the error stream, where no Python setting reaches it."""
+    kept = os.dup(2)
+    with open(os.devnull, 'wb') as nowhere:
+        os.dup2(nowhere.fileno(), 2)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+
+
+def _print_stopped(kind, error, trace):
+    """Replaces the trace that Ctrl-C would print while TensorFlow and the library are imported."""
+    if not issubclass(kind, KeyboardInterrupt):
+        return sys.__excepthook__(kind, error, trace)
+    print('\nStopped.', file=sys.stderr)
+    sys.exit(130)
+
+
+sys.excepthook = _print_stopped
+os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '3')
+with silent_stderr():
+    # TensorFlow 2.20 and up prints a greeting on import whatever the level.
+    tf = importlib.import_module('tensorflow')

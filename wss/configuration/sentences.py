@@ -1,0 +1,78 @@
+"""Turns errors into sentences for users."""
+
+import pathlib
+import re
+import traceback
+
+from wss.configuration.quiet import tf
+
+_PACKAGE = pathlib.Path(__file__).resolve().parents[1]
+# What operations that save weights or events say of the file system.
+_FILE_ERRORS = (
+    'Permission denied',
+    'Operation not permitted',
+    'Read-only file system',
+    'Input/output error',
+    'Disk quota exceeded',
+    'Stale file handle',
+    'No such file or directory',
+    '[Ii]s (?:not )?a directory',
+    'Not a directory',
+)
+
+
+def user_sentence(error: Exception) -> str | None:
+    """Returns what to tell a user about an error, or None if it is a defect of the program."""
+    text, *calls = re.split(r'\n +In call to configurable ', str(error))
+    text = text.split('\n  No values supplied by Gin')[0]
+    frames = traceback.extract_tb(error.__traceback__)
+    raised_in = pathlib.Path(frames[-1].filename if frames else '')
+    if file := re.search(r'(.+)\n\s*\[\[.*file_of_prepared_dataset', text):
+        reason = re.sub(r'\{\{.*?\}\} ?|Error in user-defined .* iterator: \S+ ', '', file[1])
+        return (
+            f'A file of a prepared dataset cannot be read: {reason}. Make it readable, or delete '
+            'its folder and build it again with wss.prepare.'
+        )
+    if isinstance(error, tf.errors.OpError):
+        if full := re.search(r'.*No space left on device', text):
+            return f'The disk is full: {full[0].strip()}.'
+        files = re.search(rf'.*(?:{"|".join(_FILE_ERRORS)})', text)
+        if files or raised_in.name == 'file_io.py':  # TensorFlow's files, local and `gs://`.
+            what = files[0].strip() if files else text.splitlines()[0]
+            return f'A file cannot be read or written: {what}.'
+    if isinstance(error, MemoryError | tf.errors.ResourceExhaustedError):
+        shape = re.search(r'shape ?[\[(]([\d, ]+)', text)
+        what = f' (for an array of {re.sub(", *", " x ", shape[1])} numbers)' if shape else ''
+        return (
+            f'The memory does not suffice{what}; lower the batch sizes (Labelled.batch_size, '
+            'Unlabelled.batch_size, Validation.batch_size) or Views.crop_size.'
+        )
+    if isinstance(error, OSError | FloatingPointError):
+        return text
+    if text.startswith('in user code:'):  # Out of a graph, with a trace in the text.
+        return None
+    if isinstance(error, ValueError):
+        return text if raised_in.resolve().is_relative_to(_PACKAGE) else None
+    missing = re.match(r'(\w+)(?:\.__init__)?\(\) missing \d+ required .*?: (.+)', text)
+    if (
+        isinstance(error, TypeError)
+        and missing
+        and calls
+        and calls[0].startswith(f"'{missing[1]}'")
+    ):
+        names = ', '.join(f'{missing[1]}.{name}' for name in re.findall(r"'(\w+)'", missing[2]))
+        return f'The configuration does not set {names}.'
+    surplus = re.match(r"(\w+)(?:\.__init__)?\(\) got an unexpected keyword argument '(\w+)'", text)
+    if surplus and calls and calls[0].startswith(f"'{surplus[1]}'"):
+        return (
+            f'{surplus[1]} stands where the configuration needs a part of another kind: it takes '
+            f'no {surplus[2]}; name another in its place.'
+        )
+    # Errors in the input pipeline come out of TensorFlow with ours inside. Those of `record_ops`
+    # never were in Python.
+    if record := re.search(r'assertion failed: \[ValueError: (.+\.)\]', text):
+        return re.sub(r'\\(.)', r'\1', record[1])
+    inner = re.search(r'(?:ValueError|FileNotFoundError|BrokenFileError): (.+)', text)
+    if type(error).__module__.startswith('tensorflow') and inner:
+        return inner[1]
+    return None

@@ -1,0 +1,231 @@
+"""Checks of images and masks before training begins, and loading of those that passed."""
+
+import concurrent.futures
+import dataclasses
+import itertools
+import logging
+import time
+
+import numpy as np
+
+from wss.datasets.files import decoding, palette
+from wss.datasets.info import DatasetInfo
+
+_LOGGER = logging.getLogger(__name__)
+_NAMED = 5  # Problems of one split that are named; the others are counted.
+_THREADS = 2
+_PIECE = 32  # Items handed to the threads at a time.
+_PROGRESS_SECONDS = 15.0
+_LABELS = ('required', 'available', 'none')
+
+
+def dataset_info(name, class_names, colours, has_background, ignore_value) -> DatasetInfo:
+    """Makes a `DatasetInfo` from what a configuration holds (lists, perhaps no colours).
+
+    Raises:
+        ValueError: If a value is of the wrong type, a colour is none, or the classes do not fit.
+    """
+    if isinstance(class_names, str) or not all(isinstance(item, str) for item in class_names):
+        raise ValueError(
+            f'Dataset {name!r}: class_names must be a sequence of names, not {class_names!r}.'
+        )
+    if isinstance(ignore_value, bool) or not isinstance(ignore_value, int):
+        raise ValueError(f'Dataset {name!r}: ignore_value must be an int, not {ignore_value!r}.')
+    class_names = tuple(class_names)
+    if colours is None:
+        if len(class_names) > 255:
+            raise ValueError(f'Dataset {name!r} has {len(class_names)} classes; masks hold 255.')
+        # Black is left to the background.
+        colours = palette.distinct_colours(len(class_names), first=0 if has_background else 1)
+    colours = tuple(tuple(colour) for colour in colours)
+    for colour in colours:
+        if len(colour) != 3 or not all(isinstance(v, int) and 0 <= v <= 255 for v in colour):
+            raise ValueError(
+                f'Dataset {name!r}: a colour is three ints (red, green, blue) in 0..255, '
+                f'not {colour!r}.'
+            )
+    return DatasetInfo(name, class_names, colours, has_background, ignore_value)
+
+
+def check_mode(name: str, check: str) -> None:
+    """Refuses an unknown degree of checking (ValueError)."""
+    if check not in ('full', 'headers'):
+        raise ValueError(f"Dataset {name!r}: check must be 'full' or 'headers', not {check!r}.")
+
+
+def check_request(name: str, split: str, splits, labels: str) -> None:
+    """Refuses a split that does not exist, and an unknown way to treat labels (ValueError)."""
+    if split not in splits:
+        raise ValueError(f'Dataset {name!r} has no split {split!r}; it has {", ".join(splits)}.')
+    check_labels(labels)
+
+
+def check_labels(labels: str) -> None:
+    """Refuses an unknown way to treat labels (ValueError)."""
+    if labels not in _LABELS:
+        raise ValueError(f'labels must be one of {", ".join(_LABELS)}, not {labels!r}.')
+
+
+def check_size(image_size, mask_size, image_name: str, mask_name: str) -> None:
+    """Raises a ValueError if a mask differs in size (height, width) from its image."""
+    if tuple(image_size) != tuple(mask_size):
+        raise ValueError(
+            f'{mask_name} is {mask_size[1]}x{mask_size[0]} pixels (width x height), but its image '
+            f'{image_name} is {image_size[1]}x{image_size[0]}.'
+        )
+
+
+def check_values(mask: np.ndarray, info: DatasetInfo, name: str) -> None:
+    """Raises a ValueError if a mask `[H, W]` holds values that are no class and not ignored."""
+    outside = ((mask < 0) | (mask >= info.num_classes)) & (mask != info.ignore_value)
+    strange = np.unique(mask[outside])
+    if strange.size:
+        values = ', '.join(map(str, strange[:_NAMED])) + (', ...' if strange.size > _NAMED else '')
+        raise ValueError(
+            f'{name} has pixels of value {values}; the classes are 0 to {info.num_classes - 1} and '
+            f'{info.ignore_value} is ignored.'
+        )
+
+
+def decode_pair(image, mask, info: DatasetInfo, image_name: str, mask_name: str, upright=True):
+    """Decodes an image and its mask and checks that they fit each other and the classes.
+
+    Args:
+        image: Path or bytes.
+        mask: Path or bytes, or None where there is no mask.
+        info: Classes of the dataset.
+        image_name: What messages call the image.
+        mask_name: What messages call the mask.
+        upright: Whether to turn both as their EXIF orientation says.
+
+    Returns:
+        Image uint8 `[H, W, 3]`, and mask int32 `[H, W]` (all ignored where there is none).
+
+    Raises:
+        FileNotFoundError: If a file does not exist.
+        ValueError: If a file is damaged or refused, or the two do not fit.
+    """
+    pixels = decoding.decode_image(image, image_name, upright)
+    if mask is None:
+        return pixels, np.full(pixels.shape[:2], info.ignore_value, np.int32)
+    label = decoding.decode_mask(mask, mask_name, upright)
+    check_size(pixels.shape[:2], label.shape, image_name, mask_name)
+    check_values(label, info, mask_name)
+    return pixels, label
+
+
+@dataclasses.dataclass(frozen=True)
+class Checked:
+    """What the check of an image and its mask found.
+
+    Attributes:
+        size: Height and width in pixels.
+        classes: bool `[num_classes]`, which classes the mask shows (none where there is no mask);
+            None if it was not decoded.
+    """
+
+    size: tuple[int, int]
+    classes: np.ndarray | None
+
+
+def check_pair(image, mask, info, image_name, mask_name, upright=True, full=True) -> Checked:
+    """Like `decode_pair`, but says what it found; from headers alone unless `full`."""
+    if full:
+        _, label = decode_pair(image, mask, info, image_name, mask_name, upright)
+        return Checked(label.shape, classes_of(label, info))
+    size = decoding.image_size(image, image_name, upright)
+    if mask is not None:
+        check_size(size, decoding.mask_size(mask, mask_name, upright), image_name, mask_name)
+    return Checked(size, None)
+
+
+def classes_of(label: np.ndarray, info: DatasetInfo) -> np.ndarray:
+    """Returns bool `[num_classes]`: the classes that a checked label map `[H, W]` shows."""
+    counts = np.bincount(label.ravel(), minlength=info.num_classes)
+    return counts[: info.num_classes] > 0
+
+
+def mask_classes(checked) -> np.ndarray | None:
+    """Returns the `mask_classes` of `Examples` from what each check found."""
+    rows = [found.classes for found in checked]
+    return None if any(row is None for row in rows) else np.stack(rows)
+
+
+def check_all(check, items, what: str, total: int | None = None) -> list:
+    """Calls `check` on every item, in two threads, and logs progress if that takes long.
+
+    Args:
+        check: From an item to a result; may raise ValueError or FileNotFoundError.
+        items: Iterable of items.
+        what: What is being checked, for the log.
+        total: How many items there are, if known.
+
+    Returns:
+        For each item its result, or the error raised.
+    """
+
+    def attempt(item):
+        try:
+            return check(item)
+        except (ValueError, FileNotFoundError) as error:
+            return error
+
+    items, results, reported = iter(items), [], time.monotonic()
+    with concurrent.futures.ThreadPoolExecutor(_THREADS) as pool:
+        # By the piece, because items may hold the content of whole files.
+        while piece := list(itertools.islice(items, _PIECE)):
+            results.extend(pool.map(attempt, piece))
+            if time.monotonic() - reported > _PROGRESS_SECONDS:
+                reported = time.monotonic()
+                of_total = f' of {total}' if total else ''
+                _LOGGER.info('Checking %s: %d%s done.', what, len(results), of_total)
+    return results
+
+
+def keep_good(results, what: str, skip_broken: bool, missing=()) -> list[int]:
+    """Decides over the results of `check_all`: raises one error for all problems, or goes on.
+
+    Args:
+        results: Results and errors.
+        what: Dataset and split, for messages.
+        skip_broken: Whether damaged files are left out (logged as a warning) or an error.
+        missing: Sentences about what was found missing before.
+
+    Returns:
+        Positions of the results that are no errors.
+
+    Raises:
+        FileNotFoundError: If things are missing and nothing else is wrong.
+        ValueError: If anything else is wrong, or no example is left.
+    """
+    errors = [result for result in results if isinstance(result, Exception)]
+    broken = [error for error in errors if isinstance(error, decoding.BrokenFileError)]
+    others = [error for error in errors if not isinstance(error, decoding.BrokenFileError)]
+    wrong = others if skip_broken else errors
+    sentences = [*missing, *map(str, wrong[:_NAMED])]
+    if len(wrong) > _NAMED:
+        sentences.append(f'{len(wrong) - _NAMED} more examples have problems.')
+    if broken and not skip_broken:
+        sentences.append('Damaged files are left out with skip_broken=True.')
+    if missing or wrong:
+        only_missing = all(isinstance(error, FileNotFoundError) for error in wrong)
+        error_type = FileNotFoundError if only_missing else ValueError
+        raise error_type(f'{what[0].upper()}{what[1:]} cannot be used. {" ".join(sentences)}')
+    good = [i for i, result in enumerate(results) if not isinstance(result, Exception)]
+    if broken:
+        _LOGGER.warning(
+            '%d of %d examples of %s are damaged and left out: %s',
+            len(broken),
+            len(results),
+            what,
+            ' '.join(map(str, broken[:_NAMED])) + (' ...' if len(broken) > _NAMED else ''),
+        )
+    if not good:
+        raise ValueError(f'No example of {what} is left: all {len(broken)} are damaged.')
+    return good
+
+
+def list_some(names) -> str:
+    """Returns the first few names as text, with dots where there are more."""
+    names = list(names)
+    return ', '.join(names[:_NAMED]) + (', ...' if len(names) > _NAMED else '')

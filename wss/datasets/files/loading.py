@@ -1,0 +1,41 @@
+"""Loading of images and masks that passed the checks, inside `tf.data`."""
+
+import tensorflow as tf
+
+from wss.datasets.files import decoding
+
+
+def loader(ids, read, has_label: bool, full: bool):
+    """Makes the `load` function of `Examples`.
+
+    Args:
+        ids: Ids of the examples.
+        read: From a position (int) to image uint8 `[H, W, 3]` and label int32 `[H, W]`.
+        has_label: Whether examples have a label.
+        full: Whether the check before decoded the files, or read headers alone.
+
+    Returns:
+        Function from an int64 scalar to an example; can be traced by `tf.data`, where what `read`
+        raises becomes a `tf.errors.OpError` that holds the message.
+    """
+    names = tf.constant(ids, tf.string)
+
+    def read_one(index):
+        try:
+            return read(int(index))
+        except decoding.BrokenFileError as error:
+            if full:
+                raise
+            raise decoding.BrokenFileError(
+                f"{error} The check of headers cannot see this; with check = 'full' such files are "
+                'found before training, and left out if skip_broken = True.'
+            ) from error
+
+    def load(index):
+        image, label = tf.numpy_function(read_one, [index], [tf.uint8, tf.int32], stateful=False)
+        image.set_shape((None, None, 3))
+        label.set_shape((None, None))
+        example = {'image': image, 'id': tf.gather(names, index)}
+        return {**example, 'label': label} if has_label else example
+
+    return load

@@ -1,0 +1,53 @@
+"""Reads files, and writes them whole or not at all; local or `gs://`."""
+
+import hashlib
+import json
+import os
+
+import tensorflow as tf
+
+
+def read(path: str | os.PathLike) -> bytes:
+    """Returns the content of a file."""
+    with tf.io.gfile.GFile(path, 'rb') as file:
+        return file.read()
+
+
+def write(path: str | os.PathLike, content: str | bytes) -> None:
+    """Writes a file whole or not at all: a file that exists survives a failure.
+
+    Args:
+        path: File to write; its folder must exist.
+        content: Bytes, or text to be encoded as UTF-8.
+
+    Raises:
+        tf.errors.OpError: If the file cannot be written. Nothing is left of the attempt.
+    """
+    # Of each process its own, so that two that write the same file do not mix their parts.
+    part = f'{path}.{os.getpid()}.part'
+    try:
+        with tf.io.gfile.GFile(part, 'wb') as file:
+            file.write(content.encode() if isinstance(content, str) else content)
+        tf.io.gfile.rename(part, path, overwrite=True)
+    except BaseException:
+        if tf.io.gfile.exists(part):
+            tf.io.gfile.remove(part)
+        raise
+
+
+def read_json(path: str | os.PathLike):
+    """Reads what `write_json` wrote; None if the file is missing or damaged."""
+    try:
+        return json.loads(read(path))
+    except (tf.errors.OpError, ValueError):
+        return None
+
+
+def write_json(path: str | os.PathLike, value) -> None:
+    """Writes a value as JSON, for people and programs."""
+    write(path, json.dumps(value, indent=2) + '\n')
+
+
+def sha256(content: bytes) -> str:
+    """Returns the SHA-256 of the content of a file, hexadecimal."""
+    return hashlib.sha256(content).hexdigest()

@@ -1,0 +1,160 @@
+"""Which examples of a dataset a run learns from: lists, draws and what is left out."""
+
+import dataclasses
+import logging
+
+from wss.datasets.examples import Examples, SelectionError
+from wss.datasets.info import DatasetInfo
+from wss.datasets.lists import ids as id_lists
+from wss.datasets.lists import mask_classes, sampling
+
+_LOGGER = logging.getLogger(__name__)
+
+
+@dataclasses.dataclass(frozen=True)
+class Choice:
+    """How examples of a split are chosen.
+
+    Attributes:
+        split: Name of the split.
+        list_file: File of ids to which it is narrowed, or None.
+        amount: How many (int) or which share (float) of these is drawn; None for all.
+        seed: Seed of the draw.
+        every_class: Whether every class that one of these shows is in the draw.
+    """
+
+    split: str
+    list_file: str | None = None
+    amount: int | float | None = None
+    seed: int = 0
+    every_class: bool = False
+
+
+def labelled_examples(dataset, choice: Choice) -> Examples:
+    """Chooses the labelled examples.
+
+    Args:
+        dataset: A dataset, with `info` and `examples(split, labels, ids)`.
+        choice: Which; all that the list names must have masks (all of the split without a list).
+
+    Returns:
+        The examples, all with label maps.
+
+    Raises:
+        FileNotFoundError: If a file is missing.
+        ValueError: If the split is unknown, the list does not fit it, or the amount is out of
+            range or too small for every class.
+    """
+    if choice.every_class and choice.amount is None:
+        raise ValueError(
+            'Labelled.every_class = True is about a draw, and nothing is drawn; set '
+            'Labelled.amount, or leave it out.'
+        )
+    return sample(pool(dataset, choice), choice)
+
+
+def pool(dataset, choice: Choice) -> Examples:
+    """Returns the labelled examples to draw from; with `every_class`, what their masks show too."""
+    examples = _examples(dataset, choice, 'required')
+    if not choice.every_class:
+        return examples
+    return dataclasses.replace(examples, mask_classes=mask_classes.shown(examples, dataset.info))
+
+
+def sample(examples: Examples, choice: Choice) -> Examples:
+    """Draws from what `pool` returned.
+
+    Raises:
+        ValueError: If the amount is out of range or too small for every class.
+    """
+    if choice.amount is None:
+        return examples
+    shown = examples.mask_classes if choice.every_class else None
+    return examples.select(sampling.sample(examples.ids, choice.amount, choice.seed, shown))
+
+
+def unlabelled_examples(
+    dataset, method, choice: Choice, left_out=(), masks: bool = True
+) -> Examples | None:
+    """Chooses the unlabelled examples, if the method learns from them.
+
+    Args:
+        dataset: A dataset, with `examples(split, labels, ids)`.
+        method: A `Method`, which says whether it needs them and their image-level labels.
+        choice: Which, without a draw; masks may be missing, unless image-level labels come from
+            them.
+        left_out: Ids that are not taken.
+        masks: Whether masks are looked at where there are some.
+
+    Returns:
+        The examples, or None if the method needs none.
+
+    Raises:
+        FileNotFoundError: If a file is missing.
+        ValueError: If the split is unknown, the list does not fit it, no example is left, or
+            image-level labels must come from masks that are not to be looked at.
+    """
+    if not method.needs_unlabelled:
+        return None
+    examples = _examples(dataset, choice, 'available' if masks else 'none')
+    left_out = set(left_out)
+    ids = [name for name in examples.ids if name not in left_out]
+    if not ids:
+        raise ValueError(
+            f'No unlabelled image is left: all {len(examples)} of split {choice.split!r} are '
+            'labelled. Name another Unlabelled.split, draw fewer labelled images '
+            '(Labelled.amount) or leave out Unlabelled.exclude_labelled.'
+        )
+    if method.needs_image_labels and not examples.has_image_label:
+        if not masks:
+            raise ValueError(
+                'Training with image-level labels takes them from the masks of the unlabelled '
+                'images, since the dataset gives none besides; set Unlabelled.masks = True, '
+                "or take a dataset that gives them (Prepared.image_labels = 'annotations')."
+            )
+        # Now every image that is left must have a mask.
+        return dataset.examples(choice.split, labels='required', ids=ids)
+    return examples if len(ids) == len(examples) else examples.select(ids)
+
+
+def check_classes(examples: Examples, info: DatasetInfo) -> None:
+    """Warns of classes that no labelled mask shows, as far as that is known without decoding.
+
+    Args:
+        examples: The labelled examples.
+        info: Classes of the dataset.
+
+    Raises:
+        ValueError: If there are not two classes to tell apart.
+    """
+    if examples.mask_classes is None:
+        return
+    shown = examples.mask_classes.any(axis=0)
+    if shown.sum() < 2:
+        (only,) = [info.class_names[i] for i in shown.nonzero()[0]] or ['no class']
+        raise ValueError(
+            f'The masks of the {len(examples)} labelled images show {only} and nothing else but '
+            f'pixels to ignore ({info.ignore_value}), so there is nothing to learn. Masks must '
+            f'hold the indices of the classes, 0 to {info.num_classes - 1}; or choose other '
+            'labelled images.'
+        )
+    absent = [name for name, there in zip(info.class_names, shown, strict=True) if not there]
+    if absent:
+        _LOGGER.warning(
+            'No mask of the %d labelled images shows %s; the run cannot learn what is not shown.',
+            len(examples),
+            ', '.join(absent),
+        )
+
+
+def _examples(dataset, choice, labels):
+    """Returns the examples of a split, narrowed to a list if there is one."""
+    if choice.list_file is None:
+        return dataset.examples(choice.split, labels=labels)
+    ids = id_lists.read_ids(choice.list_file)
+    try:
+        return dataset.examples(choice.split, labels=labels, ids=ids)
+    except SelectionError as error:
+        raise ValueError(
+            f'The list {choice.list_file} does not fit the dataset: {error}'
+        ) from error

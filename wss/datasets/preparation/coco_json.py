@@ -1,0 +1,189 @@
+"""The annotation files of COCO (`instances_train2017.json`): images, and the regions in each."""
+
+import collections
+import dataclasses
+import json
+import logging
+import os
+from collections.abc import Sequence
+
+import tensorflow as tf
+
+from wss.datasets import classes
+from wss.datasets.files import checks
+from wss.datasets.preparation import coco_masks
+
+_LOGGER = logging.getLogger(__name__)
+# What an annotation of an object has, and its type.
+_KEYS = {'id': int, 'category_id': int, 'area': (int, float), 'iscrowd': int}
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class AnnotatedImage:
+    """One image of an annotation file: name and size in pixels of its file, and its regions."""
+
+    file_name: str
+    height: int
+    width: int
+    regions: Sequence[coco_masks.Region]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Annotation:
+    image_id: int
+    category_id: int
+    id: int
+    area: float
+    crowd: bool
+    outline: object
+
+
+def read_instances(path) -> list[AnnotatedImage]:
+    """Reads an annotation file of COCO's objects.
+
+    The whole file is in memory as it is parsed (for the 470 MB of train2017, 1.5 GB at most), and
+    then its outlines; nothing is painted yet.
+
+    Args:
+        path: `instances_*.json`, local or `gs://`.
+
+    Returns:
+        Every image, also those in which nothing is annotated, in the order of the file.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ValueError: If it is damaged or cut off, is another kind of annotation file, or does not
+            fit together.
+    """
+    path = os.fspath(path)
+    content = _parsed(path)
+    if not isinstance(content, dict) or not all(
+        isinstance(content.get(key), list) for key in ('images', 'annotations', 'categories')
+    ):
+        raise ValueError(_wrong_kind(path, 'lists of images, annotations and categories'))
+    annotations = content['annotations']
+    if not all(isinstance(item, _Annotation) for item in annotations):
+        raise ValueError(_wrong_kind(path, 'image_id in each annotation'))
+    index = _class_index(content['categories'], path)
+    regions = collections.defaultdict(list)
+    for item in annotations:
+        if item.category_id not in index:
+            raise ValueError(
+                f'{path}: annotation {item.id} is of category {item.category_id}, which is not '
+                'among the categories of the file.'
+            )
+        regions[item.image_id].append(
+            coco_masks.Region(item.id, index[item.category_id], item.area, item.crowd, item.outline)
+        )
+    images = _images(content['images'], regions, path)
+    if not images:
+        raise ValueError(f'{path} names no image; is it instances_*.json of COCO?')
+    if regions:
+        raise ValueError(
+            f'{path}: annotation {next(iter(regions.values()))[0].id} is of image '
+            f'{next(iter(regions))}, which is not among the images of the file.'
+        )
+    empty = sum(isinstance(a.outline, tuple) and not a.outline for a in annotations)
+    if empty:
+        _LOGGER.warning(
+            '%s: %d of %d annotations outline nothing (no polygon of three points or more); they '
+            'count as image-level labels only.', path, empty, len(annotations)
+        )  # fmt: skip
+    return images
+
+
+def _parsed(path):
+    def hook(item):
+        return _annotation(item, path) if 'image_id' in item else item
+
+    try:
+        with tf.io.gfile.GFile(path, 'r') as file:
+            return json.loads(file.read(), object_hook=hook)
+    except tf.errors.NotFoundError as error:
+        raise FileNotFoundError(f'File {path} does not exist.') from error
+    except (ValueError, RecursionError) as error:
+        if str(error).startswith(path):  # Of the hook.
+            raise
+        raise ValueError(
+            f'{path} is damaged or cut off: it is not JSON ({error}). Extract or download it anew.'
+        ) from error
+
+
+def _annotation(item, path):
+    """Makes one annotation small as soon as it is parsed."""
+    if 'segmentation' not in item:
+        raise ValueError(_wrong_kind(path, 'segmentation in each annotation'))
+    for key, kind in {'image_id': int, **_KEYS}.items():
+        value = item.get(key)
+        if not isinstance(value, kind) or value != value:  # NaN is a float, but has no order.
+            raise ValueError(
+                f'{path}: annotation {item.get("id")} has the {key} {value!r}, where a '
+                'number is needed.'
+            )
+    try:
+        outline = coco_masks.compact(item['segmentation'])
+    except ValueError as error:
+        raise ValueError(f'{path}: annotation {item["id"]} {error}.') from error
+    return _Annotation(
+        item['image_id'],
+        item['category_id'],
+        item['id'],
+        item['area'],
+        bool(item['iscrowd']),
+        outline,
+    )
+
+
+def _class_index(categories, path):
+    """Returns the class index of each category id, by the names of the categories."""
+    names = classes.COCO.class_names
+    index = {}
+    for item in categories:
+        number, name = (item.get('id'), item.get('name')) if isinstance(item, dict) else (0, item)
+        if not _is_int(number):
+            raise ValueError(
+                f'{path}: the category {name!r} has the id {number!r}, where a number is needed.'
+            )
+        if name not in names[1:]:
+            raise ValueError(
+                f'{path} has an unknown category {name!r} (id {number}); the 80 categories of '
+                f"COCO's objects are known: {names[1]}, {names[2]}, ..., {names[-1]}."
+            )
+        index[number] = names.index(name)
+    missing = [name for i, name in enumerate(names) if i and i not in index.values()]
+    if missing or len(index) != len(categories):
+        what = f'lacks {len(missing)} of the 80 categories ({checks.list_some(missing)})'
+        what = what if missing else 'has a category twice'
+        raise ValueError(f'{path} {what}; is it instances_*.json of COCO?')
+    return index
+
+
+def _images(items, regions, path):
+    """Gives each image its regions, which are taken out of `regions`."""
+    images, seen = [], set()
+    for item in items:
+        item = item if isinstance(item, dict) else {}
+        number, name = item.get('id'), item.get('file_name')
+        size = item.get('height'), item.get('width')
+        if not (
+            _is_int(number)
+            and isinstance(name, str)
+            and all(_is_int(side) and side > 0 for side in size)
+        ):
+            raise ValueError(f'{path} has an image without id, file_name, height or width: {item}.')
+        if number in seen or name in seen:
+            raise ValueError(f'{path} has two images of the id {number} or the name {name}.')
+        seen.update((number, name))
+        images.append(AnnotatedImage(name, *size, tuple(regions.pop(number, ()))))
+    return images
+
+
+def _is_int(value):
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _wrong_kind(path, lacking):
+    return (
+        f'{path} is not an annotation file of objects: it has no {lacking}. The file instances_*.'
+        'json is needed, not captions, keypoints or panoptic annotations.'
+    )

@@ -1,0 +1,190 @@
+"""Where each example of a prepared dataset lies, so that any of them can be read by itself.
+
+`wss.prepare` writes an index beside the records of every split. One that is missing, or that does
+not fit the files, is made anew from the records, which reads them from end to end.
+"""
+
+import dataclasses
+import io
+import json
+import logging
+import os
+import re
+
+import numpy as np
+import tensorflow as tf
+
+from wss.datasets.files import whole
+from wss.datasets.records import frames as record_frames
+
+_LOGGER = logging.getLogger(__name__)
+_SHARD = re.compile(r'.+-(?P<split>\w+)\.tfrecord-(?P<number>\d{5})-of-(?P<count>\d{5})')
+_CLASSES = 256  # Class indices fit into a byte.
+
+
+@dataclasses.dataclass(frozen=True)
+class RecordIndex:
+    """What is known of `n` examples without reading them.
+
+    Attributes:
+        files: Path of each file of the split.
+        ids: string `[n]`, names of the examples.
+        shard: int64 `[n]`, the file of each, a position in `files`.
+        offset: int64 `[n]`, where its data begins in that file, in bytes.
+        length: int64 `[n]`, bytes of its data.
+        size: int64 `[n, 2]`, height and width of the image in pixels.
+        has_label: bool `[n]`, whether it has a mask.
+        mask_classes: bool `[n, 256]`, the classes that the mask shows.
+        has_image_label: bool `[n]`, whether image-level labels were given beside the masks.
+        image_classes: bool `[n, 256]`, the classes that these name.
+    """
+
+    files: tuple[str, ...]
+    ids: np.ndarray
+    shard: np.ndarray
+    offset: np.ndarray
+    length: np.ndarray
+    size: np.ndarray
+    has_label: np.ndarray
+    mask_classes: np.ndarray
+    has_image_label: np.ndarray
+    image_classes: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def take(self, ids) -> 'RecordIndex':
+        """Returns what is known of the examples of these names, in this order."""
+        position = {name: i for i, name in enumerate(self.ids.tolist())}
+        rows = [position[name] for name in ids]
+        columns = {name: getattr(self, name)[rows] for name in _COLUMNS}
+        return dataclasses.replace(self, **columns)
+
+
+_COLUMNS = tuple(f.name for f in dataclasses.fields(RecordIndex) if f.name != 'files')
+
+
+def splits(folder: str) -> dict[str, tuple[str, ...]]:
+    """Returns the files of each split of a prepared dataset, from their names.
+
+    Args:
+        folder: Folder of one version of one dataset, as tensorflow-datasets writes it.
+
+    Raises:
+        ValueError: If files of a split are missing.
+    """
+    found = {}
+    for name in sorted(tf.io.gfile.listdir(folder)):
+        match = _SHARD.fullmatch(name)
+        if match:
+            found.setdefault((match['split'], int(match['count'])), []).append(name)
+    for (split, count), names in found.items():
+        if len(names) != count:
+            raise ValueError(
+                f'Split {split!r} in {folder} has {len(names)} of its {count} files; delete the '
+                'folder and build the dataset again with wss.prepare.'
+            )
+    return {
+        split: tuple(os.path.join(folder, name) for name in names)
+        for (split, _), names in found.items()
+    }
+
+
+def read(folder: str, split: str) -> RecordIndex:
+    """Returns the index of a split, made anew where it is missing or out of date.
+
+    Raises:
+        ValueError: If there is no such split, or files are missing or damaged.
+    """
+    found = splits(folder)
+    if split not in found:
+        raise ValueError(f'{folder} has no split {split!r}; it has {", ".join(found)}.')
+    path, files = _path(folder, split), found[split]
+    if index := _load(path, files):
+        return index
+    _LOGGER.info('Reading the records of split %r once, to find each by itself later.', split)
+    index = _scan(files, split)
+    try:
+        _save(path, index)
+    except (OSError, tf.errors.OpError) as error:
+        _LOGGER.warning('The index %s cannot be kept for the next time: %s', path, error)
+    return index
+
+
+def _path(folder, split):
+    return os.path.join(folder, f'index-{split}.npz')
+
+
+def _scan(files, split) -> RecordIndex:
+    columns = {name: [] for name in _COLUMNS}
+    for number, path in enumerate(files):
+        for item in record_frames.walk(path, verify=False):
+            if isinstance(item, Exception):
+                raise ValueError(
+                    f'{item} Delete {os.path.dirname(path)} and build it again with wss.prepare.'
+                )
+            frame, data = item
+            row = {'shard': number, 'offset': frame.offset, 'length': frame.length}
+            for name, value in {**row, **_facts(data, frame)}.items():
+                columns[name].append(value)
+    if not columns['ids']:
+        raise ValueError(
+            f'The files of split {split!r}, {files[0]} and so on, hold no record; delete '
+            f'{os.path.dirname(files[0])} and build it again with wss.prepare.'
+        )
+    return RecordIndex(files, **{name: np.array(value) for name, value in columns.items()})
+
+
+def _facts(data, frame) -> dict:
+    """Returns what the index keeps of one record, beside where it lies."""
+    try:
+        features = tf.train.Example.FromString(data).features.feature
+
+        def numbers(name):
+            return list(features[name].int64_list.value)
+
+        def present(name):
+            row = np.zeros(_CLASSES, bool)
+            row[numbers(name)] = True
+            return row
+
+        return {
+            'ids': features['id'].bytes_list.value[0].decode(),
+            'size': (numbers('height')[0], numbers('width')[0]),
+            'has_label': bool(numbers('has_label')[0]),
+            'mask_classes': present('mask_classes'),
+            'has_image_label': bool(numbers('has_image_label')[0]),
+            'image_classes': present('image_classes'),
+        }
+    except Exception as error:  # Protocol buffers and absent features raise many kinds.
+        raise ValueError(
+            f'The {frame} is not as wss.prepare writes it; build the dataset again with it.'
+        ) from error
+
+
+def _file_sizes(files):
+    return {os.path.basename(path): tf.io.gfile.stat(path).length for path in files}
+
+
+def _save(path, index):
+    columns = {name: getattr(index, name) for name in _COLUMNS}
+    for name in ('mask_classes', 'image_classes'):
+        columns[name] = np.packbits(columns[name], axis=1)
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, files=json.dumps(_file_sizes(index.files)), **columns)
+    whole.write(path, buffer.getvalue())
+
+
+def _load(path, files) -> RecordIndex | None:
+    """Returns the index in a file, None if it is missing, damaged or of other records."""
+    if not tf.io.gfile.exists(path):
+        return None
+    try:
+        columns = dict(np.load(io.BytesIO(whole.read(path))))
+        if json.loads(str(columns.pop('files'))) != _file_sizes(files):
+            return None
+        for name in ('mask_classes', 'image_classes'):
+            columns[name] = np.unpackbits(columns[name], axis=1).astype(bool)
+        return RecordIndex(files, **columns)
+    except Exception:  # Damaged archives make NumPy raise nearly anything.
+        return None

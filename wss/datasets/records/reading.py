@@ -1,0 +1,79 @@
+"""Reads single records of a prepared dataset by TensorFlow operations alone.
+
+Where an input pipeline runs there need not be Python: on a TPU pod, the TensorFlow servers of all
+machines run it. So nothing here calls back into Python, not even to say what is wrong.
+"""
+
+import os
+from collections.abc import Callable
+
+import tensorflow as tf
+
+from wss.datasets.records.index import RecordIndex
+
+_HEAD, _FOOT = 12, 4  # Bytes of a record before its data and after it.
+
+
+def reader(index: RecordIndex) -> Callable[[tf.Tensor], dict[str, tf.Tensor]]:
+    """Makes the function that reads records, each by itself and in any order.
+
+    Args:
+        index: Where they lie.
+
+    Returns:
+        Function from a position in `index`, an integer scalar, to the encoded `image` and `label`,
+        a string scalar each. Both checksums of the record are verified. Its errors are
+        `tf.errors.InvalidArgumentError` with `ValueError:` and a sentence inside where the record
+        is not as it was, and those of operations in the name scope `file_of_prepared_dataset`
+        where its file cannot be read; `config.user_sentence` knows both.
+    """
+    names = tf.constant(index.ids)
+    files, shard = tf.constant(index.files), tf.constant(index.shard)
+    start = tf.constant(index.offset - _HEAD)
+    length = tf.constant(_HEAD + index.length + _FOOT)
+    advice = f'Delete {os.path.dirname(index.files[0])} and build it again with wss.prepare.'
+    # No feature is required: what is no record of `wss.prepare` is refused by its id.
+    features = {name: tf.io.FixedLenFeature([], tf.string, '') for name in ('id', 'image', 'label')}
+
+    @tf.autograph.experimental.do_not_convert
+    def read(position):
+        records = tf.raw_ops.TFRecordDatasetV2(
+            filenames=[files[shard[position]]],
+            compression_type='',
+            buffer_size=length[position],  # One request to `gs://`.
+            byte_offsets=[start[position]],
+        )
+        spec = tf.TensorSpec([], tf.string)
+        return tf.data.experimental.from_variant(records, spec).take(1).get_single_element()
+
+    def attempt(position):
+        """Returns the data of a record, nothing where that fails."""
+        # Not `ignore_errors` of the records: it would ask for a missing file for ever.
+        data = tf.data.Dataset.from_tensors(position).map(read).ignore_errors()
+        nothing = tf.data.Dataset.from_tensors('')
+        return data.concatenate(nothing).take(1).get_single_element()
+
+    def look_again(position):
+        """Fails as reading the file fails, and else tries once more."""
+        with tf.name_scope('file_of_prepared_dataset'):
+            first_byte = tf.data.FixedLengthRecordDataset(files[shard[position]], 1).take(1)
+            found = first_byte.reduce(tf.constant(0, tf.int64), lambda count, _: count + 1)
+        with tf.control_dependencies([found]):
+            return attempt(position)
+
+    def refuse(position):
+        begin = ['ValueError: Example ', names[position], ' cannot be read: its record in ']
+        end = f' is damaged, cut off or replaced. {advice}'
+        sentence = tf.strings.join([*begin, files[shard[position]], end])
+        return tf.group(tf.debugging.Assert(False, [sentence]))
+
+    @tf.function(autograph=False)  # Errors of eager operations have other texts.
+    def load(position):
+        data = attempt(position)
+        data = tf.cond(data == '', lambda: look_again(position), lambda: data)
+        record = tf.io.parse_single_example(data, features)
+        same = record.pop('id') == names[position]
+        with tf.control_dependencies([tf.cond(same, tf.no_op, lambda: refuse(position))]):
+            return {name: tf.identity(value) for name, value in record.items()}
+
+    return load

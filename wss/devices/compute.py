@@ -1,0 +1,84 @@
+"""How steps are computed: precision, batch norm over replicas, steps between looks, XLA."""
+
+import dataclasses
+
+import tensorflow as tf
+import tf_keras as keras
+
+PRECISIONS = ('float32', 'mixed_bfloat16')
+# Between two looks at signals and values; at half a second a step well inside the 30 seconds that
+# a preempted machine has left.
+_MOST_STEPS_PER_EXECUTION = 20
+
+
+@dataclasses.dataclass(frozen=True)
+class Compute:
+    """How steps are computed.
+
+    Attributes:
+        precision: What layers compute in: `float32`, or `mixed_bfloat16` for TPUs and for GPUs and
+            CPUs that have it. Weights, statistics, losses and pseudo labels stay float32.
+        synchronise_batch_norm: Whether batch norm takes its statistics over the batches of all
+            replicas, not over that of each replica as in the authors' program.
+        steps_per_execution: Steps between two looks at values and signals, of which all intervals
+            of `Schedule` are multiples; None for 1 on a CPU, and for up to 20 on GPUs and TPUs.
+        jit_compile: Whether XLA compiles the step; for one GPU. On TPUs it always does.
+        input_workers: Threads that make views; None for one a core. What they make does not
+            depend on it.
+
+    Raises:
+        ValueError: If a setting is out of range.
+    """
+
+    precision: str = 'float32'
+    synchronise_batch_norm: bool = False
+    steps_per_execution: int | None = dataclasses.field(default=None, metadata={'may_change': True})
+    jit_compile: bool = dataclasses.field(default=False, metadata={'may_change': True})
+    input_workers: int | None = dataclasses.field(default=None, metadata={'may_change': True})
+
+    def __post_init__(self):
+        if self.precision not in PRECISIONS:
+            raise ValueError(
+                f'Compute.precision is {self.precision!r}; it can be one of {PRECISIONS}.'
+            )
+        for name in ('steps_per_execution', 'input_workers'):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise ValueError(f'Compute.{name} is {value}; it must be 1 or more.')
+
+    def prepare(self, strategy: tf.distribute.Strategy) -> None:
+        """Sets the precision of the layers that are built from now on.
+
+        Raises:
+            ValueError: If `jit_compile` is asked for on several devices.
+        """
+        if self.jit_compile and strategy.num_replicas_in_sync > 1:
+            raise ValueError('Compute.jit_compile is for one device; on TPUs XLA always compiles.')
+        keras.mixed_precision.set_global_policy(self.precision)
+
+    def steps_an_execution(self, strategy: tf.distribute.Strategy, intervals) -> int:
+        """Returns how many steps to run between two looks at them.
+
+        Args:
+            strategy: Where steps run.
+            intervals: Steps after which something happens, once or again and again.
+
+        Raises:
+            ValueError: If an interval is not a multiple of `steps_per_execution`.
+        """
+        intervals = [interval for interval in intervals if interval]
+        wanted = self.steps_per_execution
+        if wanted is not None:
+            odd = [interval for interval in intervals if interval % wanted]
+            if odd:
+                raise ValueError(
+                    f'Compute.steps_per_execution is {wanted}, but something happens at step '
+                    f'{odd[0]}, which is not a multiple of it. Change it, or Schedule.steps, '
+                    'log_every, evaluate_every, checkpoint_every or picture_every.'
+                )
+            return wanted
+        has_gpu = tf.config.list_logical_devices('GPU')
+        if not has_gpu and not isinstance(strategy, tf.distribute.TPUStrategy):
+            return 1
+        numbers = range(_MOST_STEPS_PER_EXECUTION, 0, -1)
+        return next(n for n in numbers if not any(interval % n for interval in intervals))

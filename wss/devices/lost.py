@@ -1,0 +1,48 @@
+"""Ends a program when another worker or the TPU is lost, with the status that launchers know."""
+
+import contextlib
+import sys
+
+import tensorflow as tf
+
+from wss.devices import workers
+
+LOST_STATUS = 75  # EX_TEMPFAIL of sysexits.h.
+
+
+_LOST = (
+    tf.errors.UnavailableError,
+    tf.errors.AbortedError,
+    tf.errors.CancelledError,
+    tf.errors.DeadlineExceededError,
+    tf.errors.InternalError,
+)
+
+
+@contextlib.contextmanager
+def exits_when_lost(strategy: tf.distribute.Strategy):
+    """Ends the program with status 75 if another worker or the TPU is lost inside a `with`.
+
+    Launchers know 75 as a failure that passes: all workers are to be started again.
+    """
+    try:
+        yield
+    except _LOST as error:
+        if not workers.is_multi_worker(strategy) and not isinstance(
+            strategy, tf.distribute.TPUStrategy
+        ):
+            raise
+        is_tpu = isinstance(strategy, tf.distribute.TPUStrategy)
+        end('The TPU' if is_tpu else 'Another worker', error)
+
+
+def end(what, error):
+    """Says what was lost, and ends with the status for it."""
+    reason = str(error).strip().splitlines()[0]
+    print(
+        f'{what} was lost: {reason}\nStart all workers again with the same command; the run goes '
+        'on from its last checkpoint.',
+        file=sys.stderr,
+        flush=True,
+    )
+    raise SystemExit(LOST_STATUS) from error

@@ -1,0 +1,110 @@
+"""The workers of a run, as the environment variable `TF_CONFIG` lists them."""
+
+import functools
+import json
+import os
+import re
+
+import tensorflow as tf
+
+from wss.devices import replicas
+
+_ROLES = ('chief', 'worker')
+
+
+def addresses() -> list[str]:
+    """Returns the addresses of the workers that `TF_CONFIG` lists, the chief first.
+
+    Raises:
+        ValueError: If it is damaged.
+    """
+    cluster, _ = _read_cluster()
+    return [address for role in _ROLES for address in cluster.get(role, [])]
+
+
+def is_chief() -> bool:
+    """Whether this process writes what all workers share: the first of `TF_CONFIG`, or the only."""
+    cluster, task = _read_cluster()
+    if len(addresses()) < 2:
+        return True
+    first = 'chief' if cluster.get('chief') else 'worker'
+    return (task.get('type'), int(task.get('index', 0))) == (first, 0)
+
+
+def check():
+    """Refuses a `TF_CONFIG` with which workers would fail, or wait for each other for ever.
+
+    Raises:
+        ValueError: If it is damaged.
+    """
+    cluster, task = _read_cluster()
+    listed, role, index = addresses(), task.get('type'), task.get('index')
+    ports = [re.fullmatch(r'.+:(\d{1,5})', str(address)) for address in listed]
+    bad = next((a for a, port in zip(listed, ports, strict=True) if not port), None)
+    twice = next((a for a in listed if listed.count(a) > 1), None)
+    count = len(cluster.get(role) or []) if role in _ROLES else 0
+    if bad is not None:
+        fault = f'the address {bad!r} is not of the form host:port'
+    elif twice is not None:
+        fault = f'the address {twice!r} is there twice'
+    elif len(cluster.get('chief', [])) > 1:
+        fault = 'there can be only one chief'
+    elif not count:
+        fault = f'task.type is {role!r}, of which the cluster has none; it must be chief or worker'
+    elif index is None or not 0 <= index < count:
+        fault = f'task.index is {index}; it must be 0 to {count - 1}, another for each {role}'
+    else:
+        return
+    raise ValueError(f'The environment variable TF_CONFIG is damaged: {fault}.')
+
+
+def _read_cluster():
+    """Returns addresses by role, and the role and number of this process, of `TF_CONFIG`."""
+    text = os.environ.get('TF_CONFIG') or '{}'
+    try:
+        content = json.loads(text)
+        cluster, task = content.get('cluster') or {}, content.get('task') or {}
+        if not all(isinstance(cluster.get(role, []), list) for role in _ROLES):
+            raise TypeError('no lists')
+        # TensorFlow takes a number in quotes too.
+        whole = {**task, 'index': int(task['index'])} if 'index' in task else {**task}
+        return cluster, whole
+    except (ValueError, AttributeError, TypeError) as error:
+        raise ValueError(f'The environment variable TF_CONFIG is damaged: {text!r}.') from error
+
+
+def is_multi_worker(strategy: tf.distribute.Strategy) -> bool:
+    """Whether several processes take part, each of which runs this program."""
+    return isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy) and len(addresses()) > 1
+
+
+def mean_over_workers(strategy: tf.distribute.Strategy, value: float) -> float:
+    """Returns the mean of a number over all workers, which all of them must ask for."""
+    if not is_multi_worker(strategy):
+        return value
+    return float(_mean_function(strategy)(tf.constant(value, tf.float64)))
+
+
+@functools.cache
+def _mean_function(strategy):
+    @tf.function
+    def mean(value):
+        result = strategy.run(replicas.mean, args=(value,))
+        return strategy.experimental_local_results(result)[0]
+
+    return mean
+
+
+def check_workers_agree(strategy: tf.distribute.Strategy, step: int, workdir) -> None:
+    """Makes sure that all workers go on from the same checkpoint.
+
+    Raises:
+        ValueError: If they do not, which means that they do not see the same folder.
+    """
+    mean = mean_over_workers(strategy, float(step))
+    # The mean may be the step of one of them; all are to end with the same sentence.
+    if mean_over_workers(strategy, float(mean != step)):
+        raise ValueError(
+            f'Workers disagree: here {workdir} holds a run at step {step}, elsewhere another. All '
+            'workers need the same folder, on a shared file system or gs://.'
+        )

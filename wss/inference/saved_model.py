@@ -1,0 +1,29 @@
+"""Export to a SavedModel."""
+
+import os
+
+import tensorflow as tf
+
+from wss.inference import predictor
+
+
+def save_model(method, size: tuple[int, int], out: str | os.PathLike) -> None:
+    """Writes a SavedModel whose signature takes `images` and returns `labels`, as `predict` does.
+
+    `images` is float32 `[N, H, W, 3]` in [0, 255] with any sizes, `labels` int32 `[N, H, W]`.
+
+    Args:
+        method: A `Method` with its weights.
+        size: See `Predictor`.
+        out: Folder to write to.
+    """
+    spec = tf.TensorSpec([None, None, None, 3], tf.float32, 'images')
+
+    @tf.function(input_signature=[spec], autograph=False)
+    def predict(images):
+        return {'labels': predictor.predict_padded(method.predict_labels, method, images, size)}
+
+    module = tf.Module()
+    module.network = method.network
+    module.predict = predict
+    tf.saved_model.save(module, str(out), signatures={'serving_default': predict})

@@ -1,0 +1,184 @@
+"""The losses of PseudoSeg (Zou et al., 2021, section 3), each a float32 scalar.
+
+Each is the mean over the whole batch. On one of several replicas it is such a part of it that the
+mean of the parts over the replicas is the loss of the whole batch: normalisers are counted over all
+replicas. Hard-pixel mining alone looks at one replica's pixels, as in the authors' program.
+"""
+
+import dataclasses
+
+import tensorflow as tf
+
+from wss.devices import replicas
+from wss.networks import resize
+
+
+def supervised(
+    logits: tf.Tensor,
+    labels: tf.Tensor,
+    ignore_value: int = 255,
+    label_weights: tuple[float, ...] | None = None,
+    hard_share: float | tf.Tensor | None = None,
+) -> tf.Tensor:
+    """Softmax cross-entropy, the mean over labelled pixels; 0 where there is none.
+
+    Args:
+        logits: float `[N, h, w, C]`, resized to the labels bilinearly with aligned corners.
+        labels: int32 `[N, H, W]`, classes or `ignore_value`.
+        ignore_value: Label of the pixels that do not count.
+        label_weights: Factor of a pixel's loss by its class, `C` of them. The sum is still divided
+            by the number of labelled pixels, not by the sum of their weights, as in the authors'
+            program.
+        hard_share: In (0, 1], `hardest_mean` of the weighted losses with this share in place of the
+            mean; None for the mean.
+
+    Returns:
+        float32 scalar, in nats.
+    """
+    logits = resize.bilinear(tf.cast(logits, tf.float32), resize.spatial_size(labels))
+    labelled = labels != ignore_value
+    classes = tf.where(labelled, labels, 0)
+    pixel_losses = tf.nn.sparse_softmax_cross_entropy_with_logits(labels=classes, logits=logits)
+    labelled = tf.cast(labelled, tf.float32)
+    weights = labelled
+    if label_weights is not None:
+        weights *= tf.gather(tf.constant(label_weights, tf.float32), classes)
+    if hard_share is not None:
+        return hardest_mean(pixel_losses * weights, hard_share)
+    pixels = replicas.mean(tf.reduce_sum(labelled))
+    return tf.math.divide_no_nan(tf.reduce_sum(pixel_losses * weights), pixels)
+
+
+def hardest_mean(pixel_losses: tf.Tensor, share: float | tf.Tensor) -> tf.Tensor:
+    """Mean of the highest losses of a batch; 0 where there is none.
+
+    As in the authors' program the share is that of all pixels, ignored ones included, rounded down;
+    of these highest losses the ones that are exactly 0 (ignored pixels, classes of weight 0) do not
+    count in the mean.
+
+    Args:
+        pixel_losses: float32 of any shape, 0 for pixels that are ignored.
+        share: Share of the pixels, float32 in [0, 1].
+    """
+    # Sorted as a whole, since accelerators cannot take a number of values that changes by the step.
+    highest = tf.sort(tf.reshape(pixel_losses, [-1]), direction='DESCENDING')
+    pixels = tf.size(highest)
+    kept = tf.cast(share * tf.cast(pixels, tf.float32), tf.int32)
+    highest = tf.where(tf.range(pixels) < kept, highest, 0.0)
+    return tf.math.divide_no_nan(
+        tf.reduce_sum(highest), tf.reduce_sum(tf.cast(highest != 0, tf.float32))
+    )
+
+
+def annealed_share(step: int | tf.Tensor, share: float, steps: int) -> tf.Tensor:
+    """Share of the hardest pixels at a step: from 1 at step 0 linearly to `share` at `steps`.
+
+    Args:
+        step: Updates so far, integer scalar.
+        share: Share in the end, in (0, 1].
+        steps: Steps until it is reached, above 0.
+
+    Returns:
+        float32 scalar.
+    """
+    progress = tf.minimum(1.0, tf.cast(step, tf.float32) / steps)
+    return progress * share + (1.0 - progress)
+
+
+@dataclasses.dataclass(frozen=True)
+class SupervisedLoss:
+    """The loss against label maps, with options of the authors' program that are off by default.
+
+    Attributes:
+        label_weights: Factor of a pixel's loss by its class, one for each; None for 1.
+        hard_share: Share of the pixels, those with the highest losses, that count (hard-pixel
+            mining); 1 for all.
+        hard_steps: Steps in which that share falls from 1 to `hard_share`; 0 for at once.
+
+    Raises:
+        ValueError: If an option is outside its range.
+    """
+
+    label_weights: tuple[float, ...] | None = None
+    hard_share: float = 1.0
+    hard_steps: int = 0
+
+    def __post_init__(self):
+        if self.label_weights is not None and min(self.label_weights, default=-1) < 0:
+            raise ValueError(
+                f'SupervisedLoss.label_weights is {self.label_weights}; each must be 0 or more.'
+            )
+        if not 0 < self.hard_share <= 1:
+            raise ValueError(
+                f'SupervisedLoss.hard_share is {self.hard_share}; it must be above 0 and up to 1.'
+            )
+        if self.hard_steps < 0:
+            raise ValueError(
+                f'SupervisedLoss.hard_steps is {self.hard_steps}; it must be 0 or more.'
+            )
+
+    def check_classes(self, num_classes: int) -> None:
+        """Raises ValueError if there is not one label weight for each class."""
+        if self.label_weights is not None and len(self.label_weights) != num_classes:
+            raise ValueError(
+                f'SupervisedLoss.label_weights has {len(self.label_weights)} weights; the dataset '
+                f'has {num_classes} classes.'
+            )
+
+    def __call__(self, logits, labels, ignore_value: int, step) -> tf.Tensor:
+        """Computes `supervised` with these options; `step` is the number of updates so far."""
+        share = None
+        if self.hard_share < 1:
+            share = self.hard_share
+            if self.hard_steps:
+                share = annealed_share(step, share, self.hard_steps)
+        return supervised(logits, labels, ignore_value, self.label_weights, share)
+
+
+def classification(image_logits: tf.Tensor, image_label: tf.Tensor) -> tf.Tensor:
+    """Sigmoid cross-entropy, the mean over images and classes.
+
+    Args:
+        image_logits: float `[N, K]`.
+        image_label: float32 `[N, K]` of 0 and 1.
+
+    Returns:
+        float32 scalar, in nats.
+    """
+    return tf.reduce_mean(
+        tf.nn.sigmoid_cross_entropy_with_logits(
+            labels=image_label, logits=tf.cast(image_logits, tf.float32)
+        )
+    )
+
+
+def consistency(
+    strong_logits: tf.Tensor, pseudo_label: tf.Tensor, valid: tf.Tensor, confident: tf.Tensor
+) -> tf.Tensor:
+    """Cross-entropy of the strong view against the pseudo label of the weak view.
+
+    The sum runs over valid and confident pixels and is divided by the number of valid ones, so a
+    batch with few confident pixels weighs less. 0 where no pixel is valid.
+
+    Args:
+        strong_logits: float `[N, h, w, C]`.
+        pseudo_label: float32 `[N, h, w, C]`, a distribution over classes (one-hot if hard); a
+            constant to this loss.
+        valid: float32 `[N, h, w]`, 1 inside the image and outside CutOut.
+        confident: float32 `[N, h, w]` of 0 and 1.
+
+    Returns:
+        float32 scalar, in nats.
+    """
+    pixel_losses = tf.nn.softmax_cross_entropy_with_logits(
+        labels=tf.stop_gradient(pseudo_label), logits=tf.cast(strong_logits, tf.float32)
+    )
+    pixels = replicas.mean(tf.reduce_sum(valid))
+    return tf.math.divide_no_nan(tf.reduce_sum(pixel_losses * valid * confident), pixels)
+
+
+def weight_decay(kernels, factor: float) -> tf.Tensor:
+    """`0.5 * factor * sum ||w||^2` over the kernels; 0 for no kernel or a factor of 0."""
+    if not factor or not kernels:
+        return tf.constant(0.0)
+    return factor * tf.add_n([tf.nn.l2_loss(kernel) for kernel in kernels])

@@ -1,0 +1,69 @@
+"""What happens between gradients and weights, besides the optimiser: one recipe for all methods."""
+
+import dataclasses
+
+import tensorflow as tf
+
+
+@dataclasses.dataclass(frozen=True)
+class Update:
+    """Options of the update of the weights.
+
+    The factors of gradients are those of the authors' program, which doubles the gradients of
+    biases whatever its settings (`bias_multiplier` 2) and has a `last_layer_multiplier` of 1.
+
+    Attributes:
+        weight_decay: Factor of the L2 term over the network's `decayed_kernels()`; 0 or more.
+        last_layer_multiplier: Factor of the gradients of the last layers, the one of the decoder
+            and the classifier; above 0.
+        bias_multiplier: Factor of the gradients of the biases of all convolutions and linear
+            layers, besides that of the last layers; above 0. The offsets of batch norm are none.
+        average_decay: Decay of a moving average of the weights, in (0, 1); None for no average.
+            With one, it is the averages that are evaluated and that predict.
+
+    Raises:
+        ValueError: If an option is outside its range.
+    """
+
+    weight_decay: float = 4e-5
+    last_layer_multiplier: float = 1.0
+    bias_multiplier: float = 1.0
+    average_decay: float | None = None
+
+    def __post_init__(self):
+        if self.weight_decay < 0:
+            raise ValueError(f'Update.weight_decay is {self.weight_decay}; it must be 0 or more.')
+        for name in ('last_layer_multiplier', 'bias_multiplier'):
+            if getattr(self, name) <= 0:
+                raise ValueError(f'Update.{name} is {getattr(self, name)}; it must be above 0.')
+        if self.average_decay is not None and not 0 < self.average_decay < 1:
+            raise ValueError(
+                f'Update.average_decay is {self.average_decay}; it must be above 0 and below 1.'
+            )
+
+    def multiplier(self, in_last_layer: bool, is_bias: bool) -> float:
+        """Factor of the gradient of a variable."""
+        factor = self.last_layer_multiplier if in_last_layer else 1.0
+        return factor * self.bias_multiplier if is_bias else factor
+
+
+def average_rate(decay: float, step) -> tf.Tensor:
+    """Share of the last average in the next: `min(decay, (step - 1) / (step + 8))`.
+
+    The first average is the weights after the first step; those of early steps are soon forgotten,
+    as with `num_updates` of TensorFlow 1's `ExponentialMovingAverage`.
+
+    Args:
+        decay: Share in the long run, in (0, 1).
+        step: Updates so far, this one included, integer scalar from 1.
+
+    Returns:
+        float32 scalar.
+    """
+    step = tf.cast(step, tf.float32)
+    return tf.minimum(tf.constant(decay, tf.float32), (step - 1.0) / (step + 8.0))
+
+
+def average(last: tf.Tensor, weight: tf.Tensor, rate: tf.Tensor) -> tf.Tensor:
+    """The next moving average of a weight: `rate * last + (1 - rate) * weight`."""
+    return rate * last + (1.0 - rate) * weight

@@ -1,0 +1,139 @@
+"""What a run learns from and is scored on: a dataset, its views, and three choices of examples."""
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from wss.datasets.examples import Examples
+from wss.datasets.lists import selection
+
+# Metadata of the settings that a resumed run may change: they do not touch the weights.
+MAY_CHANGE = {'may_change': True}
+ListFile = str | Callable[[], str] | None
+
+
+@dataclasses.dataclass(frozen=True)
+class Labelled:
+    """The labelled images: all of them have masks.
+
+    Attributes:
+        split: Name of the split.
+        list_file: File of ids, one a line, to which the split is narrowed, or what returns its path
+            when the run starts (`OfficialList`). Only these images are read. None for all.
+        amount: How many (int) or which share (float) of these is sampled; None for all.
+        seed: Seed of the sample.
+        every_class: Whether every class that one of these shows must be in the sample.
+        batch_size: Images a step, of all replicas together.
+    """
+
+    split: str = 'train'
+    list_file: ListFile = None
+    amount: int | float | None = None
+    seed: int = 0
+    every_class: bool = False
+    batch_size: int = 8
+
+    def choice(self) -> selection.Choice:
+        """Returns the choice of examples, the list found."""
+        path = _path(self.list_file)
+        return selection.Choice(self.split, path, self.amount, self.seed, self.every_class)
+
+
+@dataclasses.dataclass(frozen=True)
+class Unlabelled:
+    """The unlabelled images, of methods that learn from some.
+
+    Attributes:
+        split: Name of the split.
+        list_file: As in `Labelled`.
+        masks: Whether masks are read where there are some: they measure the pseudo labels, and
+            image-level labels come from them in weak mode. False saves time; in weak mode the
+            dataset must then give image-level labels itself.
+        exclude_labelled: Whether the labelled images are left out; the paper keeps them in.
+        batch_size: Images a step, of all replicas together.
+    """
+
+    split: str = 'train'
+    list_file: ListFile = None
+    masks: bool = True
+    exclude_labelled: bool = False
+    batch_size: int = 8
+
+    def choice(self) -> selection.Choice:
+        """Returns the choice of examples, the list found."""
+        return selection.Choice(self.split, _path(self.list_file))
+
+
+@dataclasses.dataclass(frozen=True)
+class Validation:
+    """The images on which weights are scored, and the best ones chosen.
+
+    Attributes:
+        split: Name of the split; None for no evaluation.
+        batch_size: Images a batch, of all replicas together; rounded up to a multiple of the
+            replicas, since what fills a batch does not count.
+    """
+
+    split: str | None = 'val'
+    batch_size: int = dataclasses.field(default=8, metadata=MAY_CHANGE)
+
+    def rounded_batch_size(self, replicas: int) -> int:
+        """Returns the batch size, rounded up to a multiple of the replicas."""
+        return -(-self.batch_size // replicas) * replicas
+
+
+@dataclasses.dataclass(frozen=True)
+class Data:
+    """Dataset, views, and which examples a run takes.
+
+    Attributes:
+        make_dataset: Makes the dataset, with `info` and `examples(split, labels, ids)`.
+        make_views: Makes the `Views`.
+        labelled: The labelled images.
+        unlabelled: The unlabelled images.
+        validation: The images to score.
+    """
+
+    make_dataset: Callable[[], Any]
+    make_views: Callable[[], Any]
+    labelled: Labelled = dataclasses.field(default_factory=Labelled)
+    unlabelled: Unlabelled = dataclasses.field(default_factory=Unlabelled)
+    validation: Validation = dataclasses.field(default_factory=Validation)
+
+    def choices(self) -> dict[str, selection.Choice]:
+        """Returns the choices of both streams; finds, or fetches, their lists."""
+        return {'labelled': self.labelled.choice(), 'unlabelled': self.unlabelled.choice()}
+
+    def select(
+        self, dataset, method, choices: Mapping[str, selection.Choice]
+    ) -> dict[str, Examples]:
+        """Selects the examples of the streams, and checks them.
+
+        Args:
+            dataset: What `make_dataset` made.
+            method: A `Method`, which says whether it needs unlabelled images.
+            choices: From `choices`.
+
+        Returns:
+            Examples by stream: `labelled`, and `unlabelled` if the method needs it.
+
+        Raises:
+            FileNotFoundError: If a file is missing.
+            ValueError: If a choice does not fit the dataset.
+        """
+        labelled = selection.labelled_examples(dataset, choices['labelled'])
+        selection.check_classes(labelled, dataset.info)
+        left_out = labelled.ids if self.unlabelled.exclude_labelled else ()
+        unlabelled = selection.unlabelled_examples(
+            dataset, method, choices['unlabelled'], left_out, self.unlabelled.masks
+        )
+        streams = {'labelled': labelled, 'unlabelled': unlabelled}
+        return {name: examples for name, examples in streams.items() if examples is not None}
+
+    def images_per_step(self, streams: Mapping[str, Examples]) -> int:
+        """Returns how many images of these streams a step learns from."""
+        return sum(getattr(self, name).batch_size for name in streams)
+
+
+def _path(list_file: ListFile) -> str | None:
+    return list_file() if callable(list_file) else list_file

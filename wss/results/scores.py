@@ -1,0 +1,80 @@
+"""Scores a method on a split, and says the scores in a table."""
+
+from collections.abc import Callable
+
+import tensorflow as tf
+
+from wss.results import metrics
+
+
+def evaluate(method, make_batches: Callable[..., tf.data.Dataset], callbacks=()) -> dict:
+    """Scores a method, with the moving averages of its weights if it has any.
+
+    Every image counts once, on whatever replica: what fills the last batch has no labelled pixel.
+
+    Args:
+        method: A compiled `Method`.
+        make_batches: From a `tf.distribute.InputContext`, or None for a single device, to batches
+            of `pipeline.evaluation_batches`, with label maps.
+        callbacks: Keras callbacks for `evaluate`.
+
+    Returns:
+        `iou`, `miou`, `pixel_accuracy` and `pixels`, as `metrics.summarise` says, and the
+        method's `extra_scores`.
+
+    Raises:
+        ValueError: If not one pixel is labelled.
+    """
+
+    def parts(context=None):
+        # Accelerators have no strings; the ids stay behind. Endless, so that replicas need not ask
+        # each other at every step whether there is more.
+        batches = make_batches(context)
+        return batches.map(
+            lambda batch: {name: batch[name] for name in ('image', 'label')}
+        ).repeat()
+
+    strategy = method.distribute_strategy
+    steps = int(make_batches(None).cardinality())
+    method.reset_scores()
+    with method.averaged():
+        method.evaluate(
+            strategy.distribute_datasets_from_function(parts),
+            steps=steps,
+            callbacks=list(callbacks),
+            verbose=0,
+        )
+    scores = metrics.summarise(method.confusion.result().numpy())
+    if not scores['pixels']:
+        raise ValueError('There is nothing to score: the split has no labelled pixel.')
+    return {**scores, **method.extra_scores()}
+
+
+def by_class(scores: dict, class_names) -> dict:
+    """Returns the scores with `iou` as a dict by class name, for JSON files."""
+    return {**scores, 'iou': dict(zip(class_names, scores['iou'], strict=True))}
+
+
+def table(scores: dict) -> str:
+    """Lays out scores from `by_class` in percent: IoU by class, mIoU, accuracy; `-` if absent."""
+    classes = [(name, _percent(value)) for name, value in scores['iou'].items()]
+    totals = percentages(scores)
+    width = max(len(name) for name, _ in classes + totals)
+    rule = '-' * (width + 8)
+    rows = [('class', 'IoU %'), *classes, *totals]
+    lines = [f'{name:<{width}}  {text:>6}' for name, text in rows]
+    return '\n'.join([lines[0], rule, *lines[1 : 1 + len(classes)], rule, *lines[-len(totals) :]])
+
+
+def percentages(scores: dict) -> list[tuple[str, str]]:
+    """Lists the scores that are one number each: name and percent, as people read them."""
+    names = {'miou': 'mIoU'}
+    return [
+        (names.get(name, name.replace('_', ' ')), _percent(value))
+        for name, value in scores.items()
+        if isinstance(value, float)
+    ]
+
+
+def _percent(value):
+    return '-' if value is None else f'{100 * value:.2f}'

@@ -1,0 +1,254 @@
+"""The checkpoints of a run, and the scores by which the best of them is kept."""
+
+import glob
+import os
+import re
+import shutil
+import tempfile
+
+import tensorflow as tf
+import tf_keras as keras
+
+from wss.datasets.files import whole
+from wss.devices import workers
+from wss.runs import folder as run_folder
+
+WHICH = ('last', 'best')
+_SCORES = 'scores.json'
+
+
+class Checkpoints:
+    """The checkpoints of a run: `last` to go on from (two are kept) and `best` by validation mIoU.
+
+    A checkpoint is written beside the others, and has its `.index` file only when it is whole; then
+    the oldest goes. So one that cannot be written, or a process that dies, loses none that was
+    there.
+
+    Attributes:
+        step: How many steps the weights have had.
+
+    Args:
+        workdir: Folder of the run; checkpoints lie in `checkpoints/last` and `checkpoints/best`.
+        method: Method whose variables exist already (`build_variables`).
+        means: What is summed for the next log line (`monitor.Means`), kept beside the weights;
+            None where nothing is trained.
+    """
+
+    def __init__(self, workdir: str | os.PathLike, method: keras.Model, means=None):
+        self.step = tf.Variable(0, trainable=False, dtype=tf.int64, name='step')
+        self._strategy = method.distribute_strategy
+        extra = {} if means is None else {'means': means}
+        self._checkpoint = tf.train.Checkpoint(method=method, step=self.step, **extra)
+        self._folders = {
+            which: os.path.join(workdir, run_folder.CHECKPOINTS, which) for which in WHICH
+        }
+        self._scores_file = os.path.join(workdir, run_folder.CHECKPOINTS, _SCORES)
+        self._scores = {}  # mIoU by step.
+        self._saved = None  # Step of the newest `last`.
+
+    @property
+    def best_step(self) -> int:
+        """Step of the best weights so far, -1 before the first evaluation."""
+        return max(self._scores, key=lambda step: (self._scores[step], -step), default=-1)
+
+    def scored(self, step: int) -> bool:
+        """Whether the weights after `step` steps have been evaluated."""
+        return step in self._scores
+
+    def save_last(self, step: int) -> None:
+        """Saves the weights after `step` steps, unless they are saved."""
+        # Workers must agree on this, and do not all see a file at once on a shared file system.
+        if step != self._saved:
+            self._save('last', step)
+            self._saved = step
+
+    def save_after_failure(self, step: int) -> None:
+        """Saves as `save_last` does, unless that took other workers, which may not have failed."""
+        if not workers.is_multi_worker(self._strategy):
+            self.save_last(step)
+
+    def save_if_best(self, step: int, miou: float) -> bool:
+        """Saves the weights after `step` steps if `miou` beats all before; returns whether."""
+        is_best = miou > max(self._scores.values(), default=-1.0)
+        if is_best:
+            self._save('best', step)
+        return is_best
+
+    def note_score(self, step: int, miou: float) -> None:
+        """Notes that an evaluation, and all that belongs to it, is done."""
+        self._scores[step] = miou
+        if workers.is_chief():
+            scores = [{'step': step, 'miou': miou} for step, miou in self._scores.items()]
+            tf.io.gfile.makedirs(os.path.dirname(self._scores_file))
+            whole.write_json(self._scores_file, scores)
+
+    def has(self, which: str) -> bool:
+        """Whether there is a checkpoint `last` or `best`."""
+        return bool(self._steps(which))
+
+    def restore(self, which: str) -> int:
+        """Loads the checkpoint `last` or `best`; returns its step.
+
+        Where the newest is damaged, it is named, and the one before is taken.
+
+        Raises:
+            ValueError: If `which` is neither, or no checkpoint fits the method and can be read.
+            FileNotFoundError: If there is none.
+        """
+        if which not in WHICH:
+            raise ValueError(f'There is no checkpoint {which!r}; it can be {list(WHICH)}.')
+        if not self.has(which):
+            others = [other for other in WHICH if self.has(other)]
+            instead = f'take --checkpoint {others[0]}' if others else 'train first'
+            raise FileNotFoundError(
+                f'{self._folders[which]} holds no checkpoint; {instead}, or give the folder of '
+                'another run.'
+            )
+        steps = self._steps(which)
+        while True:
+            path = self._path(which, steps.pop())
+            try:
+                self._read(path)
+                return int(self.step)
+            except (tf.errors.OpError, IndexError, RuntimeError) as error:
+                reason = str(error).splitlines()[0]
+                message = f'Checkpoint {path} is damaged or cut off: {reason}'
+                if not steps:
+                    raise ValueError(
+                        f'{message}; no other is left: restore one, or give another --workdir.'
+                    ) from error
+                print(f'{message}; taking the one before.', flush=True)
+
+    def resume(self) -> int:
+        """Loads the newest checkpoint that can be read, to train on; returns its step.
+
+        Whatever is later is forgotten: it comes again.
+
+        Raises:
+            ValueError: As `restore` does; also if workers see different checkpoints.
+        """
+        self._saved = self.restore('last') if self.has('last') else None
+        step = self._saved or 0
+        workers.check_workers_agree(self._strategy, step, self._folders['last'])
+        scores = self._read_scores()
+        self._scores = {other: miou for other, miou in scores.items() if other <= step}
+        if workers.is_chief():
+            self._forget_later(step)
+        return step
+
+    def _read_scores(self):
+        if not tf.io.gfile.exists(self._scores_file):
+            return {}
+        try:
+            scores = {
+                int(one['step']): float(one['miou']) for one in whole.read_json(self._scores_file)
+            }
+            if all(step >= 0 and 0 <= miou <= 1 for step, miou in scores.items()):
+                return scores
+        except (KeyError, TypeError, ValueError):
+            pass
+        # Without the scores, worse weights would take the place of the best ones.
+        raise ValueError(
+            f'{self._scores_file} is damaged; restore it, or remove it: the best weights are then '
+            'chosen anew.'
+        )
+
+    def _forget_later(self, step):
+        """Puts damaged checkpoints aside, and removes what killed processes left half written."""
+        for later in [other for other in self._steps('last') if other > step]:
+            for path in self._files('last', later):
+                tf.io.gfile.rename(path, f'{path}.damaged', overwrite=True)
+        for which in WHICH:
+            for leftover in self._half_written(which):
+                _remove(leftover)
+
+    def _half_written(self, which):
+        """Returns what is no part of a checkpoint that is whole, `.damaged` files aside."""
+        whole = self._steps(which)
+        data = [
+            (path, re.fullmatch(r'ckpt-(\d+)\.data-\d+-of-\d+', os.path.basename(path)))
+            for path in tf.io.gfile.glob(self._path(which, '*.data-*'))
+        ]
+        listed = os.path.join(glob.escape(self._folders[which]), 'checkpoint.tmp*')
+        return [
+            *tf.io.gfile.glob(self._path(which, '*_temp*')),
+            *tf.io.gfile.glob(listed),
+            *(path for path, match in data if match and int(match[1]) not in whole),
+        ]
+
+    def _read(self, path):
+        try:
+            status = self._checkpoint.read(path)
+            status.assert_existing_objects_matched()
+            status.expect_partial()  # Evaluation has no optimiser to restore.
+        except (AssertionError, ValueError) as error:
+            raise ValueError(
+                f'Checkpoint {path} does not fit the configured network and method: '
+                f'{str(error).splitlines()[0]}'
+            ) from error
+
+    def _path(self, which, step):
+        """Returns the prefix of a checkpoint's files, as a pattern if `step` is one."""
+        folder = self._folders[which]
+        return os.path.join(folder if type(step) is int else glob.escape(folder), f'ckpt-{step}')
+
+    def _steps(self, which):
+        """Returns the steps of the checkpoints that are whole, ascending."""
+        names = tf.io.gfile.glob(self._path(which, '*.index'))
+        found = (re.fullmatch(r'ckpt-(\d+)\.index', os.path.basename(name)) for name in names)
+        return sorted(int(match[1]) for match in found if match)
+
+    def _files(self, which, step):
+        prefix = glob.escape(self._path(which, step))
+        return tf.io.gfile.glob(f'{prefix}.index') + tf.io.gfile.glob(f'{prefix}.data-*')
+
+    def _save(self, which, step):
+        self.step.assign(step)
+        if workers.is_chief():
+            self._save_as_chief(which, step)
+        else:
+            self._save_as_worker(step)
+        # No worker may read, or leave, before the chief has written.
+        workers.mean_over_workers(self._strategy, 0.0)
+
+    def _save_as_chief(self, which, step):
+        path, before = self._path(which, step), self._steps(which)
+        try:
+            self._write(path)
+        except tf.errors.OpError:
+            for part in tf.io.gfile.glob(glob.escape(path) + '_temp*'):
+                _remove(part)  # It would go on filling the disk.
+            raise
+        kept = [other for other in before if other < step][-1:] if which == 'last' else []
+        paths = [self._path(which, other) for other in (*kept, step)]
+        tf.compat.v1.train.update_checkpoint_state(
+            self._folders[which], path, all_model_checkpoint_paths=paths
+        )
+        for other in set(before) - {*kept, step}:
+            for old in self._files(which, other):
+                tf.io.gfile.remove(old)
+
+    def _write(self, path):
+        """Writes a checkpoint under another name first: TensorFlow's index grows in its place."""
+        part = f'{path}_temp_whole'
+        self._checkpoint.write(part)
+        if tf.io.gfile.exists(f'{path}.index'):  # It belongs to the data that are replaced.
+            tf.io.gfile.remove(f'{path}.index')
+        for data in tf.io.gfile.glob(f'{glob.escape(part)}.data-*'):
+            tf.io.gfile.rename(data, path + data[len(part) :], overwrite=True)
+        tf.io.gfile.rename(f'{part}.index', f'{path}.index')
+
+    def _save_as_worker(self, step):
+        """Takes part in a save, since variables are read from all workers; keeps nothing."""
+        folder = tempfile.mkdtemp()
+        try:
+            self._checkpoint.write(os.path.join(folder, f'ckpt-{step}'))
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _remove(path):
+    if tf.io.gfile.isdir(path):
+        tf.io.gfile.rmtree(path)
+    else:
+        tf.io.gfile.remove(path)

@@ -1,0 +1,71 @@
+"""The configuration of a run: its settings, and whether a folder holds the same run."""
+
+import dataclasses
+import os
+import re
+
+import tensorflow as tf
+
+from wss.datasets.files import whole
+from wss.runs import folder as run_folder
+
+
+@dataclasses.dataclass(frozen=True)
+class Configuration:
+    """The settings of a run.
+
+    Attributes:
+        text: Lines of `name = value`, for `config.gin`; may be empty.
+        may_change: Names of the settings that a resumed run may change.
+    """
+
+    text: str = ''
+    may_change: frozenset[str] = frozenset()
+
+
+def settings(text: str) -> dict[str, str]:
+    """Returns `{name: value}` of the text of a configuration, values over several lines joined."""
+    joined = re.sub(r'\\\n\s*|\n[ \t]+', ' ', text)
+    lines = [line for line in joined.splitlines() if ' = ' in line and not line.startswith('#')]
+    return {name.strip(): value.strip() for name, value in (line.split(' = ', 1) for line in lines)}
+
+
+def check(workdir: str | os.PathLike, configuration: Configuration) -> None:
+    """Refuses a folder whose checkpoints come from another configuration. Changes nothing.
+
+    Args:
+        workdir: Folder of the run; need not exist.
+        configuration: The present one.
+
+    Raises:
+        ValueError: If the folder holds a run of another configuration, or is a file.
+    """
+    if not str(workdir):
+        raise ValueError('The workdir is empty; name a folder.')
+    if tf.io.gfile.exists(workdir) and not tf.io.gfile.isdir(workdir):
+        raise ValueError(f'The workdir {workdir} is a file; name a folder.')
+    path = os.path.join(workdir, run_folder.CONFIG_FILE)
+    if not tf.io.gfile.exists(path) or not run_folder.holds_checkpoints(workdir):
+        return
+    try:
+        there = settings(whole.read(path).decode())
+    except UnicodeDecodeError as error:
+        raise ValueError(
+            f'{path} is damaged: it is not UTF-8 text; restore it, or give another --workdir.'
+        ) from error
+    here = settings(configuration.text)
+    names = [name for name in {**there, **here} if there.get(name) != here.get(name)]
+    names = [name for name in names if name not in configuration.may_change]
+    if names:
+        raise ValueError(
+            f'{workdir} holds a run of another configuration: {_differences(names, there, here)}. '
+            'Give another --workdir, or the settings of that run to resume it.'
+        )
+
+
+def _differences(names, there, here):
+    """Lists up to five settings that differ, as readers of an error want them."""
+    unset = 'not set'
+    shown = [f'{n} is {there.get(n, unset)} there and {here.get(n, unset)} here' for n in names[:5]]
+    more = [f'and {len(names) - 5} more'] if len(names) > 5 else []
+    return '; '.join([*shown, *more])

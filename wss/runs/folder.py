@@ -1,0 +1,94 @@
+"""The folder of a run: its configuration, and what prediction must know of the dataset."""
+
+import dataclasses
+import json
+import os
+
+import tensorflow as tf
+
+from wss.datasets.files import whole
+from wss.datasets.info import DatasetInfo
+
+CONFIG_FILE = 'config.gin'
+CHECKPOINTS = 'checkpoints'
+_DATASET_FILE = 'dataset.json'
+
+
+def write_description(workdir, info: DatasetInfo, evaluation_size: tuple[int, int]) -> None:
+    """Writes what prediction must know of the dataset to `dataset.json`.
+
+    Args:
+        workdir: Folder of the run.
+        info: The classes.
+        evaluation_size: Height and width to which images are padded for evaluation.
+    """
+    description = {**dataclasses.asdict(info), 'evaluation_size': evaluation_size}
+    whole.write_json(os.path.join(workdir, _DATASET_FILE), description)
+
+
+def read_description(workdir) -> tuple[DatasetInfo, tuple[int, int]]:
+    """Reads what `write_description` wrote.
+
+    Raises:
+        FileNotFoundError: If the folder is not that of a run.
+        ValueError: If the file is damaged.
+    """
+    path = os.path.join(workdir, _DATASET_FILE)
+    if not tf.io.gfile.exists(path):
+        raise FileNotFoundError(f'{workdir} is not the folder of a run: it has no {_DATASET_FILE}.')
+    try:
+        return _description(json.loads(whole.read(path)))
+    except ValueError as error:
+        reason = str(error).rstrip('.')
+        raise ValueError(
+            f'{path} is damaged: {reason}; restore it, or give the folder of another run.'
+        ) from error
+
+
+def _description(content) -> tuple[DatasetInfo, tuple[int, int]]:
+    """Turns the content of `dataset.json` into what `read_description` returns; or ValueError."""
+
+    def whole(value, low, high):
+        return type(value) is int and low <= value <= high
+
+    def sequence(value, fits, length=None):
+        return (
+            isinstance(value, list)
+            and len(value) == (length or len(value))
+            and all(map(fits, value))
+        )
+
+    def colour(value):
+        return sequence(value, lambda v: whole(v, 0, 255), 3)
+
+    rules = {
+        'name': lambda value: isinstance(value, str),
+        'class_names': lambda value: sequence(value, lambda v: isinstance(v, str)),
+        'colours': lambda value: sequence(value, colour),
+        'has_background': lambda value: isinstance(value, bool),
+        'ignore_value': lambda value: whole(value, 0, 255),
+        'evaluation_size': lambda value: sequence(value, lambda v: whole(v, 1, 10**6), 2),
+    }
+    if not isinstance(content, dict) or set(content) != set(rules):
+        raise ValueError(f'it must hold {", ".join(rules)} and nothing else')
+    for name, fits in rules.items():
+        if not fits(content[name]):
+            raise ValueError(f'{name} is {content[name]!r}')
+    size = tuple(content.pop('evaluation_size'))
+    content['class_names'] = tuple(content['class_names'])
+    content['colours'] = tuple(map(tuple, content['colours']))
+    return DatasetInfo(**content), size
+
+
+def holds_checkpoints(workdir: str | os.PathLike) -> bool:
+    """Whether a folder is that of a run that began to train."""
+    return tf.io.gfile.exists(os.path.join(workdir, CHECKPOINTS))
+
+
+def claim(workdir: str | os.PathLike, config_text: str) -> None:
+    """Makes the folder of a run and writes its configuration to `config.gin`."""
+    try:
+        tf.io.gfile.makedirs(workdir)
+        whole.write(os.path.join(workdir, CONFIG_FILE), config_text)
+    except tf.errors.OpError as error:
+        raise OSError(f'The workdir {workdir} cannot be written: {error.message}') from error

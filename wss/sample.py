@@ -1,0 +1,41 @@
+"""Samples a list of labelled images: python -m wss.sample --gin_file F --amount 46 --out list.txt.
+
+The file names the dataset, such as `gin_configs/datasets/camvid.gin`. A run takes the list with
+`Labelled.list_file`.
+"""
+
+from absl import flags
+
+from wss.configuration import binary, gin_files
+from wss.datasets.lists import report, sampling, selection
+from wss.pipeline.data import Data
+
+GIN_FILE = flags.DEFINE_multi_string('gin_file', [], 'Configuration that names a dataset.')
+SPLIT = flags.DEFINE_string('split', 'train', 'Split of the dataset to sample from.')
+AMOUNT = flags.DEFINE_string(
+    'amount', None, 'How many images: a count (46), or with a decimal point a share (0.125).'
+)
+SEED = flags.DEFINE_integer(
+    'seed', 0, 'Seed: of two samples of one seed, the smaller is part of the larger.'
+)
+EVERY_CLASS = flags.DEFINE_bool(
+    'every_class', False, 'Whether every class that the split shows must be in the sample.'
+)
+WITHIN = flags.DEFINE_string('within', None, 'List of ids to sample from, instead of all.')
+OUT = flags.DEFINE_string('out', None, 'File to write, one id a line; another is not replaced.')
+flags.declare_key_flag('gin_param')
+
+
+def main() -> None:
+    """Samples, writes the list and prints what is in it."""
+    report.refuse_folder(OUT.value)
+    amount = sampling.parse_amount(AMOUNT.value)
+    choice = selection.Choice(SPLIT.value, WITHIN.value, amount, SEED.value, EVERY_CLASS.value)
+    gin_files.parse(GIN_FILE.value, binary.GIN_PARAM.value)
+    sampled = report.sample(gin_files.built(Data, 'make_dataset'), choice)
+    report.write(OUT.value, sampled.ids)
+    print(report.report(sampled, choice, OUT.value))
+
+
+if __name__ == '__main__':
+    binary.run_main(main, required=['amount', 'out'])

@@ -1,0 +1,242 @@
+"""What happens between the steps of training: checks, messages, pictures, checkpoints, scores.
+
+`training.py` passes these to `fit` in the order in which they stand here. A checkpoint comes before
+the evaluation of its step, which may take long: a resumed run makes up for it.
+"""
+
+import signal
+from collections.abc import Callable
+
+import numpy as np
+import tensorflow as tf
+import tf_keras as keras
+
+from wss.results import pictures, scores
+from wss.runs import events
+from wss.training import signals
+from wss.training.schedule import Schedule
+
+SCORES = 'validation'  # Tags of scores begin with it.
+
+
+class AfterStep(keras.callbacks.Callback):
+    """Calls `after_step(step, values)`, where `step` counts the steps of the whole run from 1.
+
+    With several steps an execution it is called after the last of them.
+    """
+
+    def __init__(self, first_step: int = 0):
+        super().__init__()
+        self.first_step = first_step
+
+    def on_train_batch_end(self, batch, logs=None):
+        self.after_step(self.first_step + batch + 1, logs)
+
+    def after_step(self, step: int, values: dict[str, np.ndarray]) -> None:
+        """Does this callback's work.
+
+        Args:
+            step: Steps of the whole run so far.
+            values: What the steps of this execution returned, `[steps]` by name.
+        """
+        raise NotImplementedError
+
+
+class StopAtNaN(AfterStep):
+    """Stops training at the first value that is not finite, before anything is saved.
+
+    Args:
+        first_step: Step at which training resumes.
+        checkpoints: Folder of the checkpoints, for the message.
+    """
+
+    def __init__(self, first_step: int, checkpoints: str):
+        super().__init__(first_step)
+        self.checkpoints = checkpoints
+
+    def after_step(self, step, values):
+        """Raises FloatingPointError naming step and term if a value is NaN or infinite."""
+        totals = ('loss', 'gradient_norm')
+        terms = [name for name in values if name not in totals]
+        columns = {name: np.atleast_1d(values[name]) for name in (*terms, *totals)}
+        broken = {name: np.flatnonzero(~np.isfinite(column)) for name, column in columns.items()}
+        # Of the first step that is broken, the term before the sums that it breaks.
+        first = min((places[0] for places in broken.values() if len(places)), default=None)
+        for name, column in columns.items():
+            if first is not None and first in broken[name]:
+                raise FloatingPointError(
+                    f'Training stopped at step {step - len(column) + 1 + first}: {name} is '
+                    f'{column[first]}. Checkpoints from before are kept in {self.checkpoints}; try '
+                    'a lower learning rate, or look at the images of this step.'
+                )
+
+
+class Pictures(AfterStep):
+    """Draws, for TensorBoard, what the method makes of always the same batch.
+
+    Args:
+        first_step: Step at which training resumes.
+        schedule: Says when pictures are due.
+        writer: TensorBoard writer.
+        make_batch: Makes the batch; called when the first picture is due.
+        rows: Examples a picture.
+    """
+
+    def __init__(
+        self, first_step, schedule: Schedule, writer, make_batch: Callable[[], dict], rows=4
+    ):
+        super().__init__(first_step)
+        self.schedule = schedule
+        self.writer = writer
+        self.make_batch = make_batch
+        self.rows = rows
+        self.batch = self.draw = None
+
+    def after_step(self, step, values):
+        """Draws when it is time."""
+        del values
+        if not self.schedule.is_due('picture', step):
+            return
+        if self.batch is None:
+            self.batch = tf.nest.map_structure(
+                lambda values: values[: self.rows], self.make_batch()
+            )
+            self.draw = tf.function(self._draw)  # TPUs compute functions only.
+        shown = self.draw(self.batch['labelled'], self.batch.get('unlabelled'))
+        sheet = pictures.method_panel(shown, self.model.info, self.rows)
+        with self.writer.as_default():
+            tf.summary.image('pictures', sheet[None], step=step)
+        self.writer.flush()
+
+    def _draw(self, labelled, unlabelled):
+        strategy = self.model.distribute_strategy
+        shown = strategy.run(self.model.pictures, args=(labelled, unlabelled))
+        # Every replica draws the same.
+        return tf.nest.map_structure(
+            lambda value: strategy.experimental_local_results(value)[0], shown
+        )
+
+
+class Save(AfterStep):
+    """Saves the last weights when the schedule says so.
+
+    Args:
+        first_step: Step at which training resumes.
+        schedule: Says when checkpoints are due.
+        checkpoints: Keeps the weights.
+    """
+
+    def __init__(self, first_step, schedule: Schedule, checkpoints):
+        super().__init__(first_step)
+        self.schedule = schedule
+        self.checkpoints = checkpoints
+
+    def after_step(self, step, values):
+        """Saves when it is time."""
+        del values
+        if self.schedule.is_due('checkpoint', step):
+            self.checkpoints.save_last(step)
+
+
+class Evaluate(AfterStep):
+    """Scores the method when the schedule says so, and keeps the best weights.
+
+    Attributes:
+        scores: The scores after the latest evaluation.
+
+    Args:
+        first_step: Step at which training resumes.
+        schedule: Says when evaluations are due.
+        writer: TensorBoard writer.
+        score: Returns the scores of the present weights (`scores.evaluate`).
+        checkpoints: Keeps the best weights.
+        report: Prints a line.
+    """
+
+    def __init__(self, first_step, schedule: Schedule, writer, score, checkpoints, report):
+        super().__init__(first_step)
+        self.schedule = schedule
+        self.writer = writer
+        self.score = score
+        self.checkpoints = checkpoints
+        self.report = report
+        self.scores = None
+
+    def on_train_begin(self, logs=None):
+        """Makes up for an evaluation that the process before did not finish."""
+        if self.first_step and not self.checkpoints.scored(self.first_step):
+            self.after_step(self.first_step, {})
+
+    def after_step(self, step, values):
+        """Scores when it is time."""
+        del values
+        if not self.schedule.is_due('evaluate', step):
+            return
+        try:
+            self.scores = self.score()
+        except Exception:
+            self.checkpoints.save_after_failure(step)  # Training must not be lost with scores.
+            raise
+        best = self.checkpoints.save_if_best(step, self.scores['miou'])
+        said = ', '.join(f'{name} {text} %' for name, text in scores.percentages(self.scores))
+        self.report(f'step {step}: validation {said}{" (best so far)" if best else ""}')
+        values = {f'{SCORES}/{k}': v for k, v in self.scores.items() if isinstance(v, float)}
+        events.write_scalars(self.writer, values, step)
+        self.checkpoints.note_score(step, self.scores['miou'])
+
+
+class Stop(AfterStep):
+    """Ends training after a step, on all workers, if one of them was asked to.
+
+    Args:
+        first_step: Step at which training resumes.
+        watch: Notes signals.
+        mean_over_workers: Returns the mean of a number over the workers.
+    """
+
+    def __init__(self, first_step, watch: signals.Watch, mean_over_workers):
+        super().__init__(first_step)
+        self.watch = watch
+        self.mean_over_workers = mean_over_workers
+
+    def after_step(self, step, values):
+        """Raises `signals.Stopped` if a signal has come."""
+        del values
+        if self.mean_over_workers(float(self.watch.asked > 0)):
+            raise signals.Stopped(self.watch.asked or signal.SIGTERM)
+
+
+class Profile(AfterStep):
+    """Writes a TensorBoard profile of a few steps, some steps after the first.
+
+    Args:
+        first_step: Step at which training resumes.
+        folder: Folder for the profile.
+        executions: How many executions are traced.
+    """
+
+    def __init__(self, first_step, folder, executions=5):
+        super().__init__(first_step)
+        self.folder = folder
+        self.left = executions
+        self.waits = 2  # Executions in which graphs are built and memory is laid out.
+        self.runs = False
+
+    def after_step(self, step, values):
+        """Starts and ends the trace when it is time."""
+        del step, values
+        if self.runs:
+            self.left -= 1
+            if not self.left:
+                self.on_train_end()
+        elif self.waits:
+            self.waits -= 1
+            if not self.waits:
+                tf.profiler.experimental.start(str(self.folder))
+                self.runs = True
+
+    def on_train_end(self, logs=None):
+        """Writes what was traced."""
+        if self.runs:
+            tf.profiler.experimental.stop()
+            self.runs = False

@@ -1,0 +1,142 @@
+"""How training goes: printed, written for TensorBoard, and as JSON for programs."""
+
+import contextlib
+import shutil
+import sys
+import time
+
+import numpy as np
+import tensorflow as tf
+import tf_keras as keras
+
+from wss.datasets.files import durations, whole
+from wss.runs import events
+from wss.training import monitor
+from wss.training.callbacks import AfterStep
+from wss.training.schedule import Schedule
+
+PROGRESS_FILE = 'progress.json'
+_BAR = 20  # Characters.
+
+
+class Log(AfterStep):
+    """Writes scalars for TensorBoard and prints how training goes.
+
+    On a terminal one line is kept up to date; elsewhere a line is printed with every log.
+
+    Args:
+        first_step: Step at which training resumes.
+        schedule: Says how many steps there are, and when a log is due.
+        writer: TensorBoard writer.
+        means: Sums the values between logs.
+        speed: Measures the time of the steps.
+        progress_file: JSON file for programs that watch the run; None for none.
+        stream: Where to print; standard output by default.
+    """
+
+    def __init__(
+        self,
+        first_step,
+        schedule: Schedule,
+        writer,
+        means: monitor.Means,
+        speed: monitor.Speed,
+        progress_file: str | None = None,
+        stream=None,
+    ):
+        super().__init__(first_step)
+        self.schedule = schedule
+        self.steps = schedule.steps
+        self.writer = writer
+        self.means = means
+        self.speed = speed
+        self.progress_file = progress_file
+        self.stream = stream or sys.stdout
+        self.terminal = self.stream.isatty()
+        self.started = self.shown = self.begun = None
+
+    def on_train_batch_begin(self, batch, logs=None):
+        """Notes when an execution begins."""
+        self.begun = time.monotonic()
+
+    def after_step(self, step, values):
+        """Adds the values of steps; logs their means when it is time."""
+        now = time.monotonic()
+        # The first step is slow (the graph is built in it) and says nothing about the others.
+        self.started = self.started or (now, step)
+        steps = np.size(values['loss'])
+        waited = values.get('input_wait', 0.0)
+        self.speed.add(steps, now - (self.begun or now), float(np.sum(waited)))
+        self.means.add({name: value for name, value in values.items() if name != 'input_wait'})
+        due = self.schedule.is_due('log', step)
+        if self.terminal and (due or self.shown is None or now - self.shown > 0.2):
+            self.shown = now
+            width = shutil.get_terminal_size().columns - 1
+            filled = _BAR * step // self.steps
+            bar = '=' * filled + ' ' * (_BAR - filled)
+            self.stream.write('\r\x1b[K' + f'[{bar}] {self._line(step, now)}'[:width])
+            self.stream.flush()
+        elif due:
+            print(self._line(step, now), file=self.stream, flush=True)
+        if due:
+            self._write_scalars(step)
+            self._write_progress(step, now)
+            self.means.clear()
+            self.speed.clear()
+
+    def report(self, text: str) -> None:
+        """Prints a line of its own."""
+        start = '\r\x1b[K' if self.terminal else ''
+        print(start + text, file=self.stream, flush=True)
+
+    def close(self) -> None:
+        """Leaves the last state of the line standing, however training ended."""
+        if self.terminal:
+            print(file=self.stream, flush=True)
+
+    def _line(self, step, now):
+        means = self.means.values()
+        terms = [name for name in means if name not in ('loss', 'gradient_norm')]
+        parts = ' + '.join(f'{name} {means[name]:.3f}' for name in terms)
+        progress = f'step {step:>{len(str(self.steps))}}/{self.steps}'
+        seconds = self._seconds_per_step(step, now)
+        if seconds is not None:
+            left = durations.clock(seconds * (self.steps - step))
+            progress = f'{progress}  {left} left  {seconds:.2f} s/step'
+        return f'{progress}  loss {means["loss"]:.3f} = {parts}'
+
+    def _seconds_per_step(self, step, now):
+        """Returns the mean time of a step, the first one aside; None if there was no other."""
+        start, first = self.started
+        return (now - start) / (step - first) if step > first else None
+
+    def _write_progress(self, step, now):
+        if self.progress_file is None:
+            return
+        seconds = self._seconds_per_step(step, now)
+        content = {
+            'step': step,
+            'steps': self.steps,
+            'seconds_per_step': seconds,
+            'seconds_left': None if seconds is None else seconds * (self.steps - step),
+            'loss': self.means.values()['loss'],
+            'updated': durations.now(),
+        }
+        # A watcher can wait for the next one; a full disk is reported by what must be written.
+        with contextlib.suppress(OSError, tf.errors.OpError):
+            whole.write_json(self.progress_file, content)
+
+    def _write_scalars(self, step):
+        values = {f'losses/{name}': mean for name, mean in self.means.values().items()}
+        values['gradient_norm'] = values.pop('losses/gradient_norm')
+        values['losses/weight_decay'] = float(self.model.decay_loss())
+        values['learning_rate'] = current_learning_rate(self.model.optimizer)
+        for source, quality in self.means.quality().items():
+            for measure, value in quality.items():
+                values[f'pseudo_label_{measure}/{source}'] = value
+        events.write_scalars(self.writer, values | self.speed.values() | monitor.memory(), step)
+
+
+def current_learning_rate(optimizer: keras.optimizers.Optimizer) -> float:
+    """Returns the learning rate of the latest step."""
+    return float(keras.backend.get_value(optimizer.learning_rate))

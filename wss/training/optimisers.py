@@ -1,0 +1,168 @@
+"""Optimisers with the learning-rate schedule of the paper (Zou et al., 2021, section 4.1)."""
+
+import math
+
+import tensorflow as tf
+import tf_keras as keras
+
+
+class Momentum(keras.optimizers.SGD):
+    """SGD with momentum as TensorFlow 1 has it: `m <- momentum * m + g`, `w <- w - rate * m`.
+
+    Keras puts the rate into `m`, so that a rate that falls is late by the memory of `m`. This is
+    also one fused operation a variable, where Keras has six.
+    """
+
+    def update_step(self, gradient, variable):
+        """Applies the gradient of one variable."""
+        velocity = self.momentums[self._index_dict[self._var_key(variable)]]
+        tf.raw_ops.ResourceApplyMomentum(
+            var=variable.handle,
+            accum=velocity.handle,
+            lr=tf.cast(self.learning_rate, variable.dtype),
+            grad=gradient,
+            momentum=tf.cast(self.momentum, variable.dtype),
+        )
+
+
+class SlowStart(keras.optimizers.schedules.LearningRateSchedule):
+    """A constant rate at first, then another schedule from its beginning.
+
+    As DeepLab's slow start: the other schedule counts its steps from the end of the slow ones.
+
+    Args:
+        steps: How many steps are slow.
+        learning_rate: Rate of the slow steps.
+        then: The schedule that follows.
+    """
+
+    def __init__(
+        self,
+        steps: int,
+        learning_rate: float,
+        then: keras.optimizers.schedules.LearningRateSchedule,
+    ):
+        super().__init__()
+        self.steps = steps
+        self.learning_rate = learning_rate
+        self.then = then
+
+    def __call__(self, step):
+        """Returns the rate of a step, float32 scalar; `step` is an integer scalar from 0."""
+        step = tf.cast(step, tf.int64)
+        later = self.then(tf.maximum(step - self.steps, 0))
+        return tf.where(step < self.steps, self.learning_rate, later)
+
+    def get_config(self):
+        """Returns the arguments of the constructor, for Keras."""
+        then = keras.optimizers.schedules.serialize(self.then)
+        return {'steps': self.steps, 'learning_rate': self.learning_rate, 'then': then}
+
+    @classmethod
+    def from_config(cls, config):
+        """Makes a schedule from what `get_config` returned."""
+        then = keras.optimizers.schedules.deserialize(config['then'])
+        return cls(**{**config, 'then': then})
+
+
+def steps_for_batch(steps: int, batch_size: int, reference_batch_size: int) -> int:
+    """Returns how many steps of a batch see the images that `steps` of another batch see.
+
+    `steps * reference_batch_size / batch_size`, rounded up: 30,000 steps of 64 images become
+    240,000 of 8.
+
+    Args:
+        steps: Steps with the reference batch.
+        batch_size: Images a step.
+        reference_batch_size: Images a step for which `steps` is meant.
+
+    Raises:
+        ValueError: If a batch is smaller than one image.
+    """
+    _check_batches(batch_size, reference_batch_size)
+    return -(-steps * reference_batch_size // batch_size)
+
+
+def rate_factor_for_batch(batch_size: int, reference_batch_size: int) -> float:
+    """Returns the factor of the learning rate of another batch, by the linear rule.
+
+    `batch_size / reference_batch_size`: the rate of 64 images is divided by 8 for 8 images. With
+    `steps_for_batch`, the sum of the rates of all steps stays what it was.
+
+    Args:
+        batch_size: Images a step.
+        reference_batch_size: Images a step for which the learning rate is meant.
+
+    Raises:
+        ValueError: If a batch is smaller than one image.
+    """
+    _check_batches(batch_size, reference_batch_size)
+    return batch_size / reference_batch_size
+
+
+def _check_batches(batch_size, reference_batch_size):
+    sizes = {
+        'Labelled.batch_size': batch_size,
+        'Schedule.reference_batch_size': reference_batch_size,
+    }
+    for name, size in sizes.items():
+        if size < 1:
+            raise ValueError(f'{name} is {size}; it must be 1 or more.')
+
+
+def momentum_poly(
+    steps: int,
+    learning_rate: float = 0.007,
+    momentum: float = 0.9,
+    power: float = 0.9,
+    end_learning_rate: float = 0.0,
+    slow_start_steps: int = 0,
+    slow_start_learning_rate: float = 1e-4,
+    rate_factor: float = 1.0,
+) -> Momentum:
+    """Makes SGD with momentum and the poly schedule.
+
+    The rate of a step is `(lr - end) * (1 - step / steps) ** power + end`. With a slow start the
+    first steps have a rate of their own, and the poly schedule takes the others from `lr` to `end`.
+    The defaults are those of the authors' program.
+
+    Args:
+        steps: Steps of the whole run, after which the rate is `end_learning_rate`; 0 for a run that
+            does not train.
+        learning_rate: Rate of the first step that is not slow, above 0.
+        momentum: Share of the last update that is kept, in [0, 1).
+        power: Exponent of the decay.
+        end_learning_rate: Rate at the end, from 0 to `learning_rate`.
+        slow_start_steps: How many steps are slow, less than `steps` (unless that is 0); 0 for none.
+        slow_start_learning_rate: Rate of the slow steps, above 0.
+        rate_factor: Factor of all three rates, above 0 (see `rate_factor_for_batch`).
+
+    Raises:
+        ValueError: If a value is outside its range.
+    """
+    if rate_factor <= 0:
+        raise ValueError(f'momentum_poly.rate_factor is {rate_factor}; it must be above 0.')
+    if learning_rate <= 0 or not 0 <= momentum < 1 or power < 0 or steps < 0:
+        raise ValueError(
+            'momentum_poly needs learning_rate > 0, 0 <= momentum < 1, power >= 0 and steps >= 0; '
+            f'got {learning_rate}, {momentum}, {power} and {steps}.'
+        )
+    if not 0 <= end_learning_rate <= learning_rate:
+        raise ValueError(
+            f'momentum_poly.end_learning_rate is {end_learning_rate}; it must be 0 to '
+            f'learning_rate, {learning_rate}.'
+        )
+    if not 0 <= slow_start_steps < (steps or math.inf) or slow_start_learning_rate <= 0:
+        raise ValueError(
+            'momentum_poly needs 0 <= slow_start_steps < steps and slow_start_learning_rate > 0; '
+            f'got {slow_start_steps} of {steps} steps and {slow_start_learning_rate}.'
+        )
+    rate = keras.optimizers.schedules.PolynomialDecay(
+        rate_factor * learning_rate,
+        max(steps - slow_start_steps, 1),
+        rate_factor * end_learning_rate,
+        power,
+    )
+    if slow_start_steps:
+        rate = SlowStart(slow_start_steps, rate_factor * slow_start_learning_rate, rate)
+    return Momentum(rate, momentum=momentum)

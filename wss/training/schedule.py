@@ -1,0 +1,76 @@
+"""How many steps a run takes, and which things happen at which of them."""
+
+import dataclasses
+
+from wss.pipeline.data import MAY_CHANGE
+from wss.training import optimisers
+
+_MOST = 10**9
+
+
+@dataclasses.dataclass(frozen=True)
+class Schedule:
+    """How many steps a run takes, and the intervals between the things that happen.
+
+    Attributes:
+        steps: Steps of the whole run; 0 saves and evaluates the initial weights as they are.
+        reference_batch_size: Labelled images a step for which `steps` and the learning rates are
+            meant. With `Labelled.batch_size` instead, the run takes as many steps as see the same
+            number of images, at rates in proportion to the batch; the intervals below stay as they
+            are. None for steps and rates as they are.
+        evaluate_every: Steps between evaluations; 0 for the end alone.
+        checkpoint_every: Steps between checkpoints to resume from; 0 for the end alone.
+        log_every: Steps between log lines and TensorBoard scalars.
+        picture_every: Steps between pictures; 0 for none.
+
+    Raises:
+        ValueError: If a number is out of range.
+    """
+
+    steps: int
+    reference_batch_size: int | None = None
+    evaluate_every: int = dataclasses.field(default=500, metadata=MAY_CHANGE)
+    checkpoint_every: int = dataclasses.field(default=500, metadata=MAY_CHANGE)
+    log_every: int = dataclasses.field(default=50, metadata=MAY_CHANGE)
+    picture_every: int = dataclasses.field(default=500, metadata=MAY_CHANGE)
+
+    def __post_init__(self):
+        least = {'log_every': 1, 'reference_batch_size': 1}
+        for field in dataclasses.fields(self):
+            value, lowest = getattr(self, field.name), least.get(field.name, 0)
+            if value is None and field.name == 'reference_batch_size':
+                continue
+            if value < lowest:
+                raise ValueError(f'Schedule.{field.name} is {value}; it must be {lowest} or more.')
+            if value > _MOST:
+                raise ValueError(f'Schedule.{field.name} is {value}; it must be at most {_MOST}.')
+
+    def for_batch(self, batch_size: int) -> tuple['Schedule', float | None]:
+        """Returns the schedule for a batch of labelled images, and the factor of its rates.
+
+        Without a `reference_batch_size` that is this schedule, and None.
+        """
+        if self.reference_batch_size is None:
+            return self, None
+        sizes = batch_size, self.reference_batch_size
+        steps = optimisers.steps_for_batch(self.steps, *sizes)
+        factor = optimisers.rate_factor_for_batch(*sizes)
+        return dataclasses.replace(self, steps=steps, reference_batch_size=None), factor
+
+    def is_due(self, what: str, step: int) -> bool:
+        """Whether something happens after a step.
+
+        Args:
+            what: `evaluate`, `checkpoint`, `log` or `picture`. All happen after the last step,
+                but pictures only where they have an interval.
+            step: Steps of the whole run so far.
+        """
+        every = getattr(self, f'{what}_every')
+        if what == 'picture' and not every:
+            return False
+        return step == self.steps or bool(every and step % every == 0)
+
+    def intervals(self) -> list[int]:
+        """Returns the steps after which, or every so many of which, something happens."""
+        every = self.evaluate_every, self.checkpoint_every, self.log_every, self.picture_every
+        return [self.steps, *(number for number in every if number < self.steps)]
