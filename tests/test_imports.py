@@ -10,54 +10,21 @@ import pytest
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / 'wss'
 
-# Known to everyone, and knowing no one.
-BASE = {'wss', 'wss.datasets.info', 'wss.replicas', 'wss.resize'}
-# These know none of their siblings.
-PARTS = {
-    'datasets',
-    'views',
-    'networks',
-    'pseudo_labels',
-    'losses',
-    'metrics',
-    'schedules',
-    'pictures',
-}
-# Each of these lines knows the lines before it.
-LAYERS = [
-    PARTS,
-    {'cluster', 'event_log', 'example_cache', 'monitor', 'run_folder', 'signals'},
-    {'runtime'},
-    {'checkpoints', 'pipeline', 'methods', 'run_record', 'selection'},
-    {'drawing', 'evaluation', 'prediction', 'provenance'},
-    {'callbacks', 'tasks'},
-    {'log'},
+COMMANDS = {'train', 'evaluate', 'predict', 'export', 'prepare', 'sample', 'demo'}
+# Every folder knows the folders of the lines before its own.
+LAYERS = (
+    {'devices'},
+    {'datasets', 'views', 'networks', 'pseudo_labels', 'results'},
+    {'pipeline', 'methods'},
+    {'inference', 'runs'},
     {'training'},
-    {'experiment', 'reference'},
-]
-# These alone know gin and absl.
-CONFIGURATION = {'config', 'config_checks'}
-BINARIES = {'train', 'evaluate', 'predict', 'export', 'draw', 'prepare', 'demo'}
-# These build datasets and need tensorflow-datasets, whose import costs seconds; training reads
-# what they wrote without it.
-BUILDING = {
-    f'wss.datasets.{name}'
-    for name in (
-        'archives',
-        'builder_records',
-        'checksum',
-        'cityscapes',
-        'coco',
-        'downloads',
-        'preparation',
-        'preparation_cost',
-        'unpacking',
-        'voc',
-        'voc_splits',
-    )
-}
-BUILDING_BINARIES = {'wss.prepare'}
-RANK = {name: rank for rank, names in enumerate(LAYERS) for name in names}
+    {'experiment'},
+    {'configuration'},
+)
+RANK = {folder: rank for rank, folders in enumerate(LAYERS) for folder in folders}
+# All that the folders of the second line know of each other, and of `devices`.
+APART = LAYERS[1]
+SHARED = {'wss.datasets.info', 'wss.networks.resize', 'wss.devices.replicas'}
 
 
 def modules():
@@ -91,46 +58,48 @@ def roots(path):
     return {name.split('.')[0] for name in imports(path)}
 
 
-def area(module):
-    """`losses` of `wss.losses`, `networks` of `wss.networks.backbones.small`."""
+def room(module):
+    """`networks` of `wss.networks.backbones.small`, `experiment` of `wss.experiment`."""
     return module.split('.')[1]
 
 
-def is_binary(module):
-    return area(module) in BINARIES
+def of_wss(module):
+    return {other for other in imports(MODULES[module]) if other.startswith('wss.')}
 
 
-@pytest.mark.parametrize('module', sorted(set(MODULES) - BASE))
+@pytest.mark.parametrize('module', sorted(set(MODULES) - {'wss'}))
 def test_imports_run_one_way(module):
-    for other in imports(MODULES[module]):
-        if not other.startswith('wss') or other in BASE:
+    here = room(module)
+    for other in of_wss(module):
+        there = room(other)
+        if here == there:
             continue
-        if is_binary(module):
-            assert not is_binary(other), f'{module} imports the binary {other}'
-            continue
-        if area(module) in CONFIGURATION:
-            assert area(other) in CONFIGURATION, f'{module} imports {other}'
-            continue
-        assert area(other) in RANK, f'{module} imports {other}, which is for binaries'
-        if area(module) == area(other):
-            continue
-        assert RANK[area(other)] < RANK[area(module)], f'{module} must not know {other}'
+        assert there not in COMMANDS, f'{module} imports the command {other}'
+        if here in APART:
+            assert other in SHARED, f'{module} must not know {other}'
+        elif here not in COMMANDS:
+            assert RANK[there] < RANK[here], f'{module} must not know {other}'
 
 
-@pytest.mark.parametrize('module', sorted(BASE))
-def test_the_base_knows_nothing_of_the_package(module):
-    assert not [other for other in imports(MODULES[module]) if other.startswith('wss')]
+@pytest.mark.parametrize('module', sorted(SHARED))
+def test_what_all_share_knows_nothing_of_the_package(module):
+    assert not of_wss(module)
 
 
-def test_only_binaries_know_gin_and_flags():
+def test_loose_modules_are_the_commands_and_the_experiment():
+    loose = {path.stem for path in PACKAGE.glob('*.py')} - {'__init__'}
+    assert loose == COMMANDS | {'experiment'}
+
+
+def test_every_folder_has_its_place():
+    folders = {path.parent.name for path in PACKAGE.glob('*/__init__.py')}
+    assert folders == set(RANK) - {'experiment'}
+
+
+def test_only_commands_and_configuration_know_gin_and_flags():
     for module, path in MODULES.items():
-        if module in BASE or not (is_binary(module) or area(module) in CONFIGURATION):
+        if module == 'wss' or room(module) not in COMMANDS | {'configuration'}:
             assert not roots(path) & {'gin', 'absl'}, module
-
-
-def test_every_layer_exists():
-    names = {area(module) for module in MODULES if module != 'wss'}
-    assert names == {*RANK, *CONFIGURATION, *BINARIES, *(area(name) for name in BASE - {'wss'})}
 
 
 def test_tensorflow_addons_is_imported_in_one_file():
@@ -139,11 +108,12 @@ def test_tensorflow_addons_is_imported_in_one_file():
 
 
 def test_tensorflow_datasets_is_imported_where_datasets_are_built():
-    users = {m for m, path in MODULES.items() if roots(path) & {'tensorflow_datasets', 'etils'}}
-    assert users <= BUILDING, users - BUILDING
+    building = 'wss.datasets.preparation'
     for module, path in MODULES.items():
-        known = imports(path) & BUILDING
-        assert not known or module in BUILDING or module in BUILDING_BINARIES, module
+        if not module.startswith(building):
+            assert not roots(path) & {'tensorflow_datasets', 'etils'}, module
+            known = [other for other in imports(path) if other.startswith(building)]
+            assert not known or module == 'wss.prepare', module
 
 
 def test_keras_is_always_tf_keras():
