@@ -1,30 +1,28 @@
-"""Reads configurations as training will, to find misspelt names before runs fail one by one.
+"""Reads configurations as training does, to find misspelt names before any run starts.
 
-`find_errors` asks a process of its own, because this needs TensorFlow, which the sweep does not
-import. That process runs this module: JSON `[[files, params], ...]` comes in, and a list with a
-sentence or null for each goes out as the last line.
+That needs TensorFlow, which the sweep does not import, so `check` runs this module as another
+process: JSON `[[files, params], ...]` goes in; the last line that comes out has an error or null
+for each.
 """
 
 import json
 import os
+import pathlib
 import subprocess
 import sys
 from collections.abc import Sequence
 
-from sweeping import grid, settings
+from sweeping import grid
 
 
-def find_errors(runs: Sequence[grid.Planned]) -> tuple[dict[str, str], str]:
-    """Finds what is wrong with the configurations of runs.
+def check(runs: Sequence[grid.Run]) -> None:
+    """Reads the configurations of runs; where that is impossible, prints why.
 
-    Args:
-        runs: The runs.
-
-    Returns:
-        Sentences by name of the run; and why nothing could be checked, empty if it could.
+    Raises:
+        ValueError: If one of them cannot be read.
     """
-    here = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-    paths = [str(settings.ROOT), here, *filter(None, [os.environ.get('PYTHONPATH')])]
+    launch = str(pathlib.Path(__file__).resolve().parents[1])
+    paths = [launch, *filter(None, [os.environ.get('PYTHONPATH')])]
     result = subprocess.run(
         [sys.executable, '-m', 'sweeping.check'],
         input=json.dumps([[run.files, run.params] for run in runs]),
@@ -33,28 +31,29 @@ def find_errors(runs: Sequence[grid.Planned]) -> tuple[dict[str, str], str]:
         text=True,
         check=False,
     )
+    if result.returncode:
+        *_, reason = result.stderr.splitlines() or [f'status {result.returncode}']
+        print(f'The configurations cannot be checked here ({reason}); starting anyway.', flush=True)
+        return
+    errors = [error for error in json.loads(result.stdout.splitlines()[-1]) if error]
+    if errors:
+        raise ValueError(
+            f'{errors[0]} So {len(errors)} of {len(runs)} runs cannot start; nothing was started.'
+        )
+
+
+def _parse(files, params):
+    from wss.configuration import gin_files
+
+    gin_files.parse(files, params)
+
+
+def _error(files, params):
     try:
-        sentences = json.loads(result.stdout.splitlines()[-1])
-    except (ValueError, IndexError):
-        said = result.stderr.strip().splitlines()
-        return {}, said[-1] if said else f'status {result.returncode}'
-    found = {run.name: text for run, text in zip(runs, sentences, strict=True) if text}
-    return found, ''
-
-
-def main() -> None:
-    """Checks the configurations on standard input."""
-    from wss import config
-
-    sentences = []
-    for files, params in json.load(sys.stdin):
-        try:
-            config.parse(files, params)
-            sentences.append(None)
-        except Exception as error:
-            sentences.append(config.user_sentence(error) or f'{type(error).__name__}: {error}')
-    print(json.dumps(sentences))
+        _parse(files, params)
+    except (ValueError, OSError) as error:
+        return str(error)
 
 
 if __name__ == '__main__':
-    main()
+    print(json.dumps([_error(*configuration) for configuration in json.load(sys.stdin)]))

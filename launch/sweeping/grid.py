@@ -1,4 +1,4 @@
-"""The grid of a sweep: from its lines to runs, each with its settings and a name."""
+"""The grid of a sweep: settings and their values become runs, each with a folder of its own."""
 
 import ast
 import dataclasses
@@ -8,178 +8,153 @@ import pathlib
 import re
 from collections.abc import Sequence
 
-from sweeping import settings
-
-GIN_FILE = 'gin_file'  # The axis whose values are files.
-MOST_RUNS = 10_000
+FILE_AXIS = 'gin_file'  # The axis whose values are gin files.
 _LONGEST_VALUE, _LONGEST_NAME = 40, 150  # Characters.
+_NAME = re.compile(r'([A-Za-z_]\w*[./])*[A-Za-z_]\w*', re.ASCII)
+_REFERENCE = re.compile(r'[@%][\w./]+(?:\(\))?', re.ASCII)  # @Supervised, @a.B(), %size
+_EXAMPLE = "write it like --grid 'PseudoSeg.temperature = [0.5, 0.7]'"
 
 
-@dataclasses.dataclass(frozen=True)
-class Axis:
-    """A setting and the values it takes.
-
-    Attributes:
-        name: Name of the setting, or `gin_file`.
-        values: The values as gin writes them.
-    """
-
-    name: str
-    values: tuple[str, ...]
-
-
-@dataclasses.dataclass(frozen=True)
-class Planned:
+@dataclasses.dataclass
+class Run:
     """One run of a sweep.
 
     Attributes:
-        name: Name of its folder, which says what differs.
+        name: Name of its folder, made of what differs between the runs.
+        values: From axis to value, as text.
+        seed: Its seed.
         files: Its gin files.
         params: Its settings, lines of `name = value`.
-        values: From axis to value, as gin writes it.
-        seed: Its seed.
+        workdir: Its folder.
+        state: `waiting`, `running`, `finished`, `failed`, `interrupted` (too often), `stopped` (by
+            a signal) or `left out` (of this command, but not of an earlier one).
+        reason: Why it has no result.
+        result: Content of its `result.json`.
+        started: When it was last started, in seconds since 1970.
+        progress: What its `progress.json` has since then; empty before its first step.
+        interruptions: How often it was interrupted.
     """
 
     name: str
-    files: tuple[str, ...]
-    params: tuple[str, ...]
     values: dict[str, str]
     seed: int
+    files: tuple[str, ...] = ()
+    params: tuple[str, ...] = ()
+    workdir: str = ''
+    state: str = 'waiting'
+    reason: str = ''
+    result: dict | None = None
+    started: float = 0.0
+    progress: dict = dataclasses.field(default_factory=dict)
+    interruptions: int = 0
 
 
-def parse_axis(line: str) -> Axis:
-    """Reads a line `name = [value, value]`.
+def parse_axis(line: str) -> tuple[str, tuple[str, ...]]:
+    """Reads a line `name = [value, value]` into the name and the values as text.
 
     Raises:
-        ValueError: If it cannot be read, has no values, or one of them twice.
+        ValueError: If it cannot be read or has no values.
     """
     what = f'--grid {line!r}'
-    example = "write it like --grid 'PseudoSeg.temperature = [0.5, 0.7]'"
-    if '=' not in line:
-        raise ValueError(f'{what} has no values; {example}.')
-    found = settings.bindings(line.strip(), what)
-    if len(found) != 1:
-        raise ValueError(f'{what} must be one setting, and sets {len(found)}; {example}.')
-    name, values = found[0]
-    if not isinstance(values, list):
-        raise ValueError(f'{what} has no list of values in square brackets; {example}.')
-    if not values:
-        raise ValueError(f'{what} has an empty list of values; {example}.')
-    if name == GIN_FILE and not all(type(value) is str for value in values):
-        raise ValueError(f'{what} names gin files, which are texts in quotes.')
-    texts = tuple(map(repr, values))
-    for text in texts:
-        settings.bindings(f'{name} = {text}', what)  # Infinity cannot be written.
-        if texts.count(text) > 1:
-            raise ValueError(f'{what} has the value {text} twice; leave one out.')
-    return Axis(name, texts)
+    name, _, text = (part.strip() for part in line.partition('='))
+    if not _NAME.fullmatch(name):
+        raise ValueError(f'{what} does not start with the name of a setting; {_EXAMPLE}.')
+    try:
+        # References are not Python, so names of the same length stand in for them.
+        tree = ast.parse(_REFERENCE.sub(lambda found: '_' * len(found[0]), text), mode='eval')
+    except SyntaxError as error:
+        raise ValueError(f'{what} cannot be read ({error.msg}); {_EXAMPLE}.') from error
+    if not isinstance(tree.body, ast.List) or not tree.body.elts:
+        raise ValueError(f'{what} has no list of values in square brackets; {_EXAMPLE}.')
+    values = tuple(ast.get_source_segment(text, value) for value in tree.body.elts)
+    if name == FILE_AXIS and not all(value[0] in '\'"' for value in values):
+        raise ValueError(f'{what} must name gin files, in quotes.')
+    return name, values
 
 
 def make_runs(
     files: Sequence[str],
     params: Sequence[str],
-    axes: Sequence[Axis],
+    axes: dict[str, tuple[str, ...]],
     seeds: int,
     seed_settings: Sequence[str],
-) -> list[Planned]:
+) -> list[Run]:
     """Makes the runs of a sweep, the first seed of every configuration first.
 
     Args:
         files: Gin files of all runs.
         params: Settings of all runs, lines of `name = value`.
-        axes: What differs.
+        axes: From setting to its values.
         seeds: How many seeds, from 0.
-        seed_settings: Settings that the seed is given to.
+        seed_settings: Settings that are set to the seed.
 
     Raises:
-        ValueError: If a setting is set twice, two values have the same name, there are too many
-            runs, or no gin file.
+        ValueError: If a setting is set twice, two values have the same name, or no gin file is
+            named.
     """
-    _check_names(params, axes, seed_settings)
-    count = seeds
-    for axis in axes:
-        count *= len(axis.values)
-    if count > MOST_RUNS:
-        raise ValueError(f'The grid has {count} runs; it can have {MOST_RUNS}: name fewer values.')
-    if not files and not any(axis.name == GIN_FILE for axis in axes):
-        raise ValueError(
-            'No gin file is named; give a --gin_file, such as one of gin_configs/experiments.'
-        )
+    _check_set_once(params, axes, seed_settings)
+    if not files and FILE_AXIS not in axes:
+        raise ValueError('No gin file is named; give --gin_file, such as one of gin_configs.')
     labels = _labels(axes)
-    parts = {axis.name: _value_names(axis) for axis in axes}
+    parts = {axis: _folder_names(axis, values) for axis, values in axes.items()}
     runs = []
-    for seed in range(seeds):
-        for texts in itertools.product(*(axis.values for axis in axes)):
-            values = dict(zip((axis.name for axis in axes), texts, strict=True))
-            differs = [f'{labels[name]}={parts[name][text]}' for name, text in values.items()]
-            own = [ast.literal_eval(text) for name, text in values.items() if name == GIN_FILE]
-            lines = [f'{name} = {seed}' for name in seed_settings]
-            lines += [f'{name} = {text}' for name, text in values.items() if name != GIN_FILE]
-            name = _shortened(','.join([*differs, f'seed={seed}']), _LONGEST_NAME)
-            runs.append(Planned(name, (*files, *own), (*params, *lines), values, seed))
+    for seed, texts in itertools.product(range(seeds), itertools.product(*axes.values())):
+        values = dict(zip(axes, texts, strict=True))
+        differs = [f'{labels[axis]}={parts[axis][text]}' for axis, text in values.items()]
+        own = [ast.literal_eval(text) for axis, text in values.items() if axis == FILE_AXIS]
+        lines = [f'{setting} = {seed}' for setting in seed_settings]
+        lines += [f'{axis} = {text}' for axis, text in values.items() if axis != FILE_AXIS]
+        name = _shortened(','.join([*differs, f'seed={seed}']), _LONGEST_NAME)
+        runs.append(Run(name, values, seed, (*files, *own), (*params, *lines)))
     return runs
 
 
-def _check_names(params, axes, seed_settings):
-    """Refuses a setting that would be set from two sides."""
+def _check_set_once(params, axes, seed_settings):
+    """Refuses a setting that has two sources, since one of them would be ignored."""
     for name in seed_settings:
-        if not settings.is_name(name):
-            raise ValueError(
-                f'--seed_settings names {name!r}, which is no setting; write it like '
-                '--seed_settings run.seed,run.labelled_seed.'
-            )
-    by_hand = [
-        name for line in params for name, _ in settings.bindings(line, f'--gin_param {line!r}')
-    ]
+        if not _NAME.fullmatch(name):
+            raise ValueError(f'--seed_settings names {name!r}, which is not a setting.')
     sources = [(name, '--seed_settings') for name in seed_settings]
-    sources += [(axis.name, '--grid') for axis in axes]
-    for index, (name, source) in enumerate(sources):
-        others = [*sources[:index], *((other, '--gin_param') for other in by_hand)]
-        for other, other_source in others:
-            if settings.same(name, other):
-                both = 'twice' if source == other_source else f'and by {other_source}'
-                raise ValueError(f'{name} is set by {source} {both}; it can be set by one alone.')
+    sources += [(axis, '--grid') for axis in axes]
+    sources += [(line.partition('=')[0].strip(), '--gin_param') for line in params]
+    for (name, source), (other, other_source) in itertools.combinations(sources, 2):
+        # Names may be shortened: Experiment.seed is experiment.Experiment.seed.
+        shorter, longer = sorted((name, other), key=len)
+        is_same = name == other or ('.' in shorter and longer.endswith(f'.{shorter}'))
+        if is_same and (source, other_source) != ('--gin_param', '--gin_param'):
+            raise ValueError(f'{name} is set by {source} and by {other_source}; remove one.')
 
 
 def _labels(axes):
-    """Returns short names of the axes: the last part, or more where that is not unique."""
-    names = [axis.name.replace('/', '.') for axis in axes]
-    labels = {}
-    for axis, name in zip(axes, names, strict=True):
-        parts = name.split('.')
-        for length in range(1, len(parts) + 1):
-            label = '.'.join(parts[-length:])
-            alike = [other for other in names if f'.{other}'.endswith(f'.{label}')]
-            if len(alike) == 1 and label != 'seed':
-                break
-        labels[axis.name] = label
-    return labels
+    """Returns the last part of the name of each axis, or all of it where that is not unique."""
+    last = {axis: re.split('[./]', axis)[-1] for axis in axes}
+    taken = ['seed', *last.values()]
+    return {
+        axis: axis.replace('/', '.') if taken.count(part) > 1 else part
+        for axis, part in last.items()
+    }
 
 
-def _value_names(axis):
-    """Returns what the values of an axis are called in the names of folders."""
+def _folder_names(axis, values):
+    """Returns what the values of an axis are called in names of folders."""
     names = {}
-    for text in axis.values:
-        plain = text
-        if text[0] in '\'"':
-            plain = ast.literal_eval(text)
-            plain = pathlib.PurePosixPath(plain).stem if axis.name == GIN_FILE else plain
+    for text in values:
+        plain = ast.literal_eval(text) if text[0] in '\'"' else text
+        plain = pathlib.PurePosixPath(plain).stem if axis == FILE_AXIS else plain
         name = re.sub(r'[^A-Za-z0-9.+-]+', '_', plain).strip('_')
         name = _shortened(name, _LONGEST_VALUE) if name.strip('.') else _digest(text)
         for other, other_name in names.items():
-            if name.casefold() == other_name.casefold():  # Some disks take them for the same.
+            if name.casefold() == other_name.casefold():  # Some disks do not tell them apart.
                 raise ValueError(
-                    f'The values {other} and {text} of {axis.name} would both be called {name} '
-                    'in the names of folders; leave one out, or give it another name.'
+                    f'The values {other} and {text} of {axis} would have the same folder name, '
+                    f'{name}; remove or rename one.'
                 )
         names[text] = name
     return names
 
 
 def _shortened(name, longest):
-    if len(name) <= longest:
-        return name
-    return f'{name[: longest - 9]}-{_digest(name)}'
+    return name if len(name) <= longest else f'{name[: longest - 9]}-{_digest(name)}'
 
 
 def _digest(text):

@@ -1,32 +1,42 @@
-"""Sweeps with a stand-in for training."""
+"""Sweeps with a stand-in for `wss`."""
 
 import json
 import pathlib
+import shutil
 import subprocess
 import sys
 import time
 
 import pytest
 import sweep
-from sweeping import schedule
+from sweeping import jobs
 
 FOLDER = pathlib.Path(__file__).resolve().parent
+PARSE = """
+def parse(files, params):
+    for line in params:
+        if line.startswith('Bad.'):
+            raise ValueError(f'Nothing is called {line}.')
+"""
 
 
 class Sweeps:
     """Sweeps in the folder `sweep` of a folder, whose runs do what `plays` was told."""
 
-    train = f'{sys.executable} {FOLDER / "stand_in_train.py"}'
-
     def __init__(self, path):
         self.path = path
+        package = path / 'wss' / 'configuration'  # `python -m wss.train` finds it here.
+        package.mkdir(parents=True)
+        (path / 'wss' / '__init__.py').touch()
+        (package / '__init__.py').touch()
+        (package / 'gin_files.py').write_text(PARSE)
+        shutil.copy(FOLDER / 'stand_in_train.py', path / 'wss' / 'train.py')
         (path / 'base.gin').write_text('A.c = 1\n')
-        self.arguments = ['--workdir', 'sweep', '--gin_file', 'base.gin', '--skip_check']
-        self.arguments += ['--train_command', self.train]
+        self.arguments = ['--workdir', 'sweep', '--gin_file', 'base.gin']
         self.plays()
 
     def plays(self, **by_name):
-        """Says what runs do: `b_1__seed_0` stands for the run `b=1,seed=0`."""
+        """Sets what runs do: `b_1__seed_0` stands for the run `b=1,seed=0`."""
         text = {name.replace('__', ',').replace('_', '='): play for name, play in by_name.items()}
         (self.path / 'plays.json').write_text(json.dumps(text))
 
@@ -55,13 +65,17 @@ class Sweeps:
         )
 
     def refused(self, capsys, *flags):
-        """Returns what a sweep says that is refused before it starts anything."""
+        """Returns the error of a sweep that is refused before it starts anything."""
         before = len(self.starts())
         assert self.start(*flags) == 1
         assert len(self.starts()) == before
-        said = capsys.readouterr().err.strip()
-        assert '\n' not in said
-        return said
+        printed = capsys.readouterr().err.strip()
+        assert '\n' not in printed
+        return printed
+
+    def read(self, file):
+        """Returns the text of a file of the sweep."""
+        return (self.path / 'sweep' / file).read_text()
 
     def wait_for(self, run, file):
         """Waits until a run has written a file."""
@@ -78,6 +92,7 @@ def sweeps(tmp_path, monkeypatch):
     """Sweeps that look after their runs without delay."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv('STAND_IN', str(tmp_path))
-    monkeypatch.setattr(schedule, '_POLL', 0.02)
-    monkeypatch.setattr(schedule, '_LONGEST_REST', 0.0)
+    monkeypatch.setattr(jobs, '_POLL', 0.02)
+    monkeypatch.setattr(jobs, '_LOOK', 0.0)
+    monkeypatch.setattr(jobs, '_LONGEST_REST', 0.0)
     return Sweeps(tmp_path)

@@ -1,24 +1,27 @@
 """What a sweep refuses before it starts anything."""
 
 import pytest
-from sweeping import check, folder
+from sweeping import folder
 
 GRID = ['--grid', 'A.b = [1, 2]']
 
 
 def test_another_configuration_is_refused(sweeps, capsys):
+    (sweeps.path / 'base.gin').write_text("include 'more.gin'\nA.c = 1\n")
+    (sweeps.path / 'more.gin').write_text('A.e = 1\n')
     assert sweeps.start(*GRID) == 0
     capsys.readouterr()
-    said = sweeps.refused(capsys, '--grid', 'A.d = [1]')
-    assert 'sweep holds a sweep of another configuration: --grid has A.b only there' in said
-    said = sweeps.refused(capsys, *GRID, '--gin_param', 'run.steps = 3')
-    assert '--gin_param has run.steps = 3 only here' in said
-    said = sweeps.refused(capsys, *GRID, '--seed_settings', 'run.labelled_seed')
-    assert '--seed_settings has run.seed only there' in said
-    (sweeps.path / 'base.gin').write_text('A.c = 5  # Changed.\n')
-    said = sweeps.refused(capsys, *GRID)
-    assert 'A.c in base.gin was 1 and is 5' in said
-    (sweeps.path / 'base.gin').write_text('# The same.\nA.c  =  1\n')
+    error = sweeps.refused(capsys, '--grid', 'A.d = [1]')
+    assert (
+        "sweep holds a sweep of another configuration: --grid was ['A.b'] and is ['A.d']" in error
+    )
+    error = sweeps.refused(capsys, *GRID, '--gin_param', 'Schedule.steps = 3')
+    assert "--gin_param was [] and is ['Schedule.steps = 3']" in error
+    error = sweeps.refused(capsys, *GRID, '--seed_settings', 'Labelled.seed')
+    assert "--seed_settings was ['Experiment.seed'] and is ['Labelled.seed']" in error
+    (sweeps.path / 'more.gin').write_text('A.e = 5\n')
+    assert 'more.gin has changed' in sweeps.refused(capsys, *GRID)
+    (sweeps.path / 'more.gin').write_text('A.e = 1\n')
     assert sweeps.start(*GRID) == 0
     assert len(sweeps.starts()) == 2
 
@@ -31,47 +34,57 @@ def test_folders_that_are_refused(sweeps, capsys):
     (sweeps.path / 'sweep' / 'config.gin').write_text('')
     assert 'holds a run' in sweeps.refused(capsys)
     (sweeps.path / 'sweep' / 'config.gin').unlink()
-    for text in ('', '{', '[]', '{"runs": 1}', '{"runs": {"x": 1}}'):
+    for text in ('', '{', '[]', '{"runs": 1}', '{"shared": {"flags": 1}}'):
         (sweeps.path / 'sweep' / 'sweep.json').write_text(text)
         assert 'sweep.json is damaged' in sweeps.refused(capsys)
 
 
 @pytest.mark.parametrize(
-    ('flags', 'said'),
+    ('flags', 'reason'),
     [
-        (['--seeds', '0'], '--seeds is 0; it must be 1 to 1000.'),
+        (['--seeds', '0'], '--seeds and --jobs must be 1 or more.'),
         (['--seeds', 'x'], "invalid int value: 'x'"),
-        (['--jobs', '0'], '--jobs is 0'),
-        (['--retries', '-1'], '--retries is -1'),
+        (['--jobs', '0'], '--seeds and --jobs must be 1 or more.'),
         (['--gin_file', 'gone.gin'], 'gone.gin does not exist'),
         (['--grid', 'gin_file = ["gone.gin"]'], 'gone.gin does not exist'),
+        (['--grid', 'A.b = [1]', '--grid', 'A.b = [2]'], 'two --grid'),
         (['--workdir', '/'], 'name a folder'),
         (['--workdir', 'gs://'], 'name a folder'),
-        (['--workdir', 'base.gin/x'], 'base.gin/x, cannot be written: Not a directory.'),
-        (['--train_command', '/no/python -m x'], '/no/python, which is not there'),
-        (['--local_folder', 'x'], '--local_folder is for'),
-        (['--slot', 'gpu=x'], 'is none; it can be local'),
-        (['--slot', 'tpu='], 'is none; it can be local'),
-        (['--slot', 'ssh host'], 'is none; it can be local'),
-        (['--slot', 'no-such-program {command}'], 'no-such-program, which is not there'),
-        (['--slot', "ssh host '{command}"], 'quotation mark that is not closed'),
-        (['--train_command', ' '], '--train_command is empty'),
+        (['--workdir', 'base.gin/x'], "Not a directory: 'base.gin/x'"),
+        (['--slot', 'gpu=x'], 'must be local'),
+        (['--slot', 'tpu='], 'must be local'),
+        (['--slot', 'ssh host'], 'must be local'),
+        (['--slot', 'no-such-program {flags}'], 'no-such-program, which is missing'),
+        (['--slot', "ssh host '{flags}"], 'unclosed quotation mark'),
         (['--grids', 'x'], 'Unrecognized arguments'),
         (['--seed', '3'], 'Unrecognized arguments'),
     ],
 )
-def test_flags_that_are_refused(sweeps, capsys, flags, said):
-    assert said in sweeps.refused(capsys, *flags)
+def test_flags_that_are_refused(sweeps, capsys, flags, reason):
+    assert reason in sweeps.refused(capsys, *flags)
     assert not (sweeps.path / 'sweep').exists()
 
 
-def test_the_check_may_be_impossible(monkeypatch):
-    monkeypatch.setattr(check.sys, 'executable', '/bin/false')
-    assert check.find_errors([]) == ({}, 'status 1')
+def test_configurations_that_cannot_be_read_are_refused(sweeps, capsys):
+    error = sweeps.refused(capsys, '--grid', 'Bad.name = [1, 2]', '--seeds', '2')
+    assert (
+        error == 'Nothing is called Bad.name = 1. So 4 of 4 runs cannot start; nothing was started.'
+    )
+    assert not (sweeps.path / 'sweep').exists()
+    assert sweeps.start('--grid', 'Bad.name = [1]', '--skip_check') == 0
+
+
+def test_the_check_may_be_impossible(sweeps, capsys):
+    (sweeps.path / 'wss' / 'configuration' / 'gin_files.py').write_text('import missing_package')
+    assert sweeps.start() == 0
+    assert "cannot be checked here (ModuleNotFoundError: No module named 'missing" in (
+        capsys.readouterr().out
+    )
 
 
 def test_results_that_are_cut_off_are_none(tmp_path):
-    assert folder.read_result(str(tmp_path)) is None
+    path = tmp_path / 'result.json'
+    assert folder.read_json(str(path)) is None
     for text in ('', '{"steps": ', '[]', 'null'):
-        (tmp_path / 'result.json').write_text(text)
-        assert folder.read_result(str(tmp_path)) is None
+        path.write_text(text)
+        assert folder.read_json(str(path)) is None
