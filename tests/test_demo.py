@@ -7,6 +7,7 @@ import pytest
 from PIL import Image
 
 from wss import demo
+from wss.results import comparison
 
 
 def test_summary_by_hand():
@@ -15,7 +16,7 @@ def test_summary_by_hand():
         {'supervised': 0.40, 'pseudoseg': 0.52},
         {'supervised': 0.60, 'pseudoseg': 0.68},
     ]
-    summary = demo.summarise(runs)
+    summary = comparison.paired(runs, 'supervised', 'pseudoseg')
     # Differences 0.10, 0.12, 0.08: mean 0.10, deviation 0.02, t(2) = 4.303.
     half = 4.303 * 0.02 / np.sqrt(3)
     expected = {'supervised': 0.5, 'pseudoseg': 0.6, 'difference': 0.1}
@@ -25,10 +26,10 @@ def test_summary_by_hand():
 
 def test_two_seeds_in_one_step(tmp_path, capsys):
     settings = [
-        'run.steps = 1',
-        'run.picture_every = 0',
-        'run.labelled_batch_size = 1',
-        'run.unlabelled_batch_size = 1',
+        'Schedule.steps = 1',
+        'Schedule.picture_every = 0',
+        'Labelled.batch_size = 1',
+        'Unlabelled.batch_size = 1',
         "Shapes.counts = {'train': 12, 'val': 2, 'test': 5}",
     ]
     demo.compare(str(tmp_path), 2, settings)

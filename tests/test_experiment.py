@@ -361,8 +361,8 @@ def test_an_optimiser_of_ones_own_needs_no_rate_factor(tiny, tmp_path):
         ({'labelled_amount': 1, 'labelled_every_class': True}, r'too few for every class'),
         ({'labelled_split': 'trian'}, r"no split 'trian'; it has train"),
         ({'validation_split': 'test'}, r"no split 'test'"),
-        ({'labelled_batch_size': 0}, r'labelled_batch_size'),
-        ({'labelled_batch_size': 0, 'reference_batch_size': 4}, r'labelled_batch_size is 0'),
+        ({'labelled_batch_size': 0}, r'Labelled.batch_size = 0'),
+        ({'labelled_batch_size': 0, 'reference_batch_size': 4}, r'Labelled.batch_size is 0'),
         ({'reference_batch_size': 0}, r'reference_batch_size is 0; it must be 1 or more'),
     ],
 )

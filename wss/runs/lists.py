@@ -23,18 +23,18 @@ def describe(choice: Choice, ids) -> dict:
 
     Returns:
         `split`; `list` (None or `path`, `sha256` of the file, and `official`, the name and the
-        address of the published list that it is a copy of, or None); `draw` (None or `amount`,
+        address of the published list that it is a copy of, or None); `sample` (None or `amount`,
         `seed` and `every_class`); `count` of the ids and `sha256` of the file with them in the
         folder of the run.
     """
-    source = draw = None
+    source = sample = None
     if choice.list_file is not None:
         sha256 = whole.sha256(whole.read(os.path.expanduser(os.fspath(choice.list_file))))
         name = official_lists.name_of(sha256)
         official = name and {'name': name, 'url': official_lists.LISTS[name].url}
         source = {'path': str(choice.list_file), 'sha256': sha256, 'official': official}
     if choice.amount is not None:
-        draw = {
+        sample = {
             'amount': choice.amount,
             'seed': choice.seed,
             'every_class': choice.every_class,
@@ -42,7 +42,7 @@ def describe(choice: Choice, ids) -> dict:
     return {
         'split': choice.split,
         'list': source,
-        'draw': draw,
+        'sample': sample,
         'count': len(ids),
         'sha256': whole.sha256(id_lists.content(ids)),
     }

@@ -1,4 +1,4 @@
-"""The binaries as users start them: what they write, what they say, and their exit status."""
+"""The commands as users start them: what they write and print, and their exit status."""
 
 import json
 import pathlib
@@ -12,22 +12,22 @@ from PIL import Image
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 EXPERIMENT = 'gin_configs/experiments/shapes_pseudoseg.gin'
 SMALL = (
-    'run.steps = 2',
-    'run.log_every = 1',
-    'run.labelled_count = 4',
-    'run.labelled_batch_size = 2',
-    'run.unlabelled_batch_size = 2',
-    'run.evaluation_batch_size = 2',
+    'Schedule.steps = 2',
+    'Schedule.log_every = 1',
+    'Labelled.amount = 4',
+    'Labelled.batch_size = 2',
+    'Unlabelled.batch_size = 2',
+    'Validation.batch_size = 2',
     "Shapes.counts = {'train': 8, 'val': 3}",
     'Shapes.size = 49',
     'Views.crop_size = (49, 49)',
 )
 
 
-def start(folder, binary, *arguments):
-    """Runs a binary in a folder with the package on the path."""
+def start(folder, command, *arguments):
+    """Runs a command in a folder with the package on the path."""
     return subprocess.run(
-        [sys.executable, '-m', f'wss.{binary}', *arguments],
+        [sys.executable, '-m', f'wss.{command}', *arguments],
         cwd=folder,
         env={'PATH': '/usr/bin:/bin', 'PYTHONPATH': str(ROOT), 'HOME': str(folder)},
         capture_output=True,
@@ -38,8 +38,8 @@ def start(folder, binary, *arguments):
 
 def test_two_parts_of_a_cpu_score_as_one(tmp_path):
     """Training and evaluation from end to end, since a process can have one such strategy only."""
-    others = 'run.picture_every = 1', 'run.synchronise_batch_norm = True'
-    batches = 'run.reference_batch_size = 2', 'run.evaluation_batch_size = 3'  # Of two, 4.
+    others = 'Schedule.picture_every = 1', 'Compute.synchronise_batch_norm = True'
+    batches = 'Schedule.reference_batch_size = 2', 'Validation.batch_size = 3'  # Of two, 4.
     settings = params(*SMALL, *others, *batches)
     command = ('train', '--gin_file', EXPERIMENT, *settings)
     for name, devices in (('one', ()), ('two', ('--replicas', '2', '--profile'))):
@@ -63,7 +63,7 @@ def test_two_parts_of_a_cpu_score_as_one(tmp_path):
     odd = refused(
         start(tmp_path, *command, '--workdir', 'odd', '--strategy', 'mirrored', '--replicas', '3')
     )
-    assert odd.startswith('run.labelled_batch_size = 2 cannot be divided among 3 replicas')
+    assert odd.startswith('Labelled.batch_size = 2 cannot be divided among 3 replicas')
     assert not (tmp_path / 'odd').exists()
 
 
@@ -83,7 +83,7 @@ def refused(result):
 @pytest.fixture(scope='module')
 def folder(tmp_path_factory):
     """A folder in which `run` was trained."""
-    folder = tmp_path_factory.mktemp('binaries')
+    folder = tmp_path_factory.mktemp('commands')
     result = start(folder, 'train', '--workdir', 'run', '--gin_file', EXPERIMENT, *params(*SMALL))
     assert result.returncode == 0, result.stderr
     assert result.stderr == ''
@@ -95,12 +95,12 @@ def folder(tmp_path_factory):
 def test_training_leaves_a_folder_that_says_everything(folder):
     run = folder / 'run'
     text = (run / 'config.gin').read_text()
-    assert 'experiment.run.steps = 2' in text
+    assert 'schedule.Schedule.steps = 2' in text
     assert 'pseudoseg.PseudoSeg.temperature = 0.5' in text  # A default.
     assert str(folder) not in text
     assert json.loads((run / 'result.json').read_text())['steps'] == 2
-    draw = {'amount': 4, 'seed': 0, 'every_class': False}
-    assert json.loads((run / 'lists.json').read_text())['labelled']['draw'] == draw
+    sample = {'amount': 4, 'seed': 0, 'every_class': False}
+    assert json.loads((run / 'lists.json').read_text())['labelled']['sample'] == sample
     assert list((run / 'events').iterdir())
 
 
@@ -111,8 +111,8 @@ def test_training_again_needs_the_folder_alone(folder):
 
 
 def test_training_with_other_settings_is_refused(folder):
-    result = start(folder, 'train', '--workdir', 'run', *params('run.seed = 1'))
-    assert 'experiment.run.seed is 0 there and 1 here' in refused(result)
+    result = start(folder, 'train', '--workdir', 'run', *params('Experiment.seed = 1'))
+    assert 'experiment.Experiment.seed is 0 there and 1 here' in refused(result)
 
 
 def test_evaluation_prints_a_table_and_writes_json(folder):
@@ -168,18 +168,18 @@ def test_export_writes_a_model_and_weights(folder):
     assert '--out, --weights' in refused(start(folder, 'export', '--workdir', 'run'))
 
 
-def test_a_list_is_drawn_and_what_is_wrong_is_said(folder):
+def test_a_list_is_sampled_and_what_is_wrong_is_reported(folder):
     scenes = params("Shapes.counts = {'train': 8}", 'Shapes.size = 49')
     dataset = ('--gin_file', 'gin_configs/datasets/shapes.gin', *scenes)
-    result = start(folder, 'draw', *dataset, '--amount', '4', '--out', 'drawn.txt')
+    result = start(folder, 'sample', *dataset, '--amount', '4', '--out', 'sampled.txt')
     assert (result.returncode, result.stderr) == (0, '')
-    # The run of this folder drew as many with the same seed.
-    assert (folder / 'drawn.txt').read_text() == (folder / 'run' / 'labelled.txt').read_text()
+    # The run of this folder sampled as many with the same seed.
+    assert (folder / 'sampled.txt').read_text() == (folder / 'run' / 'labelled.txt').read_text()
     said = result.stdout.splitlines()
-    assert said[0] == "Drew 4 of 8 images (50.0 %) of split 'train' with seed 0."
+    assert said[0] == "Sampled 4 of 8 images (50.0 %) of split 'train' with seed 0."
     assert said[2].split() == ['background', '4']
-    result = start(folder, 'draw', *dataset, '--amount', '0.25', '--out', 'drawn.txt')
-    assert 'drawn.txt is there and holds something else' in refused(result)
+    result = start(folder, 'sample', *dataset, '--amount', '0.25', '--out', 'sampled.txt')
+    assert 'sampled.txt is there and holds something else' in refused(result)
 
 
 def test_a_folder_of_a_gin_name_does_no_harm(folder):
@@ -191,13 +191,13 @@ def test_a_folder_of_a_gin_name_does_no_harm(folder):
         'w',
         '--gin_file',
         EXPERIMENT,
-        *params('run.stepz = 1'),
+        *params('Schedule.stepz = 1'),
     )
     assert 'stepz' in refused(result)
 
 
 def test_an_unknown_setting_is_refused(folder):
-    arguments = ['--workdir', 'new', '--gin_file', EXPERIMENT, *params('run.stepz = 3')]
+    arguments = ['--workdir', 'new', '--gin_file', EXPERIMENT, *params('Schedule.stepz = 3')]
     assert 'did you mean steps?' in refused(start(folder, 'train', *arguments))
     assert not (folder / 'new').exists()
 
@@ -208,7 +208,7 @@ def test_a_run_without_configuration_is_refused(folder):
 
 def test_a_stop_during_the_imports_is_one_line():
     result = subprocess.run(
-        [sys.executable, '-c', 'from wss import config; raise KeyboardInterrupt'],
+        [sys.executable, '-c', 'from wss.configuration import quiet; raise KeyboardInterrupt'],
         cwd=ROOT,
         capture_output=True,
         text=True,
@@ -228,6 +228,6 @@ def test_flags_are_checked(folder):
     result = start(folder, 'train', '--workdir', 'new', '--checkpoint', 'last')
     assert result.returncode == 1
     assert "Unknown command line flag 'checkpoint'" in result.stderr
-    assert "Unexpected argument 'run.steps=3'" in refused(
-        start(folder, 'train', '--workdir', 'new', 'run.steps=3')
+    assert "Unexpected argument 'Schedule.steps=3'" in refused(
+        start(folder, 'train', '--workdir', 'new', 'Schedule.steps=3')
     )
