@@ -1,62 +1,73 @@
-"""Says how a TPU and its run are, and shows logs."""
+"""Reports the state of a TPU and its run, and shows logs."""
 
 import json
 
-from tpu.gcloud import Failure, Gcloud
-from tpu.lifecycle import cost, node, resource_state
-from tpu.training import read_state, state_command
+from tpu.gcloud import Failure, Gcloud, provision
+from tpu.lifecycle import cost, machines, resource_state
+from tpu.training import flag_values, read_state, state_command
 
 
 def show_status(gcloud: Gcloud) -> None:
-    """Prints state of the resource, of its machines, of the run, and its step."""
+    """Prints the state of the resource, of its machines and of the run, and its progress."""
     settings = gcloud.settings
-    gcloud.say(f'{settings.name}: {settings.type} in {settings.zone}, project {settings.project}')
-    gcloud.say(f'image:    {settings.image} ({settings.provision.replace("_", " ")})')
+    gcloud.report(f'{settings.name}: {settings.type} in {settings.zone}, {settings.project}')
+    gcloud.report(f'image:    {settings.image} ({provision(settings)})')
     state, error = resource_state(gcloud)
-    gcloud.say(f'resource: {state or "not there"}{f" ({error})" if error else ""}')
+    gcloud.report(f'resource: {state or "none"}{f" ({error})" if error else ""}')
     if not state:
         return
-    machines, count = node(gcloud)
-    gcloud.say(f'machines: {f"{count}, {machines}" if machines else "none"}')
-    if machines:
-        gcloud.say(f'costs:    {cost(settings)}')
-    if state != 'ACTIVE' or machines != 'READY':
+    machine_state, count = machines(gcloud)
+    gcloud.report(f'machines: {f"{count}, {machine_state}" if machine_state else "none"}')
+    if machine_state:
+        gcloud.report(f'costs:    {cost(settings)}')
+    if state != 'ACTIVE' or machine_state != 'READY':
         return
-    assumed = 'wss-state ' + json.dumps({'state': 'none'})
-    found = read_state(gcloud.ssh(0, state_command(), assume=assumed))
-    gcloud.say(f'training: {describe_run(found)}')
+    found = read_state(gcloud.ssh(0, state_command()))
+    gcloud.report(f'training: {describe_run(found)}')
+    if found and found.get('command'):
+        gcloud.report(f'progress: {read_progress(gcloud, found["command"])}')
 
 
 def describe_run(found: dict | None) -> str:
     """Returns the state of a run in words."""
     if found is None:
         return 'unknown, worker 0 does not answer'
-    words = {
+    return {
         'missing': 'none, not set up',
         'none': 'none, never started here',
-        'running': 'runs',
+        'running': 'running',
         'ended': f'ended with exit status {found.get("status")}',
         'lost': 'gone without an exit status',
     }.get(found['state'], found['state'])
-    at = f', step {found["step"]} of {found["steps"]}' if found.get('step') is not None else ''
-    return words + at
 
 
-def show_logs(gcloud: Gcloud, worker: int, lines: int, follow: bool) -> int:
-    """Prints the log of training (worker 0), or that of a worker's TPU server.
+def read_progress(gcloud: Gcloud, command: list[str]) -> str:
+    """Returns the `progress.json` of a run in words, with what the rest of it costs.
 
-    Returns:
-        The exit status of the command that does so.
+    Args:
+        gcloud: Of the TPU.
+        command: The command of training.
     """
-    if worker:
-        more = ' --follow' if follow else ''
-        command = f'sudo journalctl --unit=tpu-runtime --no-pager --lines={lines}{more}'
-    else:
-        command = f'tail -n {lines} {"-F " if follow else ""}wss-run/log'
-    status = gcloud.show(worker, command)
+    (workdir, *_) = flag_values(command, 'workdir')[-1:] or ['']
+    result = gcloud.call('storage', 'cat', f'{workdir.rstrip("/")}/progress.json')
+    try:
+        found = json.loads(result.output)
+        text = f'step {found["step"]} of {found["steps"]} at {found["updated"]}'
+        hours = found['seconds_left'] and found['seconds_left'] / 3600
+    except (ValueError, TypeError, KeyError):
+        return 'unknown, the run has written none yet'
+    if not hours:
+        return text
+    dollars = hours * gcloud.settings.price
+    return f'{text}; {hours:.1f} hours are left, which cost {dollars:.2f} USD'
+
+
+def show_logs(gcloud: Gcloud, lines: int, follow: bool) -> int:
+    """Prints the last lines of the log of training; returns the exit status of the command."""
+    status = gcloud.show(f'tail -n {lines} {"-F " if follow else ""}wss-run/log')
     if status and not follow:
         raise Failure(
-            f'Worker {worker} of {gcloud.settings.name} gave no log (exit status {status}); '
-            '"status" says how it is.'
+            f'{gcloud.settings.name} gave no log (exit status {status}); run "status" to see its '
+            'state.'
         )
     return status
