@@ -7,7 +7,7 @@ import tarfile
 
 from tpu import memory
 from tpu.gcloud import Failure, Gcloud, Lost
-from tpu.lifecycle import machines, resource_state, why_lost
+from tpu.lifecycle import look, why_lost
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 MOST_MEGABYTES = 100
@@ -91,10 +91,10 @@ def setup(gcloud: Gcloud, again: bool = False) -> None:
             began with.
     """
     settings = gcloud.settings
-    state, _ = resource_state(gcloud)
-    if state != 'ACTIVE':
-        raise Failure(f'{settings.name} is {state or "missing"}; "create" creates it and waits.')
-    _, workers = machines(gcloud)
+    state = look(gcloud)
+    if state.resource != 'ACTIVE':
+        raise Failure(f'{settings.name} is {state}; "create" creates it and waits.')
+    workers = state.count
     archive = memory.archive(settings.name)
     if gcloud.dry_run:
         print(f'# packs the files that git lists in {ROOT} into {archive}')
@@ -113,7 +113,7 @@ def setup(gcloud: Gcloud, again: bool = False) -> None:
         _raise_if_final(gcloud, result)
         why = why_lost(gcloud)
         if why:
-            raise Lost(f'{settings.name} was lost during setup: {why}.')
+            raise Lost(f'{settings.name} was lost during setup: it is {why}.')
         silent = [str(i) for i in range(workers) if gcloud.ssh(i, 'true', seconds=120).status]
         missing = f'worker {", ".join(silent)} does not answer' if silent else result.error
         gcloud.report(f'Not all machines are installed ({missing}); trying again.')

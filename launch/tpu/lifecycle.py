@@ -2,11 +2,12 @@
 
 import contextlib
 import sys
+from typing import NamedTuple
 
 from tpu import memory
 from tpu.gcloud import ABSENT, Failure, Gcloud, Lost, provision
 
-LOST = ('SUSPENDING', 'SUSPENDED', 'FAILED')
+_LOST = ('SUSPENDING', 'SUSPENDED', 'FAILED')
 _LOST_MACHINES = ('PREEMPTED', 'TERMINATED', 'STOPPED', 'STOPPING', 'DELETING', 'HIDING', 'HIDDEN')
 _BUSY = 'FAILED_PRECONDITION|ABORTED'
 _MOST_POLLS_WITHOUT_MACHINES = 10  # They can appear a little later than the state ACTIVE.
@@ -37,51 +38,77 @@ def cost(settings) -> str:
     return f'about {settings.price:.2f} USD an hour ({note})'
 
 
-def resource_state(gcloud: Gcloud) -> tuple[str, str]:
-    """Returns the state of the queued resource ('' if it does not exist) and its error message."""
+class State(NamedTuple):
+    """The state of a TPU.
+
+    Attributes:
+        resource: State of its queued resource; '' if it does not exist.
+        error: What Google Cloud says about the resource, or ''.
+        machines: State of its machines; '' if there are none.
+        count: How many machines there are.
+    """
+
+    resource: str
+    error: str = ''
+    machines: str = ''
+    count: int = 0
+
+    def is_lost(self) -> bool:
+        """Whether it was preempted or not granted."""
+        return self.resource in _LOST or self.machines in _LOST_MACHINES
+
+    def is_ready(self) -> bool:
+        """Whether training can start."""
+        return self.resource == 'ACTIVE' and self.machines == 'READY'
+
+    def __str__(self):
+        text = self.resource or 'missing'
+        if self.resource == 'ACTIVE':
+            text += f', machines {self.machines or "missing"}'
+        return text + (f' ({self.error})' if self.error else '')
+
+
+def look(gcloud: Gcloud) -> State:
+    """Returns the state of a TPU.
+
+    Raises:
+        Failure: If a TPU of that name has another type, and so another price.
+    """
     settings = gcloud.settings
-    resource = gcloud.describe('queued-resources')
-    if resource is None:
-        return '', ''
-    for spec in resource.get('tpu', {}).get('nodeSpec', []):
+    found = gcloud.describe('queued-resources')
+    if found is None:
+        return State('')
+    for spec in found.get('tpu', {}).get('nodeSpec', []):
         kind = spec.get('node', {}).get('acceleratorType', settings.type).rpartition('/')[2]
         if kind != settings.type:
             raise Failure(
                 f'{settings.name} exists already in {settings.zone} and is a {kind}, not a '
                 f'{settings.type}. Delete it first, or give another --name.'
             )
-    state = resource.get('state', {})
+    state = found.get('state', {})
     error = state.get('failedData', {}).get('error', {}).get('message', '')
-    return state.get('state', 'STATE_UNSPECIFIED'), error
-
-
-def machines(gcloud: Gcloud) -> tuple[str, int]:
-    """Returns the state of the machines ('' if there are none) and how many there are."""
-    found = gcloud.describe('tpu-vm')
-    if found is None:
-        return '', 0
-    return found.get('state', ''), len(found.get('networkEndpoints', [])) or 1
+    resource = state.get('state', 'STATE_UNSPECIFIED')
+    node = gcloud.describe('tpu-vm') if resource == 'ACTIVE' else None
+    if node is None:
+        return State(resource, error)
+    return State(resource, error, node.get('state', ''), len(node.get('networkEndpoints', [1])))
 
 
 def why_lost(gcloud: Gcloud) -> str:
-    """Returns why a TPU that was active is lost, or '' if it is not.
+    """Returns the state of a TPU that was active and is lost, or '' if it is not.
 
     Raises:
         Failure: If somebody has deleted it, and may want it so: a TPU that is preempted leaves its
             queued resource behind.
     """
-    state, error = resource_state(gcloud)
-    if not state or state == 'DELETING':
+    state = look(gcloud)
+    if state.resource in ('', 'DELETING'):
         raise Failure(
             f'{gcloud.settings.name} was deleted, not preempted, so it is not created again. '
             '"create" and "run" with the same arguments resume from the last checkpoint.'
         )
-    if state in LOST:
-        return f'its state is {state}' + (f' ({error})' if error else '')
-    if state != 'ACTIVE':
-        return ''
-    state, _ = machines(gcloud)
-    return f'its machines are {state or "gone"}' if not state or state in _LOST_MACHINES else ''
+    gone = state.resource == 'ACTIVE' and not state.machines
+    return str(state) if state.is_lost() or gone else ''
 
 
 def create(gcloud: Gcloud, yes: bool) -> None:
@@ -92,8 +119,8 @@ def create(gcloud: Gcloud, yes: bool) -> None:
         yes: Do not ask.
     """
     settings = gcloud.settings
-    state, error = resource_state(gcloud)
-    if state and state not in (*LOST, 'DELETING'):
+    state = look(gcloud)
+    if state.resource not in ('', 'DELETING') and not state.is_lost():
         gcloud.report(f'{settings.name} exists already ({state}); it is taken over.')
     else:
         if not gcloud.dry_run:
@@ -103,14 +130,14 @@ def create(gcloud: Gcloud, yes: bool) -> None:
                 f'granted it costs {cost(settings)}, until it is deleted.',
                 yes,
             )
-        if state:
-            gcloud.report(f'{settings.name} is {state}; it is deleted first. {error}')
+        if state.resource:
+            gcloud.report(f'{settings.name} is {state}; it is deleted first.')
             remove(gcloud)
         try:
             request(gcloud)
         except Failure:
             with contextlib.suppress(Failure):  # If it may exist, it must stay remembered.
-                if not resource_state(gcloud)[0]:
+                if not look(gcloud).resource:
                     memory.forget(settings.name)
             raise
     if not gcloud.dry_run:
@@ -133,32 +160,27 @@ def request(gcloud: Gcloud) -> None:
         raise Failure(gcloud.explain(result.error))
 
 
-def wait_until_active(gcloud: Gcloud) -> None:
-    """Waits until a requested TPU is granted and its machines are ready."""
-    settings, shown, without_machines = gcloud.settings, None, 0
+def wait_until_active(gcloud: Gcloud) -> int:
+    """Waits until a TPU is granted and its machines are ready; returns how many there are."""
+    settings, shown, without_machines = gcloud.settings, '', 0
     for poll in range(gcloud.max_polls):
-        state, error = resource_state(gcloud)
-        if not state:
+        state = look(gcloud)
+        if not state.resource:
             raise Failure(f'{settings.name} does not exist; create it with "create".')
-        now = kind = state
-        if state == 'ACTIVE':
-            kind, count = machines(gcloud)
-            if kind == 'READY':
-                gcloud.report(f'{settings.name} is active: {settings.type}, machines: {count}.')
-                return
-            without_machines = 0 if kind else without_machines + 1
-            now = f'ACTIVE, machines {kind or "missing"}'
-        late = without_machines > _MOST_POLLS_WITHOUT_MACHINES
-        if state in LOST or kind in _LOST_MACHINES or late:
-            reason = gcloud.explain(error) if error else f'It is {now}.'
-            raise (Failure if 'quota' in error.lower() else Lost)(
+        if state.is_ready():
+            gcloud.report(f'{settings.name} is active: {settings.type}, machines: {state.count}.')
+            return state.count
+        missing = state.resource == 'ACTIVE' and not state.machines
+        without_machines = without_machines + 1 if missing else 0
+        if state.is_lost() or without_machines > _MOST_POLLS_WITHOUT_MACHINES:
+            reason = gcloud.explain(state.error) if state.error else f'It is {state}.'
+            raise (Failure if 'quota' in state.error.lower() else Lost)(
                 f'{settings.name} was not granted, or preempted at once. {reason}\n'
                 'Run "create" again to request it again, or "delete" it.'
             )
-        if now != shown:
-            minutes = poll * gcloud.poll_seconds / 60
-            gcloud.report(f'Waiting for {settings.name}: {now} (after {minutes:.0f} min).')
-            shown = now
+        if str(state) != shown:
+            shown, minutes = str(state), poll * gcloud.poll_seconds / 60
+            gcloud.report(f'Waiting for {settings.name}: {shown} (after {minutes:.0f} min).')
         gcloud.sleep()
     raise Failure(
         f'{settings.name} is still {shown} after {gcloud.max_polls} polls. The request stays in '

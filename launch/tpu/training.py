@@ -1,5 +1,6 @@
 """Starts training on a TPU, follows it, and starts it again until it is finished."""
 
+import itertools
 import json
 import re
 import shlex
@@ -7,7 +8,7 @@ import shlex
 from tpu import kinds, memory
 from tpu.checkout import changed_since_setup, setup
 from tpu.gcloud import Failure, Gcloud, Lost
-from tpu.lifecycle import cost, remove, request, resource_state, wait_until_active, why_lost
+from tpu.lifecycle import cost, remove, request, wait_until_active, why_lost
 
 # Exit statuses of wss.train after which the same command resumes.
 RESUMABLE = {143: 'was terminated', 75: 'lost another worker or the TPU'}
@@ -18,7 +19,7 @@ _WORKER = f'{_GUARD}cd wss-checkout/launch && python3 -m tpu.worker'
 def flag_values(arguments: list[str], name: str) -> list[str]:
     """Returns the values of a flag, given as `--name value`, `--name=value`, or with one dash."""
     found = []
-    for argument, after in zip(arguments, [*arguments[1:], ''], strict=True):
+    for argument, after in itertools.pairwise([*arguments, '']):
         flag, equals, value = argument.partition('=')
         if flag in (f'--{name}', f'-{name}'):
             found.append(value if equals else after)
@@ -90,7 +91,7 @@ def ask_worker(gcloud: Gcloud, command: str) -> dict:
             return found
         why = why_lost(gcloud)
         if why:
-            raise Lost(f'{name} was lost: {why}.')
+            raise Lost(f'{name} was lost: it is {why}.')
         if attempt == 0:
             gcloud.report(f'No answer from worker 0 ({result.error}); trying again.')
         if attempt < gcloud.retries:
@@ -143,8 +144,6 @@ def run(gcloud: Gcloud, arguments: list[str], max_restarts: int) -> None:
         names = ', '.join(changed[:3])
         gcloud.report(f'Note: the TPU lacks changes since "setup": {names}{more}.')
     _check_bucket(gcloud, bucket_of(arguments))
-    if not resource_state(gcloud)[0]:
-        raise Failure(f'{settings.name} does not exist; create it with "create".')
     gcloud.report(f'{settings.name} costs {cost(settings)}.')
     for restart in range(max_restarts + 1):
         try:

@@ -60,6 +60,7 @@ class Cloud:
         # Nothing else is on the PATH: a true gcloud must never be reached from here.
         for name in (
             'cat',
+            'env',
             'git',
             'gzip',
             'mkdir',
@@ -88,6 +89,11 @@ class Cloud:
         (self.bin / 'scenario.json').write_text(json.dumps(rules))
         (self.bin / 'calls.json').unlink(missing_ok=True)
 
+    def polls(self, most, seconds=0.0):
+        """Sets how often something is polled, and the pause between."""
+        for name, value in (('max_polls', most), ('poll_seconds', seconds), ('retries', 2)):
+            self.set(name, value)
+
     def start(self, *arguments):
         """Starts `tpu_pod.py` in this process, and returns how it ended."""
         output, errors = io.StringIO(), io.StringIO()
@@ -106,9 +112,8 @@ class Cloud:
         return subprocess.run(command, input=typed, capture_output=True, text=True)
 
     def quick(self, verb, *arguments):
-        """The same without pauses, with few attempts."""
-        given = (*self.WHERE, '--poll_seconds', '0', '--max_polls', '50')
-        return self.start(verb, *given, '--connection_retries', '2', *arguments)
+        """The same with the flags that every verb needs."""
+        return self.start(verb, *self.WHERE, *arguments)
 
     @property
     def calls(self):
@@ -145,4 +150,7 @@ def cloud(tmp_path, monkeypatch, load):
     monkeypatch.setenv('PATH', str(made.bin))
     monkeypatch.setenv('WSS_TPU_FOLDER', str(made.remembered))
     made.main = importlib.import_module('tpu_pod').main
+    gcloud = load('gcloud').Gcloud
+    made.set = lambda name, value: monkeypatch.setattr(gcloud, name, value)
+    made.polls(50)
     return made
