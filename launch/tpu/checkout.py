@@ -146,5 +146,3 @@ def _raise_if_final(gcloud, result):
         )
     if any(sign in text for sign in _FINAL):
         raise Failure(f'The installation failed:\n{text[-2500:].strip()}')
-    if result.failed_by('PERMISSION_DENIED|auth login'):
-        raise Failure(gcloud.explain(result.error))

@@ -44,38 +44,37 @@ class Result(NamedTuple):
 
 
 ABSENT = 'NOT_FOUND|was not found|could not be found|[Nn]ot found'
-# The first pattern that fits an error counts.
+# Errors that another attempt does not fix; the first pattern that fits counts.
 _MEANINGS = {
     r'no active account|active account selected|gcloud auth login|Reauthentication'
     r'|UNAUTHENTICATED|invalid_grant|refresh the access token': (
         'You are not logged in to Google Cloud; run "gcloud auth login".'
     ),
-    r'SERVICE_DISABLED|has not been used in project|API .*is not enabled': (
-        'The Cloud TPU API is off in project {project}; run "gcloud services enable '
-        'tpu.googleapis.com --project {project}".'
+    'SERVICE_DISABLED|has not been used in project|API .*is not enabled': (
+        'The Cloud TPU API is off; run "gcloud services enable tpu.googleapis.com --project '
+        '{project}".'
     ),
-    r'Invalid choice|unrecognized arguments': (
-        'This gcloud does not know a command or flag; if you have not added a wrong flag after '
-        '"--", it is too old for queued resources: run "gcloud components update".'
+    'Invalid choice|unrecognized arguments': (
+        'gcloud does not know a command or flag. If the flags after "--" are right, it is too old: '
+        'run "gcloud components update".'
     ),
-    r'no more capacity|[Ii]nsufficient capacity|not enough resources|STOCKOUT': (
+    'no more capacity|[Ii]nsufficient capacity|not enough resources|STOCKOUT': (
         'Zone {zone} has no free {type} now; try later, another zone, or --spot.'
     ),
-    r'[Qq]uota': (
+    '[Qq]uota': (
         'Project {project} has no quota for this. Ask for Cloud TPU API quota of {type} '
         '({provision}) in zone {zone}: Google Cloud console, IAM & Admin, Quotas. On demand, spot '
-        'and reserved have quotas of their own, in each zone and for each generation; a grant of '
-        'the TPU Research Cloud names its zones and types.'
+        'and reserved have quotas of their own, in each zone and for each generation.'
     ),
-    r'billing': 'Project {project} has no billing account; link one in the Google Cloud console.',
-    r'PERMISSION_DENIED|permission|403': (
-        'Your account may not do this in project {project}: it needs the role TPU Admin '
-        '(roles/tpu.admin), and Service Account User to reach the machines.'
+    'billing': 'Project {project} has no billing account; link one in the Google Cloud console.',
+    'PERMISSION_DENIED|permission|403': (
+        'Your account needs the roles TPU Admin (roles/tpu.admin) and, to reach the machines, '
+        'Service Account User in project {project}.'
     ),
     r'not found in zone|not available in zone|invalid zone|Location .* is not found'
     r'|locations/.*unauthorized|UNSUPPORTED_LOCATION|is not supported in': (
-        'Zone {zone} has no {type}, or the zone does not exist; "gcloud compute tpus '
-        'accelerator-types list --zone ZONE" lists the types of a zone.'
+        'Zone {zone} has no {type}, or does not exist; "gcloud compute tpus accelerator-types list '
+        '--zone ZONE" lists the types of a zone.'
     ),
 }
 
@@ -90,12 +89,11 @@ class Gcloud:
 
     Attributes:
         poll_seconds: Seconds between two polls.
-        max_polls: How often a state is polled before waiting ends: two weeks.
         retries: How often in a row a call may stay without an answer.
     """
 
     dry_run = False
-    poll_seconds, max_polls, retries = 20.0, 60_480, 30
+    poll_seconds, retries = 20.0, 30
 
     def __init__(self, settings):
         self.settings = settings

@@ -1,6 +1,7 @@
 """Creates a TPU as a queued resource, waits for it, checks its state, and deletes it."""
 
 import contextlib
+import itertools
 import sys
 from typing import NamedTuple
 
@@ -163,7 +164,7 @@ def request(gcloud: Gcloud) -> None:
 def wait_until_active(gcloud: Gcloud) -> int:
     """Waits until a TPU is granted and its machines are ready; returns how many there are."""
     settings, shown, without_machines = gcloud.settings, '', 0
-    for poll in range(gcloud.max_polls):
+    for poll in itertools.count():
         state = look(gcloud)
         if not state.resource:
             raise Failure(f'{settings.name} does not exist; create it with "create".')
@@ -182,33 +183,20 @@ def wait_until_active(gcloud: Gcloud) -> int:
             shown, minutes = str(state), poll * gcloud.poll_seconds / 60
             gcloud.report(f'Waiting for {settings.name}: {shown} (after {minutes:.0f} min).')
         gcloud.sleep()
-    raise Failure(
-        f'{settings.name} is still {shown} after {gcloud.max_polls} polls. The request stays in '
-        'the queue and costs once it is granted: "create" waits again, "delete" withdraws it.',
-        75,
-    )
 
 
 def remove(gcloud: Gcloud) -> None:
     """Deletes queued resource and machines, and waits until they are gone."""
-    settings = gcloud.settings
     # With its machines, and without a question of gcloud's own.
     deletion = ('queued-resources', 'delete', '--force', '--quiet')
     result = gcloud.tpu(*deletion)
     # It is busy while it is granted or preempted: then try again below.
     if result.status and not result.failed_by(f'{ABSENT}|{_BUSY}'):
         raise Failure(gcloud.explain(result.error))
-    for _ in range(gcloud.max_polls):
-        found = gcloud.describe('queued-resources')
-        if not found:
-            break
+    while found := gcloud.describe('queued-resources'):
         if result.status and found.get('state', {}).get('state') != 'DELETING':
             result = gcloud.tpu(*deletion)
         gcloud.sleep()
-    else:
-        raise Failure(
-            f'{settings.name} still exists after {gcloud.max_polls} polls; run "delete" again.', 75
-        )
     if gcloud.describe('tpu-vm'):
         result = gcloud.tpu('tpu-vm', 'delete', '--quiet')
         if result.status and not result.failed_by(ABSENT):

@@ -110,20 +110,15 @@ def follow(gcloud: Gcloud, offset: int) -> dict:
     Raises:
         Lost: If the TPU is lost.
     """
-    for _ in range(gcloud.max_polls):
+    while True:
         found = ask_worker(gcloud, state_command(offset))
         print(found.get('log', ''), end='', flush=True)
         more = found.get('offset', offset) > offset
         offset = found.get('offset', offset)
-        if found['state'] != 'running' and not more:
-            return found
         if found['state'] == 'running':
             gcloud.sleep()
-    raise Failure(
-        f'Training still runs after {gcloud.max_polls} polls and continues. "run" with the same '
-        'arguments follows it again.',
-        75,
-    )
+        elif not more:
+            return found
 
 
 def run(gcloud: Gcloud, arguments: list[str], max_restarts: int) -> None:
@@ -147,7 +142,7 @@ def run(gcloud: Gcloud, arguments: list[str], max_restarts: int) -> None:
     gcloud.report(f'{settings.name} costs {cost(settings)}.')
     for restart in range(max_restarts + 1):
         try:
-            reason = _train(gcloud, arguments, first=restart == 0)
+            reason = _train(gcloud, arguments, again=restart > 0)
         except Lost as lost:
             reason = str(lost).splitlines()[0]
         if reason is None:
@@ -187,7 +182,7 @@ def _check_bucket(gcloud, name):
         )
 
 
-def _train(gcloud, arguments, first):
+def _train(gcloud, arguments, again):
     """Starts training, or finds it running, and follows it.
 
     Returns:
@@ -198,21 +193,18 @@ def _train(gcloud, arguments, first):
     """
     settings = gcloud.settings
     wait_until_active(gcloud)
-    found = ask_worker(gcloud, state_command())
+    command = start_command(settings, arguments)
+    found = ask_worker(gcloud, command)
     if found['state'] == 'missing':
-        setup(gcloud, again=not first)
-    same = found.get('command') == training_command(settings, arguments)
-    if first and same and found['state'] == 'ended' and found['status'] == 0:
-        gcloud.report('This run has ended already, with exit status 0.')
-        return None
-    found = ask_worker(gcloud, start_command(settings, arguments))
+        setup(gcloud, again)
+        found = ask_worker(gcloud, command)
     if found['state'] == 'busy':
         raise Failure(
             f'Another training runs on {settings.name}: {shlex.join(found["command"])}. Wait for '
             'it, or "delete" the TPU, which ends it.'
         )
     if found['state'] == 'missing':
-        raise Failure(f'{settings.name} is not set up; run "setup".')
+        return 'The installation is gone.'
     if found['state'] == 'already':
         gcloud.report('This training runs already; its log follows.')
     else:

@@ -89,11 +89,6 @@ class Cloud:
         (self.bin / 'scenario.json').write_text(json.dumps(rules))
         (self.bin / 'calls.json').unlink(missing_ok=True)
 
-    def polls(self, most, seconds=0.0):
-        """Sets how often something is polled, and the pause between."""
-        for name, value in (('max_polls', most), ('poll_seconds', seconds), ('retries', 2)):
-            self.set(name, value)
-
     def start(self, *arguments):
         """Starts `tpu_pod.py` in this process, and returns how it ended."""
         output, errors = io.StringIO(), io.StringIO()
@@ -150,7 +145,6 @@ def cloud(tmp_path, monkeypatch, load):
     monkeypatch.setenv('PATH', str(made.bin))
     monkeypatch.setenv('WSS_TPU_FOLDER', str(made.remembered))
     made.main = importlib.import_module('tpu_pod').main
-    gcloud = load('gcloud').Gcloud
-    made.set = lambda name, value: monkeypatch.setattr(gcloud, name, value)
-    made.polls(50)
+    monkeypatch.setattr(load('gcloud').Gcloud, 'poll_seconds', 0.0)
+    monkeypatch.setattr(load('gcloud').Gcloud, 'retries', 2)
     return made

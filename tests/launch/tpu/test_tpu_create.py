@@ -168,14 +168,6 @@ def test_waiting_outlives_a_short_loss_of_the_connection(cloud):
     assert cloud.quick('create', '--yes').returncode == 0
 
 
-def test_waiting_is_bounded(cloud):
-    cloud.plays(*granted(cloud, 'WAITING_FOR_RESOURCES'))
-    cloud.polls(3)
-    result = cloud.quick('create', '--yes')
-    assert result.returncode == 75 and 'after 3 polls' in result.stderr
-    assert cloud.verbs().count('resource describe') == 4
-
-
 def test_gcloud_may_be_missing(cloud):
     (cloud.bin / 'gcloud').unlink()
     result = cloud.quick('create', '--yes')

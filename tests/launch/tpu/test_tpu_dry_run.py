@@ -61,7 +61,6 @@ def test_run(cloud):
         "gcloud storage buckets describe gs://my-bucket '--format=value(location)' "
         '--project=my-project',
         *(RESOURCE, NODE),
-        f"{ON_FIRST}python3 -m tpu.worker state'",
         f'{ON_FIRST}python3 -m tpu.worker start env TPU_NAME=local ../wss-env/bin/python -u '
         f"-m wss.train {' '.join(TRAINING)} --strategy tpu --tpu local'",
         f"{ON_FIRST}python3 -m tpu.worker state 0'",
@@ -71,7 +70,7 @@ def test_run(cloud):
 def test_run_quotes_for_both_shells(cloud):
     parameter = "Compute.precision = 'mixed_bfloat16'"
     lines = printed(cloud, 'run', *cloud.WHERE, '--', *TRAINING, '--gin_param', parameter)
-    here = shlex.split(lines[4])
+    here = shlex.split(lines[3])
     there = shlex.split(here[-1].removeprefix('--command='))
     assert here[-2] == '--worker=0'
     expected = [*TRAINING, '--gin_param', parameter, '--strategy', 'tpu', '--tpu', 'local']

@@ -29,7 +29,6 @@ def test_it_streams_the_log_and_ends_with_the_run(cloud):
     cloud.plays(
         *there(
             cloud,
-            cloud.worker('none'),
             cloud.worker('started', 10),
             cloud.worker('running', 21, 'step 1/4\n'),
             cloud.worker('running', 21),
@@ -47,7 +46,7 @@ def test_it_streams_the_log_and_ends_with_the_run(cloud):
 
 def test_it_deletes_when_it_is_told_to(cloud):
     done = cloud.worker('ended', 0, status=0)
-    rules = there(cloud, cloud.worker('none'), cloud.worker('started'), done)
+    rules = there(cloud, cloud.worker('started'), done)
     gone = [cloud.resource('ACTIVE'), cloud.ABSENT]
     cloud.plays(*(dict(rules) | {'queued-resources describe': gone}).items())
     result = run(cloud, '--delete_when_done')
@@ -73,7 +72,7 @@ def test_a_new_machine_is_set_up_first(cloud):
 def test_a_mistake_of_the_user_is_not_tried_again(cloud):
     failed = cloud.worker('ended', 20, 'no such dataset\n', status=1)
     end = cloud.worker('ended', 20, status=1)
-    cloud.plays(*there(cloud, cloud.worker('none'), cloud.worker('started'), failed, end))
+    cloud.plays(*there(cloud, cloud.worker('started'), failed, end))
     result = run(cloud)
     assert result.returncode == 1
     assert 'no such dataset' in result.stdout and 'failed with exit status 1' in result.stderr
@@ -85,10 +84,8 @@ def test_what_the_machine_is_to_blame_for_is_started_again(cloud, status):
     cloud.plays(
         *there(
             cloud,
-            cloud.worker('none'),
             cloud.worker('started'),
             cloud.worker('ended', 0, status=status),
-            cloud.worker('ended', 0, status=status, command=COMMAND),
             cloud.worker('started'),
             cloud.worker('ended', 0, status=0),
         )
@@ -100,7 +97,7 @@ def test_what_the_machine_is_to_blame_for_is_started_again(cloud, status):
 
 
 def test_restarts_are_bounded(cloud):
-    again = [cloud.worker('none'), cloud.worker('started'), cloud.worker('ended', 0, status=75)]
+    again = [cloud.worker('started'), cloud.worker('ended', 0, status=75)]
     cloud.plays(*there(cloud, *again * 4))
     result = run(cloud, '--max_restarts', '2')
     assert result.returncode == 75 and 'started again 2 times' in result.stderr
@@ -115,7 +112,6 @@ def test_preemption_makes_the_tpu_anew_and_goes_on(cloud):
     cloud.plays(
         *there(
             cloud,
-            cloud.worker('none'),
             cloud.worker('started'),
             cloud.worker('running', 9, 'step 1/2\n'),
             cloud.DEAD,
@@ -142,7 +138,6 @@ def test_preemption_shows_in_the_machines_before_the_resource(cloud):
     cloud.plays(
         *there(
             cloud,
-            cloud.worker('none'),
             cloud.worker('started'),
             cloud.DEAD,
             {'output': 'wss-missing'},
@@ -162,7 +157,7 @@ def test_preemption_shows_in_the_machines_before_the_resource(cloud):
 def test_a_tpu_that_somebody_deletes_is_not_made_again(cloud, state):
     after = cloud.resource(state) if state else cloud.ABSENT
     resource = [cloud.resource('ACTIVE'), after]
-    answers = (cloud.worker('none'), cloud.worker('started'), cloud.DEAD)
+    answers = (cloud.worker('started'), cloud.DEAD)
     cloud.plays(*there(cloud, *answers, resource=resource))
     result = run(cloud)
     assert result.returncode == 1 and 'was deleted, not preempted' in result.stderr
@@ -202,7 +197,6 @@ def test_a_short_loss_of_the_connection_is_nothing(cloud):
     cloud.plays(
         *there(
             cloud,
-            cloud.worker('none'),
             cloud.worker('started'),
             *(cloud.DEAD, cloud.DEAD),
             cloud.worker('ended', 0, status=0),
@@ -215,7 +209,7 @@ def test_a_short_loss_of_the_connection_is_nothing(cloud):
 
 
 def test_a_worker_that_stays_silent_is_named_and_left_alone(cloud):
-    cloud.plays(*there(cloud, cloud.worker('none'), cloud.worker('started'), cloud.DEAD))
+    cloud.plays(*there(cloud, cloud.worker('started'), cloud.DEAD))
     result = run(cloud)
     assert result.returncode == 75
     assert 'Worker 0 of wss does not answer after 3 attempts' in result.stderr
@@ -227,7 +221,6 @@ def test_a_training_that_runs_is_followed_and_not_started(cloud):
     cloud.plays(
         *there(
             cloud,
-            cloud.worker('running', command=COMMAND),
             cloud.worker('already', 5, command=COMMAND),
             cloud.worker('ended', 5, status=0),
         )
@@ -236,16 +229,9 @@ def test_a_training_that_runs_is_followed_and_not_started(cloud):
     assert result.returncode == 0 and 'runs already' in result.stdout
 
 
-def test_a_run_that_ended_meanwhile_is_not_started_again(cloud):
-    cloud.plays(*there(cloud, cloud.worker('ended', status=0, command=COMMAND)))
-    result = run(cloud)
-    assert result.returncode == 0 and 'has ended already' in result.stdout
-    assert not [call for call in cloud.calls if 'tpu.worker start' in call]
-
-
 def test_another_training_is_not_disturbed(cloud):
     busy = cloud.worker('busy', command=['python', 'other'])
-    cloud.plays(*there(cloud, cloud.worker('running', command=['python', 'other']), busy))
+    cloud.plays(*there(cloud, busy))
     result = run(cloud)
     assert result.returncode == 1 and 'Another training runs on wss: python other' in result.stderr
 
@@ -254,20 +240,12 @@ def test_a_machine_that_was_started_anew_is_used_again(cloud):
     cloud.plays(
         *there(
             cloud,
-            *(cloud.worker('none'), cloud.worker('started'), cloud.worker('lost')),
-            *(cloud.worker('lost'), cloud.worker('started'), cloud.worker('ended', status=0)),
+            *(cloud.worker('started'), cloud.worker('lost')),
+            *(cloud.worker('started'), cloud.worker('ended', status=0)),
         )
     )
     result = run(cloud)
     assert result.returncode == 0 and 'the machine was restarted' in result.stdout
-
-
-def test_following_is_bounded(cloud):
-    endless = cloud.worker('running', 0)
-    cloud.plays(*there(cloud, cloud.worker('none'), cloud.worker('started'), endless))
-    cloud.polls(4)
-    result = run(cloud)
-    assert result.returncode == 75 and 'still runs after 4 polls' in result.stderr
 
 
 def test_a_tpu_that_is_not_there_is_not_made(cloud):
@@ -286,15 +264,13 @@ def test_a_bucket_that_is_not_there_ends_it_first(cloud):
 
 @pytest.mark.parametrize(('place', 'noted'), [('US-EAST1', True), ('EU', False), ('US', True)])
 def test_a_bucket_far_away_is_noted(cloud, place, noted):
-    done = cloud.worker('ended', status=0, command=COMMAND)
-    cloud.plays(*there(cloud, done, bucket=place))
+    done = (cloud.worker('started'), cloud.worker('ended', status=0))
+    cloud.plays(*there(cloud, *done, bucket=place))
     assert ('across regions costs' in run(cloud).stdout) is noted
 
 
 def test_a_pod_is_told_its_name_and_keeps_off_the_chips(cloud):
-    rules = there(
-        cloud, cloud.worker('none'), cloud.worker('started'), cloud.worker('ended', status=0)
-    )
+    rules = there(cloud, cloud.worker('started'), cloud.worker('ended', status=0))
     pod = {'queued-resources describe': cloud.resource('ACTIVE', kind='v4-32')}
     cloud.plays(*(dict(rules) | pod).items())
     given = ('--type', 'v4-32', '--name', 'pod')

@@ -133,7 +133,6 @@ def test_run_reaches_a_true_worker(home, cloud):
         ('tpu-vm ssh', {'home': str(home)}),
     )
     setting = "shapes.name = 'it''s'"
-    cloud.polls(2000, 0.01)
     result = cloud.quick(
         *('run', '--max_restarts', '1', '--'),
         *('--workdir', 'gs://my-bucket/a', '--gin_file', 'experiments/shapes_pseudoseg.gin'),
