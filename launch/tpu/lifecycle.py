@@ -92,7 +92,7 @@ def look(gcloud: Gcloud) -> State:
     node = gcloud.describe('tpu-vm') if resource == 'ACTIVE' else None
     if node is None:
         return State(resource, error)
-    return State(resource, error, node.get('state', ''), len(node.get('networkEndpoints', [1])))
+    return State(resource, error, node.get('state', ''), len(node.get('networkEndpoints', [])) or 1)
 
 
 def why_lost(gcloud: Gcloud) -> str:

@@ -134,7 +134,7 @@ def test_quota_may_be_missing_only_later(cloud):
 
 
 @pytest.mark.parametrize(
-    ('errors', 'said'),
+    ('errors', 'printed'),
     [
         ('You do not currently have an active account selected.', 'gcloud auth login'),
         ('ERROR: Reauthentication failed. cannot prompt', 'gcloud auth login'),
@@ -147,11 +147,11 @@ def test_quota_may_be_missing_only_later(cloud):
         ('ERROR: something new', 'Google Cloud: ERROR: something new'),
     ],
 )
-def test_errors_are_explained(cloud, errors, said):
+def test_errors_are_explained(cloud, errors, printed):
     rules = dict(granted(cloud)) | {'queued-resources create': {'status': 1, 'errors': errors}}
     cloud.plays(*rules.items())
     result = cloud.quick('create', '--yes')
-    assert result.returncode == 1 and said in result.stderr
+    assert result.returncode == 1 and printed in result.stderr
 
 
 def test_not_logged_in_is_not_asked_twice(cloud):

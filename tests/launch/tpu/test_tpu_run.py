@@ -104,7 +104,7 @@ def test_restarts_are_bounded(cloud):
     assert len([call for call in cloud.calls if 'tpu.worker start' in call]) == 3
 
 
-def test_preemption_makes_the_tpu_anew_and_goes_on(cloud):
+def test_preemption_creates_the_tpu_again_and_resumes(cloud):
     """The connection breaks, the resource is suspended; the new one is granted after a while."""
     states = ['ACTIVE'] + ['SUSPENDING', 'SUSPENDED', 'SUSPENDED', None]
     states += ['WAITING_FOR_RESOURCES', 'ACTIVE']
@@ -183,7 +183,7 @@ def test_preemption_while_it_is_set_up_again(cloud):
     assert 'was lost during setup' in result.stdout
 
 
-def test_quota_may_be_gone_when_the_tpu_is_made_anew(cloud):
+def test_quota_may_be_gone_when_the_tpu_is_created_again(cloud):
     quota = {'status': 1, 'errors': 'ERROR: Quota limit has been exceeded'}
     rules = {'queued-resources create': quota} | dict(
         there(cloud, resource=[cloud.resource('SUSPENDED')] * 4 + [cloud.ABSENT])
@@ -236,7 +236,7 @@ def test_another_training_is_not_disturbed(cloud):
     assert result.returncode == 1 and 'Another training runs on wss: python other' in result.stderr
 
 
-def test_a_machine_that_was_started_anew_is_used_again(cloud):
+def test_a_machine_that_was_restarted_is_used_again(cloud):
     cloud.plays(
         *there(
             cloud,
@@ -303,16 +303,16 @@ def test_status_of_a_run_that_has_just_begun(cloud):
 
 
 @pytest.mark.parametrize(
-    ('answer', 'said'),
+    ('answer', 'printed'),
     [
         ({'status': 255}, 'unknown, worker 0 does not answer'),
         ({'output': 'wss-missing'}, 'none, not set up'),
         ({'output': 'wss-state {broken'}, 'unknown'),
     ],
 )
-def test_status_of_a_worker_that_says_little(cloud, answer, said):
+def test_status_of_a_worker_that_answers_little(cloud, answer, printed):
     cloud.plays(*there(cloud, answer))
-    assert said in cloud.quick('status').stdout
+    assert printed in cloud.quick('status').stdout
 
 
 def test_status_without_a_tpu(cloud):

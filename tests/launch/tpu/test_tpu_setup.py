@@ -45,13 +45,13 @@ def checkout(load, tmp_path, monkeypatch):
 
 
 def test_the_working_tree_is_packed_as_it_is(checkout, tmp_path):
-    said = checkout.pack(tmp_path / 'new' / 'a.tar.gz')
+    printed = checkout.pack(tmp_path / 'new' / 'a.tar.gz')
     with tarfile.open(tmp_path / 'new' / 'a.tar.gz') as archive:
         names = {'.gitignore', 'kept.py', 'changed.py', 'new é.gin', 'REVISION'}
         assert set(archive.getnames()) == names
         assert re.fullmatch(rb'[0-9a-f]{40}\+', archive.extractfile('REVISION').read())
         assert archive.extractfile('changed.py').read() == b'changed'
-    assert said.startswith('4 files, revision ') and '+, 3 uncommitted changes' in said
+    assert printed.startswith('4 files, revision ') and '+, 3 uncommitted changes' in printed
 
 
 def test_a_checkout_that_is_too_large_names_its_largest(checkout, tmp_path, monkeypatch):
@@ -130,10 +130,10 @@ def test_a_training_that_runs_keeps_its_program(cloud):
 
 
 @pytest.mark.parametrize(
-    ('state', 'said'), [('PROVISIONING', 'is PROVISIONING'), (None, 'is missing')]
+    ('state', 'printed'), [('PROVISIONING', 'is PROVISIONING'), (None, 'is missing')]
 )
-def test_without_machines_nothing_is_packed(cloud, state, said):
+def test_without_machines_nothing_is_packed(cloud, state, printed):
     cloud.plays(('describe', cloud.resource(state) if state else cloud.ABSENT))
     result = cloud.quick('setup')
-    assert result.returncode == 1 and said in result.stderr
+    assert result.returncode == 1 and printed in result.stderr
     assert not (cloud.remembered / 'wss.tar.gz').exists()
