@@ -1,4 +1,4 @@
-"""Whether a step could run on a TPU, told without one; see `docs/tpu_readiness.md`.
+"""Whether a step could run on a TPU, told without one; see `docs/tpu.md`.
 
 A step is traced once for XLA. Its operations must have shapes that are known from the shapes of the
 batch, and kernels for the types that they are used with in the part of TensorFlow that compiles for

@@ -1,11 +1,12 @@
 """Checks whether the steps of an experiment would run on a TPU, and writes them for its compiler.
 
     python benchmarks/tpu_steps.py --gin_file experiments/paper/voc_4_pseudoseg_xception_65.gin \\
-        --replicas 64 --gin_param "run.precision = 'mixed_bfloat16'" --export programs
+        --replicas 64 --gin_param "Compute.precision = 'mixed_bfloat16'" --export programs
 
 Builds the training and the evaluation step of the experiment for one of `--replicas` cores, at its
-crop (both of them), and says what a TPU would not run. Nothing is trained, and no data is read.
-`--export` writes each step as a serialised program of XLA, which `tpu_compile.py` compiles.
+crop (both of them), and reports what a TPU would not run. Nothing is trained, and no data is read.
+`--export` writes each step as a serialised program of XLA, which `tpu_compile.py` compiles;
+docs/tpu.md has the results.
 """
 
 import argparse

@@ -1,34 +1,42 @@
-"""Brings the checkout onto all machines of a TPU and installs it there."""
+"""Copies the checkout to all machines of a TPU and installs it there."""
 
 import io
 import pathlib
-import shutil
 import subprocess
 import tarfile
 
 from tpu import memory
-from tpu.gcloud import Failure, Gcloud, Lost, explain, failed_workers, said
-from tpu.lifecycle import is_lost, node, resource_state
+from tpu.gcloud import Failure, Gcloud, Lost
+from tpu.lifecycle import look, why_lost
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 MOST_MEGABYTES = 100
 _HOUR = 3600.0
-# The folder is made anew: a file that is gone from the checkout must go from the machine.
-UNPACK = 'rm -rf wss-new && mkdir wss-new && tar -xzf wss.tar.gz -C wss-new'
+# Into a new folder: a file that is deleted in the checkout must not stay on the machine.
+INSTALL = (
+    'rm -rf wss-new && mkdir wss-new && tar -xzf wss.tar.gz -C wss-new && cd wss-new/launch && '
+    'python3 -m tpu.install'
+)
+# Words of install.py and Python for errors that another attempt cannot fix.
+_FINAL = (' failed:\n', 'cannot be imported', 'knows no TPU', 'Traceback (most recent')
 
 
 def git(*arguments: str) -> str:
-    """Returns what git says of the checkout."""
+    """Returns the output of a git command in the checkout."""
     command = ['git', '-C', str(ROOT), *arguments]
-    if shutil.which('git') is None:
-        raise Failure('There is no "git" on the PATH, which lists what is to be packed.')
-    result = subprocess.run(command, capture_output=True, text=True, check=False)
-    if result.returncode:
+    try:
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    except (OSError, subprocess.CalledProcessError) as error:
         raise Failure(
-            f'{ROOT} cannot be packed, since git says: {result.stderr.strip()}. Clone the '
-            'repository with git and start from there.'
-        )
-    return result.stdout
+            f'{ROOT} cannot be packed, because git failed: {getattr(error, "stderr", error)} '
+            'Clone the repository with git and start from there.'
+        ) from error
+
+
+def list_files() -> list[str]:
+    """Returns the files of the checkout that git knows or would add."""
+    names = git('ls-files', '-z', '--cached', '--others', '--exclude-standard').split('\0')
+    return [name for name in names if (ROOT / name).is_file()]
 
 
 def pack(path: pathlib.Path) -> str:
@@ -42,31 +50,36 @@ def pack(path: pathlib.Path) -> str:
     Returns:
         What was packed, in words.
     """
-    names = git('ls-files', '-z', '--cached', '--others', '--exclude-standard').split('\0')
-    files = {name: ROOT / name for name in names if name and (ROOT / name).is_file()}
-    sizes = {name: file.stat().st_size for name, file in files.items()}
+    sizes = {name: (ROOT / name).stat().st_size for name in list_files()}
     if sum(sizes.values()) > MOST_MEGABYTES * 1e6:
         largest = sorted(sizes, key=sizes.get)[-3:]
         raise Failure(
-            f'The checkout has {sum(sizes.values()) / 1e6:.0f} MB, and {MOST_MEGABYTES} are the '
-            f'most that is sent to each machine. The largest are {", ".join(largest)}; move them '
+            f'The checkout has {sum(sizes.values()) / 1e6:.0f} MB, and at most {MOST_MEGABYTES} '
+            f'are sent to each machine. The largest files are {", ".join(largest)}; move them '
             'away or name them in .gitignore.'
         )
-    changed = len([line for line in git('status', '--porcelain').splitlines() if line])
+    changed = len(git('status', '--porcelain').splitlines())
     revision = git('rev-parse', 'HEAD').strip() + ('+' if changed else '')
     path.parent.mkdir(parents=True, exist_ok=True)
     new = path.with_suffix('.new')  # A half one must not be sent after a preemption.
     with tarfile.open(new, 'w:gz') as archive:
-        for name, file in files.items():
-            archive.add(file, name, recursive=False)
-        # What runs there has no git to ask, and tells it in `run.json`.
+        for name in sizes:
+            archive.add(ROOT / name, name, recursive=False)
+        # A machine has no git to ask; `run.json` takes the revision from here.
         note = tarfile.TarInfo('REVISION')
         note.size = len(revision)
         archive.addfile(note, io.BytesIO(revision.encode()))
     new.replace(path)
-    shown = revision[:7] + revision[40:]
     also = f', {changed} uncommitted changes included' if changed else ''
-    return f'{len(files)} files, revision {shown}{also}'
+    return f'{len(sizes)} files, revision {revision[:7]}{revision[40:]}{also}'
+
+
+def changed_since_setup(archive: pathlib.Path) -> list[str]:
+    """Returns the files of the checkout that have changed since `archive` was packed."""
+    if not archive.exists():  # It was packed on another computer.
+        return []
+    packed = archive.stat().st_mtime
+    return [name for name in list_files() if (ROOT / name).stat().st_mtime > packed]
 
 
 def setup(gcloud: Gcloud, again: bool = False) -> None:
@@ -74,70 +87,62 @@ def setup(gcloud: Gcloud, again: bool = False) -> None:
 
     Args:
         gcloud: Of the TPU.
-        again: Take the archive of the last time, so that a run goes on with the program that it
+        again: Send the archive of the last time, so that a run resumes with the program that it
             began with.
     """
     settings = gcloud.settings
-    state, _ = resource_state(gcloud)
-    if state != 'ACTIVE':
-        raise Failure(f'{settings.name} is {state or "not there"}; "create" makes it and waits.')
-    _, workers = node(gcloud)
+    state = look(gcloud)
+    if state.resource != 'ACTIVE':
+        raise Failure(f'{settings.name} is {state}; "create" creates it and waits.')
+    workers = state.count
     archive = memory.archive(settings.name)
     if gcloud.dry_run:
         print(f'# packs the files that git lists in {ROOT} into {archive}')
     elif not (again and archive.exists()):
-        gcloud.say(f'Packed {pack(archive)}.')
-    target = f'{settings.name}:wss.tar.gz'
-    copy = ('compute', 'tpus', 'tpu-vm', 'scp', str(archive), target, *gcloud.place())
-    install = f'{UNPACK} && cd wss-new/launch && python3 -m tpu.install --stack {settings.stack}'
-    gcloud.say(f'Installing, machines: {workers}; the first time takes minutes.')
-    for attempt in range(max(1, gcloud.patience.connection_retries)):
+        gcloud.report(f'Packed {pack(archive)}.')
+    gcloud.report(f'Installing, machines: {workers}; the first time takes minutes.')
+    for attempt in range(max(1, gcloud.retries)):
         if attempt:
-            gcloud.patience.sleep()
-        result = gcloud.call(*copy, '--worker=all', '--quiet')
-        if result.status == 0:
-            assumed = '\n'.join(['wss-ready'] * workers)
-            result = gcloud.ssh('all', install, assume=assumed, seconds=_HOUR)
-            lines = result.output.splitlines()
-            ready = [line for line in lines if line.startswith('wss-ready')]
-            if len(ready) == workers and result.status == 0:
-                gcloud.say(f'Installed on all machines: {ready[0].removeprefix("wss-ready ")}.')
-                return
-        _refuse_mistakes(result, settings)
-        why = is_lost(gcloud)
+            gcloud.sleep()
+        result = _install(gcloud, archive)
+        ready = [line for line in result.output.splitlines() if line.startswith('wss-ready')]
+        if result.status == 0 and len(ready) == workers:
+            version = ready[0].removeprefix('wss-ready ')
+            gcloud.report(f'Installed on all machines: {version}.')
+            return
+        _raise_if_final(gcloud, result)
+        why = why_lost(gcloud)
         if why:
-            raise Lost(f'{settings.name} was lost while it was set up: {why}.')
-        silent = silent_workers(gcloud, workers)
-        if silent:
-            names = ', '.join(str(worker) for worker in silent)
-            gcloud.say(f'No answer from worker {names}; trying again.')
-        else:
-            gcloud.say(f'Not all machines are installed ({said(result)}); trying again.')
-    missing = f'worker {names} does not answer' if silent else said(result)
+            raise Lost(f'{settings.name} was lost during setup: it is {why}.')
+        silent = [str(i) for i in range(workers) if gcloud.ssh(i, 'true', seconds=120).status]
+        missing = f'worker {", ".join(silent)} does not answer' if silent else result.error
+        gcloud.report(f'Not all machines are installed ({missing}); trying again.')
     raise Failure(
-        f'{settings.name} could not be set up in {attempt + 1} attempts: {missing}. Start "setup" '
-        'again; if it stays so, "delete" and "create" it.',
+        f'{settings.name} could not be set up in {attempt + 1} attempts: {missing}. Run "setup" '
+        'again; if that does not help, "delete" and "create" it.',
         75,
     )
 
 
-def silent_workers(gcloud: Gcloud, workers: int) -> list[int]:
-    """Returns the workers on which not even `true` runs."""
-    return [worker for worker in range(workers) if gcloud.ssh(worker, 'true', seconds=120).status]
+def _install(gcloud, archive):
+    """Copies and installs; returns the result of the last command."""
+    target = f'{gcloud.settings.name}:wss.tar.gz'
+    result = gcloud.call(
+        *('compute', 'tpus', 'tpu-vm', 'scp', str(archive), target),
+        *(*gcloud.place(), '--worker=all', '--quiet'),
+    )
+    if result.status:
+        return result
+    return gcloud.ssh('all', INSTALL, seconds=_HOUR)
 
 
-def _refuse_mistakes(result, settings):
-    """Ends where another attempt cannot help: what a machine itself says has failed."""
-    failed = {worker: status for worker, status in failed_workers(result).items() if status != 255}
+def _raise_if_final(gcloud, result):
+    """Raises a `Failure` where another attempt cannot help."""
     text = result.errors + result.output
     if 'wss-busy' in text:
         raise Failure(
-            f'Training runs on {settings.name}, so its program is left as it is. "run" shows it, '
-            '"delete" ends it.'
+            f'Training runs on {gcloud.settings.name}, so its program is not replaced. "run" shows '
+            'it, "delete" ends it.'
         )
-    for sign in (' failed:\n', 'cannot be imported', 'knows no TPU', 'Traceback (most recent'):
-        if sign in text:
-            where = f' on worker {", ".join(map(str, sorted(failed)))}' if failed else ''
-            raise Failure(f'The installation{where} failed:\n{text[-2500:].strip()}')
-    if 'PERMISSION_DENIED' in text or 'auth login' in text:
-        raise Failure(explain(said(result), settings))
+    if any(sign in text for sign in _FINAL):
+        raise Failure(f'The installation failed:\n{text[-2500:].strip()}')

@@ -5,7 +5,6 @@ import json
 import os
 import re
 import shlex
-import shutil
 import signal
 import subprocess
 import sys
@@ -22,229 +21,215 @@ class Failure(Exception):
 
 
 class Lost(Failure):
-    """A TPU was taken away, or not granted for a reason that may pass."""
-
-
-class Patience(NamedTuple):
-    """How waiting is done.
-
-    Attributes:
-        poll_seconds: Seconds between two looks.
-        max_polls: How often something is looked at before waiting is given up.
-        connection_retries: How often in a row a worker may not answer.
-    """
-
-    poll_seconds: float = 20.0
-    max_polls: int = 60_480  # Two weeks.
-    connection_retries: int = 30
-
-    def sleep(self):
-        """Waits until the next look."""
-        time.sleep(self.poll_seconds)
+    """A TPU was preempted, or not granted for a reason that may pass."""
 
 
 class Result(NamedTuple):
-    """What a call of `gcloud` gave; its status is 255 too where it did not end in time."""
+    """What a call of `gcloud` returned; its status is 255 also if it took too long."""
 
     status: int
     output: str
-    errors: str
+    errors: str = ''
+
+    @property
+    def error(self) -> str:
+        """The error of a failed call in one line."""
+        lines = [line.strip() for line in self.errors.splitlines() if line.strip()]
+        marked = [line for line in lines if line.startswith('ERROR')]
+        return (marked[:1] or lines[-1:] or [f'exit status {self.status}'])[0]
+
+    def failed_by(self, pattern: str) -> bool:
+        """Whether the call failed with an error that fits a regular expression."""
+        return self.status != 0 and re.search(pattern, self.errors) is not None
 
 
-# The first that is found in what gcloud says counts.
-_MEANINGS = (
-    (
-        r'no active account|active account selected|gcloud auth login|Reauthentication'
-        r'|UNAUTHENTICATED|invalid_grant|refresh the access token',
-        'You are not logged in to Google Cloud; run "gcloud auth login".',
+ABSENT = 'NOT_FOUND|was not found|could not be found|[Nn]ot found'
+# Errors that another attempt does not fix; the first pattern that fits counts.
+_MEANINGS = {
+    r'no active account|active account selected|gcloud auth login|Reauthentication'
+    r'|UNAUTHENTICATED|invalid_grant|refresh the access token': (
+        'You are not logged in to Google Cloud; run "gcloud auth login".'
     ),
-    (
-        r'SERVICE_DISABLED|has not been used in project|API .*is not enabled',
-        'The Cloud TPU API is off in project {project}; run "gcloud services enable '
-        'tpu.googleapis.com --project {project}".',
+    'SERVICE_DISABLED|has not been used in project|API .*is not enabled': (
+        'The Cloud TPU API is off; run "gcloud services enable tpu.googleapis.com --project '
+        '{project}".'
     ),
-    (
-        r'Invalid choice|unrecognized arguments',
-        'This gcloud is too old for queued resources; run "gcloud components update".',
+    'Invalid choice|unrecognized arguments': (
+        'gcloud does not know a command or flag. If the flags after "--" are right, it is too old: '
+        'run "gcloud components update".'
     ),
-    (
-        r'no more capacity|[Ii]nsufficient capacity|not enough resources|STOCKOUT',
-        'Zone {zone} has no free {type} now; try later, another zone, or --spot.',
+    'no more capacity|[Ii]nsufficient capacity|not enough resources|STOCKOUT': (
+        'Zone {zone} has no free {type} now; try later, another zone, or --spot.'
     ),
-    (
-        r'[Qq]uota',
+    '[Qq]uota': (
         'Project {project} has no quota for this. Ask for Cloud TPU API quota of {type} '
-        '({kind}) in zone {zone}: Google Cloud console, IAM & Admin, Quotas. Each zone, generation '
-        'and kind (on demand, spot, reserved) has its own; a grant of the TPU Research Cloud names '
-        'the zones and types that it holds for.',
+        '({provision}) in zone {zone}: Google Cloud console, IAM & Admin, Quotas. On demand, spot '
+        'and reserved have quotas of their own, in each zone and for each generation.'
     ),
-    (
-        r'billing',
-        'Project {project} has no billing account; link one in the Google Cloud console.',
+    'billing': 'Project {project} has no billing account; link one in the Google Cloud console.',
+    'PERMISSION_DENIED|permission|403': (
+        'Your account needs the roles TPU Admin (roles/tpu.admin) and, to reach the machines, '
+        'Service Account User in project {project}.'
     ),
-    (
-        r'PERMISSION_DENIED|permission|403',
-        'Your account may not do this in project {project}: it needs the role TPU Admin '
-        '(roles/tpu.admin), and Service Account User to reach the machines.',
+    r'not found in zone|not available in zone|invalid zone|Location .* is not found'
+    r'|locations/.*unauthorized|UNSUPPORTED_LOCATION|is not supported in': (
+        'Zone {zone} has no {type}, or does not exist; "gcloud compute tpus accelerator-types list '
+        '--zone ZONE" lists the types of a zone.'
     ),
-    (
-        r'not found in zone|not available in zone|invalid zone|Location .* is not found'
-        r'|locations/.*unauthorized|UNSUPPORTED_LOCATION|is not supported in',
-        'Zone {zone} has no {type}, or there is no such zone; "gcloud compute tpus '
-        'accelerator-types list --zone ZONE" says what a zone has.',
-    ),
-)
-_ABSENT = r'NOT_FOUND|was not found|could not be found|[Nn]ot found'
-_EXISTS = r'ALREADY_EXISTS|already exists'
-_FAILED = re.compile(r'execution on worker (\d+) failed with (?:exit status|return code) (\d+)')
+}
 
 
-def said(result: Result) -> str:
-    """Returns the error of a failed call in one line."""
-    lines = [line.strip() for line in result.errors.splitlines() if line.strip()]
-    marked = [line for line in lines if line.startswith('ERROR')]
-    return (marked[:1] or lines[-1:] or [f'exit status {result.status}'])[0]
-
-
-def is_absent(result: Result) -> bool:
-    """Whether a call failed because what it names is not there."""
-    return result.status != 0 and re.search(_ABSENT, result.errors) is not None
-
-
-def exists_already(result: Result) -> bool:
-    """Whether a call failed because what it was to make is there."""
-    return result.status != 0 and re.search(_EXISTS, result.errors) is not None
-
-
-def failed_workers(result: Result) -> dict[int, int]:
-    """Returns the workers whose command failed, as gcloud says it, with its exit status."""
-    return {int(worker): int(status) for worker, status in _FAILED.findall(result.errors)}
-
-
-def is_understood(result: Result) -> bool:
-    """Whether `explain` knows what a failure means, so that trying again is of no use."""
-    return any(re.search(pattern, said(result)) for pattern, _ in _MEANINGS)
-
-
-def explain(text: str, settings) -> str:
-    """Returns what a message of Google Cloud means, followed by the message."""
-    facts = {
-        'project': settings.project,
-        'zone': settings.zone,
-        'type': settings.type,
-        'kind': settings.provision.replace('_', ' '),
-    }
-    for pattern, meaning in _MEANINGS:
-        if re.search(pattern, text):
-            return f'{meaning.format(**facts)}\n  Google Cloud said: {text}'
-    return f'Google Cloud said: {text}'
+def provision(settings) -> str:
+    """Returns how a TPU is provided, in words."""
+    return 'spot' if settings.spot else 'on demand'
 
 
 class Gcloud:
-    """The `gcloud` command for one TPU.
+    """The `gcloud` command for one TPU, that of `settings`.
 
-    Args:
-        settings: Those of the TPU.
-        dry_run: Print commands, shell-quoted, and run nothing; calls then return `assume`.
-        patience: How waiting is done.
-        seconds: How long one call may take.
+    Attributes:
+        poll_seconds: Seconds between two polls.
+        retries: How often in a row a call may stay without an answer.
     """
 
-    def __init__(self, settings, dry_run=False, patience=None, seconds: float = 600):
-        self.settings = settings
-        self.dry_run = dry_run
-        self.patience = patience or Patience()
-        self.seconds = seconds
-        if not dry_run and shutil.which('gcloud') is None:
-            raise Failure(
-                'There is no "gcloud" command on the PATH; install the Google Cloud CLI '
-                '(cloud.google.com/sdk/docs/install) and run "gcloud init".'
-            )
+    dry_run = False
+    poll_seconds, retries = 20.0, 30
 
-    def call(self, *arguments: str, assume: str = '', seconds: float | None = None) -> Result:
-        """Runs `gcloud` and returns what it gave, whatever its exit status."""
-        command = ['gcloud', *arguments]
-        if self.dry_run:
-            print(shlex.join(command))
-            return Result(0, assume, '')
-        seconds = seconds or self.seconds
-        process = subprocess.Popen(
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            errors='replace',
-            start_new_session=True,  # So that its ssh can be ended with it.
-        )
+    def __init__(self, settings):
+        self.settings = settings
+
+    def call(self, *arguments: str, seconds: float = 600.0) -> Result:
+        """Runs `gcloud` for at most `seconds` and returns its result, whatever its exit status."""
+        try:
+            process = subprocess.Popen(
+                ['gcloud', *arguments],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
+                errors='replace',
+                start_new_session=True,  # So that its ssh ends with it.
+            )
+        except FileNotFoundError as error:
+            raise Failure(
+                'The command "gcloud" is missing; install the Google Cloud CLI '
+                '(cloud.google.com/sdk/docs/install) and run "gcloud init".'
+            ) from error
         try:
             output, errors = process.communicate(timeout=seconds)
+            return Result(process.returncode, output, errors)
         except subprocess.TimeoutExpired:
-            _end(process)
+            _kill(process)
             return Result(255, '', f'ERROR: no answer in {seconds:g} seconds')
         except BaseException:
-            _end(process)
+            _kill(process)
             raise
-        return Result(process.returncode, output, errors)
 
-    def say(self, text: str) -> None:
-        """Prints how it goes; a dry run, in which nothing happens, prints commands alone."""
-        if not self.dry_run:
-            print(text, flush=True)
+    def tpu(self, what: str, verb: str, *flags: str) -> Result:
+        """Runs a verb of 'queued-resources' or 'tpu-vm' on the TPU."""
+        return self.call('compute', 'tpus', what, verb, self.settings.name, *self.place(), *flags)
 
-    def describe(self, what: str, assume: dict) -> dict | None:
-        """Returns the queued resource or the node; None if there is none.
+    def ssh(self, worker: int | str, command: str, seconds: float = 600.0) -> Result:
+        """Runs a shell command on one worker, or on 'all'."""
+        return self.call(*self.ssh_arguments(worker, command), seconds=seconds)
 
-        Asks again where it is not clear what is wrong: waiting must outlive a lost connection.
+    def show(self, command: str) -> int:
+        """Runs a command on worker 0 with its output on this terminal; returns its status."""
+        sys.stdout.flush()
+        arguments = ['gcloud', *self.ssh_arguments(0, command)]
+        return subprocess.run(arguments, stdin=subprocess.DEVNULL, check=False).returncode
 
-        Args:
-            what: 'queued-resources' or 'tpu-vm'.
-            assume: What a dry run finds.
+    def ssh_arguments(self, worker: int | str, command: str) -> list[str]:
+        """Returns the arguments of `gcloud` that run a shell command."""
+        return [
+            *('compute', 'tpus', 'tpu-vm', 'ssh', self.settings.name, *self.place(), '--quiet'),
+            *(f'--worker={worker}', f'--command={command}'),
+        ]
+
+    def place(self) -> list[str]:
+        """Returns the flags that say where the TPU is."""
+        return [f'--zone={self.settings.zone}', f'--project={self.settings.project}']
+
+    def describe(self, what: str) -> dict | None:
+        """Returns the description of 'queued-resources' or 'tpu-vm'; None if it does not exist.
+
+        Asks again where the cause of an error is unclear: waiting must survive a lost connection.
         """
-        arguments = ['compute', 'tpus', what, 'describe', self.settings.name, *self.place()]
-        for attempt in range(self.patience.connection_retries + 1):
+        for attempt in range(self.retries + 1):
             if attempt:
-                self.patience.sleep()
-            result = self.call(*arguments, '--format=json', assume=json.dumps(assume))
-            if is_absent(result):
+                self.sleep()
+            result = self.tpu(what, 'describe', '--format=json')
+            if result.failed_by(ABSENT):
                 return None
-            if result.status and is_understood(result):
+            if result.status and any(re.search(known, result.error) for known in _MEANINGS):
                 break
             with contextlib.suppress(ValueError):
                 found = json.loads(result.output)
                 if result.status == 0 and isinstance(found, dict):
                     return found
         if result.status == 0:
-            raise Failure(f'gcloud describes {self.settings.name} in something that is no JSON.')
-        raise Failure(explain(said(result), self.settings))
+            raise Failure(f'gcloud describes {self.settings.name} in something that is not JSON.')
+        raise Failure(self.explain(result.error))
 
-    def ssh(self, worker: int | str, command: str, assume: str = '', seconds=None) -> Result:
-        """Runs a shell command on one worker, or on 'all'."""
-        return self.call(*self.ssh_arguments(worker, command), assume=assume, seconds=seconds)
+    def explain(self, text: str) -> str:
+        """Returns what a message of Google Cloud means, followed by the message."""
+        facts = vars(self.settings) | {'provision': provision(self.settings)}
+        for pattern, meaning in _MEANINGS.items():
+            if re.search(pattern, text):
+                return f'{meaning.format(**facts)}\n  Google Cloud: {text}'
+        return f'Google Cloud: {text}'
 
-    def ssh_arguments(self, worker: int | str, command: str) -> list[str]:
-        """Returns the arguments of `ssh`, for those who run it in another way."""
-        return [
-            *('compute', 'tpus', 'tpu-vm', 'ssh', self.settings.name, *self.place(), '--quiet'),
-            *(f'--worker={worker}', f'--command={command}'),
-        ]
+    def report(self, text: str) -> None:
+        """Prints progress."""
+        print(text, flush=True)
 
-    def show(self, worker: int, command: str) -> int:
-        """Runs a command on one worker with its output on this terminal; returns its status."""
-        arguments = ['gcloud', *self.ssh_arguments(worker, command)]
-        if self.dry_run:
-            print(shlex.join(arguments))
-            return 0
-        sys.stdout.flush()
-        return subprocess.run(arguments, stdin=subprocess.DEVNULL, check=False).returncode
-
-    def place(self) -> list[str]:
-        """Returns the flags that say where the TPU is."""
-        return [f'--zone={self.settings.zone}', f'--project={self.settings.project}']
+    def sleep(self) -> None:
+        """Waits until the next poll."""
+        time.sleep(self.poll_seconds)
 
 
-def _end(process):
-    """Ends a process and what it has started."""
+class DryRun(Gcloud):
+    """Prints the commands, quoted for a shell, and runs nothing; all of them would succeed.
+
+    Args:
+        settings: Those of the TPU.
+        exists: Whether the TPU exists at first.
+    """
+
+    dry_run = True
+    poll_seconds = 0.0
+
+    def __init__(self, settings, exists: bool):
+        super().__init__(settings)
+        self.exists = exists
+
+    def call(self, *arguments, seconds=600.0):
+        line = shlex.join(['gcloud', *arguments])
+        print(line)
+        if 'queued-resources create' in line or 'queued-resources delete' in line:
+            self.exists = 'create' in line
+        if ' describe ' in line and not self.exists:
+            return Result(1, '', 'NOT_FOUND')
+        answers = {
+            'queued-resources describe': '{"state": {"state": "ACTIVE"}}',
+            'tpu-vm describe': '{"state": "READY"}',
+            'get-value project': 'PROJECT',
+            'tpu.install': 'wss-ready',
+            'tpu.worker state 0': 'wss-state {"state": "ended", "status": 0}',
+            'tpu.worker state': 'wss-state {"state": "none"}',
+            'tpu.worker start': 'wss-state {"state": "started"}',
+        }
+        return Result(0, next((text for part, text in answers.items() if part in line), ''))
+
+    def show(self, command):
+        return self.ssh(0, command).status
+
+    def report(self, text):
+        """Prints nothing: the output is commands alone."""
+
+
+def _kill(process):
+    """Ends a process and the processes that it has started."""
     with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
     process.communicate()

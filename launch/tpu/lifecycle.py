@@ -1,14 +1,17 @@
-"""Makes a TPU as a queued resource, waits for it, finds out how it is, and deletes it."""
+"""Creates a TPU as a queued resource, waits for it, checks its state, and deletes it."""
 
 import contextlib
+import itertools
 import sys
+from typing import NamedTuple
 
 from tpu import memory
-from tpu.gcloud import Failure, Gcloud, Lost, exists_already, explain, is_absent, said
+from tpu.gcloud import ABSENT, Failure, Gcloud, Lost, provision
 
-LOST = ('SUSPENDING', 'SUSPENDED', 'FAILED')
-_LOST_NODES = ('PREEMPTED', 'TERMINATED', 'STOPPED', 'STOPPING', 'DELETING', 'HIDING', 'HIDDEN')
-_GONE_FLAGS = ('--force', '--quiet')  # With its node, and without a question of gcloud's own.
+_LOST = ('SUSPENDING', 'SUSPENDED', 'FAILED')
+_LOST_MACHINES = ('PREEMPTED', 'TERMINATED', 'STOPPED', 'STOPPING', 'DELETING', 'HIDING', 'HIDDEN')
+_BUSY = 'FAILED_PRECONDITION|ABORTED'
+_MOST_POLLS_WITHOUT_MACHINES = 10  # They can appear a little later than the state ACTIVE.
 
 
 def ask(question: str, yes: bool) -> None:
@@ -27,109 +30,115 @@ def ask(question: str, yes: bool) -> None:
 
 
 def cost(settings) -> str:
-    """Says what a TPU costs an hour, and where the number is from."""
+    """Returns what a TPU costs an hour, and where the number is from, in words."""
     if settings.price_per_hour is not None:
         return f'{settings.price:.2f} USD an hour (by --price_per_hour)'
-    notes = {
-        'on_demand': 'by our table of list prices, which may be out of date or of another region',
-        'spot': 'at most, the list price on demand by our table; spot costs less',
-        'reserved': 'by the list price on demand in our table; a reservation has its own price',
-    }
-    return f'about {settings.price:.2f} USD an hour ({notes[settings.provision]})'
+    note = 'at most, the list price on demand by our table; spot costs less'
+    if not settings.spot:
+        note = 'by our table of list prices, which may be out of date or of another region'
+    return f'about {settings.price:.2f} USD an hour ({note})'
 
 
-def resource_state(gcloud: Gcloud, assume: str = 'ACTIVE') -> tuple[str, str]:
-    """Returns the state of the queued resource ('' if there is none) and what is said of it."""
+class State(NamedTuple):
+    """The state of a TPU.
+
+    Attributes:
+        resource: State of its queued resource; '' if it does not exist.
+        error: What Google Cloud says about the resource, or ''.
+        machines: State of its machines; '' if there are none.
+        count: How many machines there are.
+    """
+
+    resource: str
+    error: str = ''
+    machines: str = ''
+    count: int = 0
+
+    def is_lost(self) -> bool:
+        """Whether it was preempted or not granted."""
+        return self.resource in _LOST or self.machines in _LOST_MACHINES
+
+    def is_ready(self) -> bool:
+        """Whether training can start."""
+        return self.resource == 'ACTIVE' and self.machines == 'READY'
+
+    def __str__(self):
+        text = self.resource or 'missing'
+        if self.resource == 'ACTIVE':
+            text += f', machines {self.machines or "missing"}'
+        return text + (f' ({self.error})' if self.error else '')
+
+
+def look(gcloud: Gcloud) -> State:
+    """Returns the state of a TPU.
+
+    Raises:
+        Failure: If a TPU of that name has another type, and so another price.
+    """
     settings = gcloud.settings
-    node = {'acceleratorType': settings.type, 'runtimeVersion': settings.image}
-    found = {'state': {'state': assume}, 'tpu': {'nodeSpec': [{'node': node}]}}
-    resource = gcloud.describe('queued-resources', found if assume else {})
-    if resource is None or not resource:
-        return '', ''
-    for spec in resource.get('tpu', {}).get('nodeSpec', []):
+    found = gcloud.describe('queued-resources')
+    if found is None:
+        return State('')
+    for spec in found.get('tpu', {}).get('nodeSpec', []):
         kind = spec.get('node', {}).get('acceleratorType', settings.type).rpartition('/')[2]
         if kind != settings.type:
             raise Failure(
-                f'{settings.name} exists already in {settings.zone} and is a {kind}, no '
+                f'{settings.name} exists already in {settings.zone} and is a {kind}, not a '
                 f'{settings.type}. Delete it first, or give another --name.'
             )
-    state = resource.get('state', {})
+    state = found.get('state', {})
     error = state.get('failedData', {}).get('error', {}).get('message', '')
-    return state.get('state', 'STATE_UNSPECIFIED'), error
+    resource = state.get('state', 'STATE_UNSPECIFIED')
+    node = gcloud.describe('tpu-vm') if resource == 'ACTIVE' else None
+    if node is None:
+        return State(resource, error)
+    return State(resource, error, node.get('state', ''), len(node.get('networkEndpoints', [])) or 1)
 
 
-def node(gcloud: Gcloud) -> tuple[str, int]:
-    """Returns the state of the machines ('' if there are none) and how many there are."""
-    assumed = {'state': 'READY', 'networkEndpoints': [{}]}
-    found = gcloud.describe('tpu-vm', assumed)
-    if found is None:
-        return '', 0
-    return found.get('state', ''), len(found.get('networkEndpoints', [])) or 1
-
-
-def is_lost(gcloud: Gcloud) -> str:
-    """Returns why a TPU that was there is of no use now, or '' if it is there.
+def why_lost(gcloud: Gcloud) -> str:
+    """Returns the state of a TPU that was active and is lost, or '' if it is not.
 
     Raises:
-        Failure: If somebody has deleted it, which is for them to undo: a TPU that is preempted
-            leaves its queued resource behind.
+        Failure: If somebody has deleted it, and may want it so: a TPU that is preempted leaves its
+            queued resource behind.
     """
-    state, error = resource_state(gcloud)
-    if not state or state == 'DELETING':
+    state = look(gcloud)
+    if state.resource in ('', 'DELETING'):
         raise Failure(
-            f'{gcloud.settings.name} was deleted, not preempted, and is not made again. "create" '
-            'and "run" with the same arguments go on from the last checkpoint.'
+            f'{gcloud.settings.name} was deleted, not preempted, so it is not created again. '
+            '"create" and "run" with the same arguments resume from the last checkpoint.'
         )
-    if state in LOST:
-        return f'its state is {state}' + (f' ({error})' if error else '')
-    if state != 'ACTIVE':
-        return ''
-    machines, _ = node(gcloud)
-    if machines in _LOST_NODES or not machines:
-        return f'its machines are {machines or "gone"}'
-    return ''
+    gone = state.resource == 'ACTIVE' and not state.machines
+    return str(state) if state.is_lost() or gone else ''
 
 
-def cost_of_run(settings, steps: int, step_seconds: float) -> str:
-    """Says what so many steps cost, without evaluation and what comes before the first."""
-    hours = steps * step_seconds / 3600
-    return (
-        f' {steps:,} steps of {step_seconds:g} s are {hours:.1f} hours and cost '
-        f'{hours * settings.price:.2f} USD at that price.'
-    )
-
-
-def create(gcloud: Gcloud, yes: bool, valid_until: str = '', more: str = '') -> None:
-    """Requests a TPU, or takes over what is there, and waits until it is active.
+def create(gcloud: Gcloud, yes: bool) -> None:
+    """Requests a TPU, or takes over the one that exists, and waits until it is active.
 
     Args:
         gcloud: Of the TPU.
-        yes: Whether to go on without asking.
-        valid_until: After how long the request is to be given up, such as '6h'.
-        more: What else to say before asking.
+        yes: Do not ask.
     """
     settings = gcloud.settings
-    state, error = resource_state(gcloud, assume='')
-    if state and state not in LOST and state != 'DELETING':
-        gcloud.say(f'{settings.name} exists already ({state}); going on with it.')
+    state = look(gcloud)
+    if state.resource not in ('', 'DELETING') and not state.is_lost():
+        gcloud.report(f'{settings.name} exists already ({state}); it is taken over.')
     else:
-        kind = settings.provision.replace('_', ' ')
-        where = f'{settings.zone}, project {settings.project}'
         if not gcloud.dry_run:
             ask(
-                f'Make {settings.name}: {settings.type} ({kind}) in {where}, image '
-                f'{settings.image}? From when it is granted it costs {cost(settings)}, until it '
-                f'is deleted.{more}',
+                f'Create {settings.name}: {settings.type} ({provision(settings)}) in '
+                f'{settings.zone}, project {settings.project}, image {settings.image}? Once it is '
+                f'granted it costs {cost(settings)}, until it is deleted.',
                 yes,
             )
-        if state:
-            gcloud.say(f'{settings.name} is {state}; it is removed first. {error}')
+        if state.resource:
+            gcloud.report(f'{settings.name} is {state}; it is deleted first.')
             remove(gcloud)
         try:
-            request(gcloud, valid_until)
+            request(gcloud)
         except Failure:
-            with contextlib.suppress(Failure):  # Not refused for certain: it stays remembered.
-                if not resource_state(gcloud)[0]:
+            with contextlib.suppress(Failure):  # If it may exist, it must stay remembered.
+                if not look(gcloud).resource:
                     memory.forget(settings.name)
             raise
     if not gcloud.dry_run:
@@ -137,122 +146,73 @@ def create(gcloud: Gcloud, yes: bool, valid_until: str = '', more: str = '') -> 
     wait_until_active(gcloud)
 
 
-def request(gcloud: Gcloud, valid_until: str = '') -> None:
+def request(gcloud: Gcloud) -> None:
     """Requests the queued resource."""
     settings = gcloud.settings
     if not gcloud.dry_run:
         memory.save(settings)  # First, so that "delete" finds what is half made.
-    optional = (
-        ('--service-account', settings.service_account),
-        ('--network', settings.network),
-        ('--subnetwork', settings.subnetwork),
-        ('--valid-until-duration', valid_until),
+    result = gcloud.tpu(
+        *('queued-resources', 'create', f'--node-id={settings.name}'),
+        *(f'--accelerator-type={settings.type}', f'--runtime-version={settings.image}'),
+        *(['--spot'] if settings.spot else []),
+        *(*settings.gcloud_flags, '--quiet'),
     )
-    result = gcloud.call(
-        *('compute', 'tpus', 'queued-resources', 'create', settings.name, *gcloud.place()),
-        f'--node-id={settings.name}',
-        f'--accelerator-type={settings.type}',
-        f'--runtime-version={settings.image}',
-        *([f'--{settings.provision}'] if settings.provision != 'on_demand' else []),
-        *(f'{flag}={value}' for flag, value in optional if value),
-        '--quiet',
-    )
-    if result.status and not exists_already(result):
-        raise Failure(explain(said(result), settings))
-    if result.status and not resource_state(gcloud)[0]:
-        raise Failure(
-            f'There is a TPU {settings.name} in {settings.zone} that is no queued resource, so it '
-            'was not made by this program. Give another --name.'
-        )
+    if result.status:
+        raise Failure(gcloud.explain(result.error))
 
 
-def wait_until_active(gcloud: Gcloud) -> None:
-    """Waits until a requested TPU is there and its machines are ready."""
-    settings, shown, without_machines = gcloud.settings, None, 0
-    for poll in range(gcloud.patience.max_polls):
-        state, error = resource_state(gcloud)
-        if not state:
-            raise Failure(f'{settings.name} is not there; make it with "create".')
-        machines = ''
-        if state == 'ACTIVE':
-            machines, count = node(gcloud)
-            if machines == 'READY':
-                gcloud.say(f'{settings.name} is active: {settings.type}, machines: {count}.')
-                return
-            # They can appear a little later than the word that they are there.
-            without_machines = 0 if machines else without_machines + 1
-        if state in LOST or machines in _LOST_NODES or without_machines > 10:
-            reason = explain(error, settings) if error else f'It is {machines or state}.'
-            raise (Failure if 'quota' in error.lower() else Lost)(
-                f'{settings.name} was not granted, or taken away at once. {reason}\n'
-                'Start "create" again to request it anew, or "delete" it.'
+def wait_until_active(gcloud: Gcloud) -> int:
+    """Waits until a TPU is granted and its machines are ready; returns how many there are."""
+    settings, shown, without_machines = gcloud.settings, '', 0
+    for poll in itertools.count():
+        state = look(gcloud)
+        if not state.resource:
+            raise Failure(f'{settings.name} does not exist; create it with "create".')
+        if state.is_ready():
+            gcloud.report(f'{settings.name} is active: {settings.type}, machines: {state.count}.')
+            return state.count
+        missing = state.resource == 'ACTIVE' and not state.machines
+        without_machines = without_machines + 1 if missing else 0
+        if state.is_lost() or without_machines > _MOST_POLLS_WITHOUT_MACHINES:
+            reason = gcloud.explain(state.error) if state.error else f'It is {state}.'
+            raise (Failure if 'quota' in state.error.lower() else Lost)(
+                f'{settings.name} was not granted, or preempted at once. {reason}\n'
+                'Run "create" again to request it again, or "delete" it.'
             )
-        now = f'{state}, machines {machines or "not there"}' if state == 'ACTIVE' else state
-        if now != shown:
-            minutes = poll * gcloud.patience.poll_seconds / 60
-            gcloud.say(f'Waiting for {settings.name}: {now} (after {minutes:.0f} min).')
-            shown = now
-        gcloud.patience.sleep()
-    raise Failure(
-        f'{settings.name} is still {shown} after {gcloud.patience.max_polls} looks. The request '
-        'stays in the queue and costs once it is granted: "create" waits on, "delete" takes '
-        'it back.',
-        75,
-    )
+        if str(state) != shown:
+            shown, minutes = str(state), poll * gcloud.poll_seconds / 60
+            gcloud.report(f'Waiting for {settings.name}: {shown} (after {minutes:.0f} min).')
+        gcloud.sleep()
 
 
-def remove(gcloud: Gcloud) -> bool:
-    """Deletes queued resource and machines, and waits until they are gone.
-
-    Returns:
-        Whether there was something to delete.
-    """
-    settings = gcloud.settings
-    resources = ('compute', 'tpus', 'queued-resources', 'delete', settings.name)
-    result = gcloud.call(*resources, *gcloud.place(), *_GONE_FLAGS)
-    # While something is being granted or taken away it cannot always be deleted: try again below.
-    if result.status and not is_absent(result) and not _is_busy(result):
-        raise Failure(explain(said(result), settings))
-    was_there = not is_absent(result)
-    for _ in range(gcloud.patience.max_polls):
-        found = gcloud.describe('queued-resources', {})
-        if not found:
-            break
-        if found.get('state', {}).get('state') != 'DELETING' and _is_busy(result):
-            result = gcloud.call(*resources, *gcloud.place(), *_GONE_FLAGS)
-        gcloud.patience.sleep()
-    else:
-        raise Failure(
-            f'{settings.name} is not gone after {gcloud.patience.max_polls} looks; start "delete" '
-            'again.',
-            75,
-        )
-    machines = gcloud.describe('tpu-vm', {})
-    if machines:
-        deletion = ('compute', 'tpus', 'tpu-vm', 'delete', settings.name, *gcloud.place())
-        result = gcloud.call(*deletion, '--quiet')
-        if result.status and not is_absent(result):
-            raise Failure(explain(said(result), settings))
-        was_there = True
-    return was_there
-
-
-def _is_busy(result):
-    signs = ('FAILED_PRECONDITION', 'ABORTED')
-    return result.status != 0 and any(sign in result.errors for sign in signs)
+def remove(gcloud: Gcloud) -> None:
+    """Deletes queued resource and machines, and waits until they are gone."""
+    # With its machines, and without a question of gcloud's own.
+    deletion = ('queued-resources', 'delete', '--force', '--quiet')
+    result = gcloud.tpu(*deletion)
+    # It is busy while it is granted or preempted: then try again below.
+    if result.status and not result.failed_by(f'{ABSENT}|{_BUSY}'):
+        raise Failure(gcloud.explain(result.error))
+    while found := gcloud.describe('queued-resources'):
+        if result.status and found.get('state', {}).get('state') != 'DELETING':
+            result = gcloud.tpu(*deletion)
+        gcloud.sleep()
+    if gcloud.describe('tpu-vm'):
+        result = gcloud.tpu('tpu-vm', 'delete', '--quiet')
+        if result.status and not result.failed_by(ABSENT):
+            raise Failure(gcloud.explain(result.error))
 
 
 def delete(gcloud: Gcloud, yes: bool) -> None:
-    """Deletes a TPU after a question; what is not there is no mistake."""
+    """Deletes a TPU after a question; one that does not exist is not an error."""
     settings = gcloud.settings
     if not gcloud.dry_run:
         ask(
             f'Delete {settings.name} ({settings.type} in {settings.zone}, project '
-            f'{settings.project})? What lies on its disks is lost; gs:// stays.',
+            f'{settings.project})? The files on its disks are lost; gs:// stays.',
             yes,
         )
-    was_there = remove(gcloud)
-    if gcloud.dry_run:
-        return
-    memory.forget(settings.name)
-    print(f'{settings.name} {"is deleted" if was_there else "was not there any more"}.')
+    remove(gcloud)
+    if not gcloud.dry_run:
+        memory.forget(settings.name)
+        print(f'{settings.name} is deleted: neither the resource nor machines exist now.')

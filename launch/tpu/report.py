@@ -1,62 +1,46 @@
-"""Says how a TPU and its run are, and shows logs."""
+"""Reports the state of a TPU and its run, and shows logs."""
 
-import json
+from tpu.gcloud import Failure, Gcloud, provision
+from tpu.lifecycle import cost, look
+from tpu.training import flag_values, read_state, state_command
 
-from tpu.gcloud import Failure, Gcloud
-from tpu.lifecycle import cost, node, resource_state
-from tpu.training import read_state, state_command
+_STATES = {
+    'missing': 'none, not set up',
+    'none': 'none, never started here',
+    'running': 'running',
+    'ended': 'ended with exit status {status}',
+    'lost': 'gone without an exit status',
+}
 
 
 def show_status(gcloud: Gcloud) -> None:
-    """Prints state of the resource, of its machines, of the run, and its step."""
-    settings = gcloud.settings
-    gcloud.say(f'{settings.name}: {settings.type} in {settings.zone}, project {settings.project}')
-    gcloud.say(f'image:    {settings.image} ({settings.provision.replace("_", " ")})')
-    state, error = resource_state(gcloud)
-    gcloud.say(f'resource: {state or "not there"}{f" ({error})" if error else ""}')
-    if not state:
+    """Prints the state of the TPU, what it costs, the state of the run, and its progress."""
+    settings, state = gcloud.settings, look(gcloud)
+    gcloud.report(f'{settings.name}: {settings.type} in {settings.zone}, {settings.project}')
+    gcloud.report(f'image:    {settings.image} ({provision(settings)})')
+    gcloud.report(f'state:    {state}')
+    if state.machines:
+        gcloud.report(f'machines: {state.count}')
+        gcloud.report(f'costs:    {cost(settings)}')
+    if not state.is_ready():
         return
-    machines, count = node(gcloud)
-    gcloud.say(f'machines: {f"{count}, {machines}" if machines else "none"}')
-    if machines:
-        gcloud.say(f'costs:    {cost(settings)}')
-    if state != 'ACTIVE' or machines != 'READY':
-        return
-    assumed = 'wss-state ' + json.dumps({'state': 'none'})
-    found = read_state(gcloud.ssh(0, state_command(), assume=assumed))
-    gcloud.say(f'training: {describe_run(found)}')
-
-
-def describe_run(found: dict | None) -> str:
-    """Returns the state of a run in words."""
+    found = read_state(gcloud.ssh(0, state_command()))
     if found is None:
-        return 'unknown, worker 0 does not answer'
-    words = {
-        'missing': 'none, not set up',
-        'none': 'none, never started here',
-        'running': 'runs',
-        'ended': f'ended with exit status {found.get("status")}',
-        'lost': 'gone without an exit status',
-    }.get(found['state'], found['state'])
-    at = f', step {found["step"]} of {found["steps"]}' if found.get('step') is not None else ''
-    return words + at
+        gcloud.report('training: unknown, worker 0 does not answer')
+        return
+    gcloud.report(f'training: {_STATES[found["state"]].format(**found)}')
+    if found.get('command'):
+        workdir = flag_values(found['command'], 'workdir')[-1].rstrip('/')
+        result = gcloud.call('storage', 'cat', f'{workdir}/progress.json')
+        gcloud.report(f'progress: {" ".join(result.output.split()) or "none yet"}')
 
 
-def show_logs(gcloud: Gcloud, worker: int, lines: int, follow: bool) -> int:
-    """Prints the log of training (worker 0), or that of a worker's TPU server.
-
-    Returns:
-        The exit status of the command that does so.
-    """
-    if worker:
-        more = ' --follow' if follow else ''
-        command = f'sudo journalctl --unit=tpu-runtime --no-pager --lines={lines}{more}'
-    else:
-        command = f'tail -n {lines} {"-F " if follow else ""}wss-run/log'
-    status = gcloud.show(worker, command)
+def show_logs(gcloud: Gcloud, lines: int, follow: bool) -> int:
+    """Prints the last lines of the log of training; returns the exit status of the command."""
+    status = gcloud.show(f'tail -n {lines} {"-F " if follow else ""}wss-run/log')
     if status and not follow:
         raise Failure(
-            f'Worker {worker} of {gcloud.settings.name} gave no log (exit status {status}); '
-            '"status" says how it is.'
+            f'{gcloud.settings.name} gave no log (exit status {status}); run "status" to see its '
+            'state.'
         )
     return status

@@ -60,6 +60,7 @@ class Cloud:
         # Nothing else is on the PATH: a true gcloud must never be reached from here.
         for name in (
             'cat',
+            'env',
             'git',
             'gzip',
             'mkdir',
@@ -106,9 +107,8 @@ class Cloud:
         return subprocess.run(command, input=typed, capture_output=True, text=True)
 
     def quick(self, verb, *arguments):
-        """The same without pauses, with few attempts."""
-        given = (*self.WHERE, '--poll_seconds', '0', '--max_polls', '50')
-        return self.start(verb, *given, '--connection_retries', '2', *arguments)
+        """The same with the flags that every verb needs."""
+        return self.start(verb, *self.WHERE, *arguments)
 
     @property
     def calls(self):
@@ -145,4 +145,6 @@ def cloud(tmp_path, monkeypatch, load):
     monkeypatch.setenv('PATH', str(made.bin))
     monkeypatch.setenv('WSS_TPU_FOLDER', str(made.remembered))
     made.main = importlib.import_module('tpu_pod').main
+    monkeypatch.setattr(load('gcloud').Gcloud, 'poll_seconds', 0.0)
+    monkeypatch.setattr(load('gcloud').Gcloud, 'retries', 2)
     return made

@@ -50,33 +50,38 @@ def python(code):
 
 def test_it_runs_to_its_end_and_keeps_status_and_log(home):
     code = 'import os, sys; print("step  3/12  0.1 s"); print(os.environ["TPU_NAME"]); sys.exit(75)'
-    nothing = dict.fromkeys(('status', 'command', 'step', 'steps'))
-    assert ask(home, 'state') == nothing | {'state': 'none', 'offset': 0, 'log': ''}
-    started = ask(home, 'start', '--set', 'TPU_NAME=local', '--', *python(code))
+    nothing = {'status': None, 'command': None, 'offset': 0, 'log': ''}
+    assert ask(home, 'state') == nothing | {'state': 'none'}
+    started = ask(home, 'start', 'env', 'TPU_NAME=local', *python(code))
     assert (started['state'], started['offset']) == ('started', 0)
-    found = until(home, 'ended', '--offset', '0')
-    assert (found['status'], found['step'], found['steps']) == (75, 3, 12)
+    found = until(home, 'ended', '0')
+    assert found['status'] == 75
     assert found['log'] == 'step  3/12  0.1 s\nlocal\n' and found['offset'] == len(found['log'])
-    assert ask(home, 'state', '--offset', '18')['log'] == 'local\n'
+    assert ask(home, 'state', '18')['log'] == 'local\n'
     assert (home / 'wss-run' / 'status').read_text() == '75'
-    again = ask(home, 'start', '--set', 'TPU_NAME=x', '--', *python('print("again")'))
-    assert again['offset'] == found['offset']  # The log goes on.
-    assert until(home, 'ended', '--offset', str(again['offset']))['log'] == 'again\n'
+    again = ask(home, 'start', *python('print("again")'))
+    assert again['offset'] == found['offset']  # The log is continued.
+    assert until(home, 'ended', str(again['offset']))['log'] == 'again\n'
 
 
 def test_what_runs_is_not_started_twice(home):
-    waits = python('import time; print("half a li", end=""); time.sleep(600)')
-    ask(home, 'start', '--', *waits)
+    code = 'import os, time; print(os.getppid(), os.getpid()); print("h", end=""); time.sleep(99)'
+    waits = python(code)
+    ask(home, 'start', *waits)
+    processes = []
     try:
-        found = until(home, 'running', '--offset', '0')
-        assert found['log'] == ''  # No half line.
-        assert ask(home, 'start', '--', *waits)['state'] == 'already'
-        other = ask(home, 'start', '--', 'true')
+        while not processes:
+            processes = ask(home, 'state', '0')['log'].split()  # No half line.
+        assert ask(home, 'start', *waits)['state'] == 'already'
+        other = ask(home, 'start', 'true')
         assert other['state'] == 'busy' and other['command'] == waits
+        # Without the process that waits for it, training still keeps others out.
+        os.kill(int(processes[0]), signal.SIGKILL)
+        assert until(home, 'running', '0') and ask(home, 'start', 'true')['state'] == 'busy'
     finally:
-        os.killpg(int((home / 'wss-run' / 'pid').read_text()), signal.SIGKILL)
+        os.kill(int(processes[1]), signal.SIGKILL)
     assert until(home, 'lost')['status'] is None
-    assert ask(home, 'start', '--', 'true')['state'] == 'started'
+    assert ask(home, 'start', 'true')['state'] == 'started'
     assert until(home, 'ended')['status'] == 0
 
 
@@ -89,7 +94,7 @@ def test_what_runs_is_not_started_twice(home):
     ],
 )
 def test_every_end_has_a_status(home, command, status):
-    ask(home, 'start', '--', *command)
+    ask(home, 'start', *command)
     assert until(home, 'ended')['status'] == status
 
 
@@ -101,15 +106,15 @@ def test_a_long_log_comes_in_pieces(home):
     (home / 'wss-run' / 'status').write_text('0')
     got, offset = '', 0
     for _ in range(3):
-        found = ask(home, 'state', '--offset', str(offset))
+        found = ask(home, 'state', str(offset))
         got, offset = got + found['log'], found['offset']
     assert got == text and '\ufffd' not in got
 
 
-def test_a_number_of_another_process_is_not_taken_for_training(home):
+def test_files_that_a_restarted_machine_has_kept_are_not_a_training(home):
     (home / 'wss-run').mkdir()
-    (home / 'wss-run' / 'pid').write_text(str(os.getpid()))
-    (home / 'wss-run' / 'log').write_text('')
+    for name in ('lock', 'log'):
+        (home / 'wss-run' / name).write_text('')
     (home / 'wss-run' / 'command.json').write_text('["true"]')
     assert ask(home, 'state')['state'] == 'lost'
 
@@ -129,7 +134,7 @@ def test_run_reaches_a_true_worker(home, cloud):
     )
     setting = "shapes.name = 'it''s'"
     result = cloud.quick(
-        *('run', '--max_restarts', '1', '--max_polls', '2000', '--poll_seconds', '0.01', '--'),
+        *('run', '--max_restarts', '1', '--'),
         *('--workdir', 'gs://my-bucket/a', '--gin_file', 'experiments/shapes_pseudoseg.gin'),
         *('--gin_param', setting),
     )
@@ -139,41 +144,22 @@ def test_run_reaches_a_true_worker(home, cloud):
         'local\n'
     )
     assert result.stdout.count(line) == 2, result
-    assert result.returncode == 75 and 'was told to end (exit status 143)' in result.stderr
-    assert 'training: ended with exit status 143, step 1 of 1' in cloud.quick('status').stdout
+    assert result.returncode == 75 and 'was terminated (exit status 143)' in result.stderr
+    assert 'training: ended with exit status 143\n' in cloud.quick('status').stdout
 
 
-def test_requirements_leave_tensorflow_to_the_image(load):
-    install = load('install')
-    lines = [
-        'absl-py',
-        'tensorflow==2.15.1; python_version < "3.12"',
-        'tf-keras==2.15.1; python_version < "3.12"',
-        'tensorflow-datasets==4.9.10; python_version < "3.12"',
-        'tensorflow<2.22,>=2.20; python_version >= "3.12"',
-        'tf_keras<2.22,>=2.20',
-        'pytest>=7; extra == "test"',
-    ]
-    usual, alone = install.without_tensorflow(lines)
-    assert usual == [lines[0], lines[3]] and alone == [lines[2], lines[5]]
-    assert install.for_next(alone[1:]) == ['tf_keras>=2.20,<2.21']
-
-
-PIP = '-m pip install --quiet --disable-pip-version-check '
+PIP = '-m pip install --quiet '
 STAND_IN = """#!/bin/sh
 case "$*" in
     "-m "*) echo "$*" >>{home}/calls ;;
 esac
 case "$*" in
-    *broken*) echo "pip has failed" >&2; exit 1 ;;
     *"-m venv"*)
         for folder; do :; done
-        mkdir -p "$folder/bin" "$folder/lib/python3.10/site-packages/libtpu"
-        touch "$folder/lib/python3.10/site-packages/libtpu/libtpu.so"
+        mkdir -p "$folder/bin"
         cp "$0" "$folder/bin/python" ;;
-    *requires*) cat {home}/requires ;;
+    *"--editable"*) cat {home}/pip && test ! -s {home}/pip ;;
     *"import tensorflow"*) cat {home}/imports ;;
-    *version*) echo 2.15.1 ;;
 esac
 """
 
@@ -185,7 +171,7 @@ def install(home, load, monkeypatch):
     python = home / 'python3'
     python.write_text(STAND_IN.format(home=home))
     python.chmod(0o755)
-    (home / 'requires').write_text('absl-py\ntensorflow==2.15.1\ntf-keras==2.15.1\n')
+    (home / 'pip').write_text('')
     (home / 'imports').write_text(f'2.15.1 {TENSORFLOW}\n')
     monkeypatch.setattr(sys, 'executable', str(python))
     monkeypatch.setattr(install, 'HOME', home)
@@ -193,13 +179,12 @@ def install(home, load, monkeypatch):
     monkeypatch.setattr(install, 'ENVIRONMENT', home / 'wss-env')
     monkeypatch.setattr(install, 'is_alive', lambda: False)
 
-    def unpack_and_install(stack='reference'):
+    def unpack_and_install(setup=''):
         new = home / 'wss-new' / 'launch' / 'tpu' / 'install.py'
         new.parent.mkdir(parents=True)
         new.write_text('')
-        (home / 'wss-new' / 'setup.py').write_text('')
+        (home / 'wss-new' / 'setup.py').write_text(setup)
         monkeypatch.setattr(install, '__file__', str(new))
-        monkeypatch.setattr(sys, 'argv', ['install.py', '--stack', stack])
         (home / 'calls').write_text('')
         install.main()
         calls = (home / 'calls').read_text().splitlines()
@@ -209,13 +194,11 @@ def install(home, load, monkeypatch):
     return install
 
 
-def test_the_reference_stack_is_put_around_the_tensorflow_of_the_image(install, home, capsys):
+def test_it_is_installed_around_the_tensorflow_of_the_image(install, home, capsys):
     assert install.all() == [
         f'-m venv --system-site-packages {home}/wss-env',
         '--upgrade pip',
-        f'--no-deps --editable {home}/wss-checkout',
-        'absl-py google-api-python-client oauth2client tensorflow==2.15.1',
-        '--no-deps tf-keras==2.15.1',
+        f'--editable {home}/wss-checkout google-api-python-client oauth2client',
     ]
     assert capsys.readouterr().out == 'wss-ready TensorFlow 2.15.1\n'
     assert (home / 'wss-checkout' / 'setup.py').exists() and not (home / 'wss-new').exists()
@@ -224,29 +207,19 @@ def test_the_reference_stack_is_put_around_the_tensorflow_of_the_image(install, 
 def test_a_second_installation_takes_seconds(install):
     install.all()
     assert install.all() == []
-    assert install.all('next')[0].startswith('-m venv')
-
-
-def test_the_newer_stack_has_a_tensorflow_of_its_own(install, home):
-    (home / 'requires').write_text('absl-py\ntensorflow>=2.20,<2.22\ntf-keras<2.22,>=2.20\n')
-    (home / 'imports').write_text(f'2.20.0 {home}/wss-env/lib/tensorflow/__init__.py\n')
-    assert install.all('next')[-2:] == [
-        'absl-py tensorflow-tpu==2.20.0 libtpu<=0.0.30',
-        '--no-deps tf-keras>=2.20,<2.21',
-    ]
-    assert (home / 'wss-env' / 'libtpu.so').exists()
+    assert install.all('# Other requirements.')[0].startswith('-m venv')
 
 
 @pytest.mark.parametrize(
-    ('file', 'text', 'said'),
+    ('file', 'text', 'printed'),
     [
-        ('requires', 'broken', 'pip has failed'),
+        ('pip', 'pip has failed', 'pip has failed'),
         ('imports', '2.15.1 {home}/wss-env/lib/tensorflow/__init__.py', 'knows no TPU'),
     ],
 )
-def test_an_installation_that_went_wrong_is_not_taken_for_done(install, home, file, text, said):
+def test_an_installation_that_failed_is_not_taken_as_done(install, home, file, text, printed):
     (home / file).write_text(text.format(home=home) + '\n')
-    with pytest.raises(SystemExit, match=said):
+    with pytest.raises(SystemExit, match=printed):
         install.all()
     assert not (home / 'wss-env' / 'wss-installed').exists()
 
