@@ -23,7 +23,8 @@ import tensorflow as tf
 from PIL import Image
 
 from wss.datasets.prepared import Prepared
-from wss.pipeline import shares
+from wss.pipeline import batches
+from wss.pipeline.shares import Share
 from wss.views import colour, geometry
 from wss.views.views import Views
 
@@ -117,23 +118,21 @@ def stages(views: Views, info) -> dict:
     }
 
 
-def measure_rate(examples, make_views, batch_size: int, batches: int, repeats: int) -> dict:
+def measure_rate(examples, make_views, batch_size: int, count: int, repeats: int) -> dict:
     """Measures a stream: elements a second (median, least, most), and CPU time of one in ms."""
-    part = shares.Share('--batch', batch_size)
-    stream = batches.with_threads(
-        batches.stream_batches(examples, make_views, part, seed=0), batches.cores()
-    )
+    share = Share('--batch', batch_size)
+    stream = batches.stream_batches(examples, make_views, share, seed=0)
     rates, milliseconds = [], []
-    iterator = iter(stream)
+    iterator = iter(batches.with_threads(stream, batches.cores()))
     for _ in range(4):  # What was made ahead is not counted.
         next(iterator)
     for _ in range(repeats):
         start, cpu = time.perf_counter(), time.process_time()
-        for _ in range(batches):
+        for _ in range(count):
             next(iterator)
-        count = batches * batch_size
-        rates.append(count / (time.perf_counter() - start))
-        milliseconds.append(1e3 * (time.process_time() - cpu) / count)
+        elements = count * batch_size
+        rates.append(elements / (time.perf_counter() - start))
+        milliseconds.append(1e3 * (time.process_time() - cpu) / elements)
     return {
         'rate': statistics.median(rates),
         'least': min(rates),

@@ -23,13 +23,10 @@ import time
 from unittest import mock
 
 from wss.configuration import gin_files
-from wss.devices import strategies
+from wss.configuration.quiet import tf
+from wss.devices.strategies import Devices
+from wss.experiment import Experiment
 from wss.training import loop
-
-# isort: split
-import tensorflow as tf
-
-from wss import experiment
 
 _UNCOUNTED = 4  # Executions that trace, and take what the input has made ahead.
 
@@ -103,30 +100,21 @@ def time_calls(call, images: int, calls: int, repeats: int) -> dict:
     }
 
 
-def measure_training(
-    arguments,
-    workdir,
-    method,
-    make_batches,
-    schedule,
-    make_validation,
-    images_per_step,
-    notes,
-    profile,
-    jit_compile,
-) -> dict:
+def measure_training(arguments, workdir, method, inputs, schedule, compute, notes, profile) -> dict:
     """Measures in the place of `loop.train`, with the arguments that it would have had."""
-    del workdir, make_validation, notes, profile
+    del workdir, notes, profile
     strategy = method.distribute_strategy
-    count = strategies.steps_per_execution(strategy, schedule.steps_per_execution, schedule.marks())
-    method.compile(optimizer=method.optimizer, steps_per_execution=count, jit_compile=jit_compile)
+    count = compute.steps_an_execution(strategy, schedule.intervals())
+    method.compile(
+        optimizer=method.optimizer, steps_per_execution=count, jit_compile=compute.jit_compile
+    )
     function = method.make_train_function()
     names = []
 
     def batches(change=lambda dataset, replicas: dataset):
         def of_host(context):
             replicas = context.num_replicas_in_sync // context.num_input_pipelines
-            return change(make_batches(0, context=context), replicas)
+            return change(inputs.make_batches(0, context=context), replicas)
 
         return iter(strategy.distribute_datasets_from_function(of_host))
 
@@ -144,17 +132,17 @@ def measure_training(
 
     calls = -(-arguments.steps // count)
     timed = functools.partial(time_calls, calls=calls, repeats=arguments.repeats)
-    images = count * images_per_step
+    images = count * inputs.images_per_step
     results = {
         'training': timed(functools.partial(execution, batches()), images),
         'step': timed(functools.partial(execution, batches(in_memory)), images),
     }
     timed = functools.partial(timed, calls=calls * count)
-    results['input'] = timed(functools.partial(element, batches()), images_per_step)
+    results['input'] = timed(functools.partial(element, batches()), inputs.images_per_step)
     losses = [name for name in names if name not in ('input_wait', 'gradient_norm')]
     return {
         'replicas': strategy.num_replicas_in_sync,
-        'images_per_step': images_per_step,
+        'images_per_step': inputs.images_per_step,
         'steps_per_execution': count,
         **results,
         'limit': limit(results['step']['rate'], results['input']['rate']),
@@ -166,19 +154,19 @@ def measure_row(arguments) -> dict:
     """Measures an experiment in this process; returns the content of a row."""
     params = [
         *arguments.gin_param,
-        f'run.labelled_batch_size = {arguments.batch}',
-        f'run.unlabelled_batch_size = {arguments.batch}',
-        'run.validation_split = None',
+        f'Labelled.batch_size = {arguments.batch}',
+        f'Unlabelled.batch_size = {arguments.batch}',
+        'Validation.split = None',
     ]
     gin_files.parse([arguments.gin_file], params)
-    task = experiment.Train(devices=strategies.Devices(replicas=arguments.replicas))
-    # `experiment.run` makes the parts, as for any run; what it then starts is the measurement.
+    experiment, devices = gin_files.build(Experiment), Devices(replicas=arguments.replicas)
+    # `train` makes the parts, as for any run; what it then starts is the measurement.
     measurement = functools.partial(measure_training, arguments)
     with (
         tempfile.TemporaryDirectory() as workdir,
         mock.patch.object(loop, 'train', measurement),
     ):
-        return gin_files.configured(experiment.run)(workdir, task)
+        return experiment.train(workdir, devices=devices)
 
 
 def measure_rows(arguments) -> list[dict]:

@@ -9,11 +9,11 @@ import json
 import os
 import pathlib
 
+import authors
 import numpy as np
 import pytest
 import tensorflow as tf
 
-from benchmarks.authors import make_method
 from wss.networks import resize
 from wss.networks.weights import tf1_checkpoint
 from wss.pseudo_labels import grad_cam
@@ -152,7 +152,7 @@ def step(request, tmp_path_factory):
         arrays = dict(file)
     checkpoint = tmp_path_factory.mktemp('tf1') / 'model.ckpt'
     write_checkpoint(checkpoint, reference['variables'])
-    method = make_method(reference['options'])
+    method = authors.make_method(reference['options'])
     tf1_checkpoint.load_model(method, checkpoint)
     labelled, unlabelled = batches(arrays)
     values = tf.function(forward_values, autograph=False)(method, labelled, unlabelled)

@@ -2,10 +2,10 @@
 
 import dataclasses
 
+import authors
 import pytest
 import tensorflow as tf
 
-from benchmarks import authors
 from wss.networks.backbones import resnet_v1
 
 OPTIONS = {
@@ -57,7 +57,7 @@ def batch(size, image_classes):
         ('pseudo_src', 'att', lambda m: m.source),
         ('logit_norm', False, lambda m: m.calibrate),
         ('unlabeled_weight', 0.5, lambda m: m.consistency_weight),
-        ('weight_decay', 1e-4, lambda m: m.weight_decay),
+        ('weight_decay', 1e-4, lambda m: m.update.weight_decay),
         ('attention_dim', 64, lambda m: m.sgc.query.units),
         ('att_v2', False, lambda m: m.sgc.skip),
         ('multi_grid', [3], lambda m: [m.network.backbone.units[-1].rate // 2]),

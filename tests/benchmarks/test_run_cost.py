@@ -3,7 +3,7 @@
 import json
 import sys
 
-import pytest
+import run_cost
 
 FILES = [
     'datasets/voc.gin',
@@ -12,12 +12,7 @@ FILES = [
 ]
 
 
-@pytest.fixture
-def run_cost(load_benchmark):
-    return load_benchmark('run_cost')
-
-
-def test_cost_of_a_run(run_cost, shallow, monkeypatch, capsys):
+def test_cost_of_a_run(shallow, monkeypatch, capsys):
     monkeypatch.setattr(sys, 'argv', ['run_cost.py', '--json'])
     for file in FILES:
         sys.argv += ['--gin_file', file]
@@ -32,7 +27,7 @@ def test_cost_of_a_run(run_cost, shallow, monkeypatch, capsys):
     assert result == expected
 
 
-def test_unlabelled_images_cost_more_than_labelled_ones(run_cost, shallow):
+def test_unlabelled_images_cost_more_than_labelled_ones(shallow):
     small = ['Views.crop_size = (65, 65)']
     alone = run_cost.measure(FILES, small)['flops_per_image_pair']
     method = 'methods/pseudoseg_paper.gin'

@@ -7,14 +7,15 @@ import sys
 import types
 
 import pytest
+import scaling
 import tensorflow as tf
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 SMALL = [
     'Views.crop_size = (33, 33)',
     'Views.cutout_half_size = 4',
-    'run.labelled_count = 6',
-    'run.initial_weights = None',
+    'Labelled.amount = 6',
+    'Experiment.initial_weights = None',
 ]
 # What `replicas.mean` is given while the step of two replicas is traced, beside what is printed.
 RECORDED = """
@@ -22,7 +23,7 @@ import sys, json
 sys.path.insert(0, 'benchmarks')
 import scaling
 import tensorflow as tf
-from wss import replicas
+from wss.devices import replicas
 given, mean = [], replicas.mean
 def recorded(values):
     given.extend(v.shape.num_elements() * v.dtype.size for v in tf.nest.flatten(values))
@@ -34,22 +35,17 @@ print(sum(given) // 2)  # Both replicas are traced.
 """
 
 
-@pytest.fixture
-def scaling(load_benchmark):
-    return load_benchmark('scaling')
-
-
 def flags(experiment, *others):
     small = [part for param in SMALL for part in ('--gin_param', param)]
     file = ['--gin_file', f'experiments/{experiment}.gin']
     return [*file, *small, '--steps', '1', '--repeats', '1', '--json', *others]
 
 
-def test_rows_have_the_same_batch_and_the_same_batch_a_replica(scaling):
+def test_rows_have_the_same_batch_and_the_same_batch_a_replica():
     assert scaling.rows(6) == [(1, 6), (2, 6), (2, 12)]
 
 
-def test_one_replica(scaling, monkeypatch, capsys):
+def test_one_replica(monkeypatch, capsys):
     few = ['--replicas', '1', '--batch', '2']
     monkeypatch.setattr(sys, 'argv', ['scaling.py', *flags('shapes_supervised', *few)])
     scaling.main()
@@ -80,7 +76,7 @@ def test_bytes_are_those_that_two_replicas_average():
     assert row['reduced_bytes']['total'] - classifier == int(given) - 4
 
 
-def test_bytes_of_variables(scaling):
+def test_bytes_of_variables():
     mean, first = tf.VariableAggregation.MEAN, tf.VariableAggregation.ONLY_FIRST_REPLICA
     method = types.SimpleNamespace(
         trainable_variables=[tf.Variable(tf.zeros([3, 5])), tf.Variable(tf.zeros([2]))],
@@ -94,7 +90,7 @@ def test_bytes_of_variables(scaling):
     assert scaling.reduced_bytes(method, 3) == expected
 
 
-def test_every_row_is_asked_of_a_process_of_its_own(scaling, monkeypatch, capsys):
+def test_every_row_is_asked_of_a_process_of_its_own(monkeypatch, capsys):
     commands = []
 
     def run(command, **options):
@@ -120,7 +116,7 @@ def test_every_row_is_asked_of_a_process_of_its_own(scaling, monkeypatch, capsys
         (['--replicas', '1', '--gin_file', 'nowhere.gin'], 'nowhere.gin'),
     ],
 )
-def test_errors_are_sentences(scaling, monkeypatch, capsys, given, said):
+def test_errors_are_sentences(monkeypatch, capsys, given, said):
     monkeypatch.setattr(sys, 'argv', ['scaling.py', *given])
     with pytest.raises(SystemExit):
         scaling.main()

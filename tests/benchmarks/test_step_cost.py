@@ -5,14 +5,10 @@ import json
 import sys
 
 import pytest
+import step_cost
 import tensorflow as tf
 
 from wss.networks.backbones import resnet_v1
-
-
-@pytest.fixture
-def step_cost(load_benchmark):
-    return load_benchmark('step_cost')
 
 
 @pytest.fixture
@@ -41,12 +37,12 @@ def reference(monkeypatch, tmp_path):
     return path
 
 
-def test_operations_of_a_matrix_product(step_cost):
+def test_operations_of_a_matrix_product():
     product = tf.function(lambda batch: tf.matmul(batch, batch, transpose_b=True))
     assert step_cost.count_flops(product, tf.zeros([3, 5])) == 2 * 3 * 5 * 3
 
 
-def test_what_is_printed(step_cost, reference, monkeypatch, capsys):
+def test_what_is_printed(reference, monkeypatch, capsys):
     monkeypatch.setattr(step_cost, '_PEAK_SIDE', 64)
     printed = {}
     for variant in ([], ['--fast']):
@@ -61,7 +57,7 @@ def test_what_is_printed(step_cost, reference, monkeypatch, capsys):
     assert printed['fast'] < printed['faithful']
 
 
-def test_a_missing_file_is_named(step_cost, monkeypatch, capsys):
+def test_a_missing_file_is_named(monkeypatch, capsys):
     monkeypatch.setattr(sys, 'argv', ['step_cost.py', '--reference', 'nowhere.json'])
     with pytest.raises(SystemExit):
         step_cost.main()

@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 import tf_keras as keras
 
-from wss.devices import strategies, workers
+from wss.devices import lost, strategies, workers
 
 
 def make_model(units=2):
@@ -169,26 +169,14 @@ def test_the_worker_that_writes(monkeypatch, text, first):
     assert workers.is_chief() == first
 
 
-def test_steps_between_two_looks_at_them(monkeypatch):
-    strategy = tf.distribute.get_strategy()
-    assert strategies.steps_per_execution(strategy, None, [500, 50, 0]) == 1
-    assert strategies.steps_per_execution(strategy, 25, [500, 50, 0]) == 25
-    with pytest.raises(ValueError, match=r'is 20, and something is to happen at step 50'):
-        strategies.steps_per_execution(strategy, 20, [500, 50])
-    monkeypatch.setattr(strategies.tf.config, 'list_logical_devices', lambda kind: [kind])
-    # The most, up to 20, that divides all of them.
-    for marks, expected in (([500, 50, 0], 10), ([30000], 20), ([7, 14], 7), ([500, 253], 1)):
-        assert strategies.steps_per_execution(strategy, None, marks) == expected
-
-
 def test_another_worker_is_lost(monkeypatch, capsys):
     strategy = tf.distribute.get_strategy()
-    lost = tf.errors.UnavailableError(None, None, 'Connection reset by peer\nat a place')
+    error = tf.errors.UnavailableError(None, None, 'Connection reset by peer\nat a place')
     with pytest.raises(tf.errors.UnavailableError), lost.exits_when_lost(strategy):
-        raise lost
+        raise error
     monkeypatch.setattr(workers, 'is_multi_worker', lambda strategy: True)
     with pytest.raises(SystemExit) as ended, lost.exits_when_lost(strategy):
-        raise lost
+        raise error
     assert ended.value.code == 75
     said = capsys.readouterr().err
     assert said.startswith('Another worker was lost: Connection reset by peer\nStart all workers')

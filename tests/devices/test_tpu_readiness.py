@@ -5,14 +5,15 @@ import os
 
 import numpy as np
 import pytest
+import readiness
 import tensorflow as tf
 import tf_keras as keras
 
-from benchmarks import readiness
 from wss.methods import losses
 from wss.methods.classification import Classification
 from wss.methods.pseudoseg import PseudoSeg
 from wss.methods.supervised import Supervised
+from wss.methods.update import Update
 from wss.networks.backbones import mobilenet_v2, resnet_v1, xception
 from wss.networks.backbones.small import SmallResNet
 from wss.networks.deeplab import DeepLabV3Plus
@@ -29,7 +30,7 @@ CLASSES = 3
 HARD_PIXELS = losses.SupervisedLoss(hard_share=0.5, hard_steps=5, label_weights=(1.0, 2.0, 0.5))
 METHODS = {
     'supervised': Supervised,
-    'hard_pixels': functools.partial(Supervised, supervised_loss=HARD_PIXELS),
+    'hard_pixels': Supervised,
     'soft': functools.partial(PseudoSeg, attention_width=8),
     'hard_weak': functools.partial(
         PseudoSeg, attention_width=8, sgc_variant=1, soft=False, weak_labels=True, threshold=0.4
@@ -69,7 +70,9 @@ def make_method(tiny, method, backbone, **options):
             **options,
         },
     )
+    loss = HARD_PIXELS if method == 'hard_pixels' else losses.SupervisedLoss()
     method = METHODS[method](network, tiny.make_info())
+    method.set_recipe(Update(), loss)
     method.build_variables((SIDE, SIDE))
     method.compile(
         optimizer=optimisers.momentum_poly(

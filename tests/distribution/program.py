@@ -17,9 +17,10 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 from conftest import Squares, make_info
 
 from wss.devices import strategies, workers
+from wss.methods.losses import SupervisedLoss
 from wss.methods.pseudoseg import PseudoSeg
 from wss.methods.supervised import Supervised
-from wss.methods.update import WeightUpdate
+from wss.methods.update import Update
 from wss.networks.backbones.small import SmallResNet
 from wss.networks.deeplab import DeepLabV3Plus
 from wss.pipeline import batches, evaluation
@@ -33,16 +34,20 @@ BATCH = 4
 pseudoseg = functools.partial(PseudoSeg, attention_width=8)
 # Name: method, whether batch norm is frozen, or else synchronised.
 CASES = {
-    'supervised': (functools.partial(Supervised, weight_update=WeightUpdate(2.0, 2.0, 0.9)), True),
+    'supervised': (Supervised, True),
     'fused': (functools.partial(pseudoseg, calibrate_over_replicas=True), True),
     'weak': (functools.partial(pseudoseg, source='att', threshold=0.4, weak_labels=True), True),
     'synchronised': (functools.partial(pseudoseg, calibrate_over_replicas=True), False),
+}
+UPDATES = {
+    'supervised': Update(last_layer_multiplier=2.0, bias_multiplier=2.0, average_decay=0.9),
+    'naive': Update(weight_decay=0.0),
 }
 # Workers take the cases whose parts meet in other ways only once.
 WORKER_CASES = ('supervised', 'fused')
 
 
-def make_method(make, info, frozen, per_replica):
+def make_method(case, make, info, frozen, per_replica):
     network = DeepLabV3Plus(
         info.num_classes,
         info.num_image_classes,
@@ -54,6 +59,7 @@ def make_method(make, info, frozen, per_replica):
         aspp_dropout=0.0,
     )
     method = make(network, info)
+    method.set_recipe(UPDATES.get(case, Update()), SupervisedLoss())
     if frozen:
         for layer in method.submodules:
             if isinstance(layer, keras.layers.BatchNormalization):
@@ -70,25 +76,23 @@ def values(variables):
     return [variable.read_value().numpy() for variable in variables]
 
 
-def run_case(strategy, make, frozen, per_replica=False):
+def training_batches(context=None):
+    train = Squares(make_info(), {'train': 12}).examples('train')
+    streams = {name: batches.Stream(train, BATCH) for name in ('labelled', 'unlabelled')}
+    views = Views(crop_size=CROP, cutout_half_size=4)
+    return batches.training_batches(streams, views, PADDING, seed=3, context=context)
+
+
+def run_case(strategy, case, make, frozen, per_replica=False):
     """Returns arrays by name: the gradient, the moving averages, the losses, the counts."""
     strategies.set_seed(5)
     info = make_info()
     with strategy.scope():
-        method = make_method(make, info, frozen, per_replica)
-    train = Squares(info, {'train': 12}).examples('train')
+        method = make_method(case, make, info, frozen, per_replica)
     validation = Squares(info, {'val': 5}).examples('val')
-    views = Views(crop_size=CROP, cutout_half_size=4)
-
-    def batches(context):
-        return batches.training_batches(
-            train, train, info, views, PADDING, BATCH, BATCH, seed=3, context=context
-        )
 
     def validation_batches(context):
-        return evaluation.evaluation_batches(
-            validation, info, CROP, PADDING, BATCH, context=context
-        )
+        return evaluation.evaluation_batches(validation, CROP, PADDING, BATCH, context=context)
 
     means = monitor.Means(method.quality)
 
@@ -99,7 +103,7 @@ def run_case(strategy, make, frozen, per_replica=False):
 
     before = values(method.trainable_variables)
     method.fit(
-        strategy.distribute_datasets_from_function(batches),
+        strategy.distribute_datasets_from_function(training_batches),
         steps_per_epoch=1,
         callbacks=[Note()],
         verbose=0,
@@ -122,16 +126,12 @@ def run_case(strategy, make, frozen, per_replica=False):
     return found
 
 
-def halves_by_hand(make):
+def halves_by_hand(case, make):
     """The mean of the gradients of two half batches, each normalised by itself, in one process."""
     info = make_info()
     strategies.set_seed(5)
-    method = make_method(make, info, True, False)
-    train = Squares(info, {'train': 12}).examples('train')
-    views = Views(crop_size=CROP, cutout_half_size=4)
-    batch = next(
-        iter(batches.training_batches(train, train, info, views, PADDING, BATCH, BATCH, seed=3))
-    )
+    method = make_method(case, make, info, True, False)
+    batch = next(iter(training_batches()))
     gradients = []
     for half in (slice(0, BATCH // 2), slice(BATCH // 2, BATCH)):
         part = tf.nest.map_structure(lambda value, half=half: value[half], batch)
@@ -151,13 +151,13 @@ def main(kind, count, out):
     strategy = strategies.make_strategy(strategies.Devices(kind, replicas=int(count) or None))
     found = {}
     for name in WORKER_CASES if kind == 'multi_worker' else CASES:
-        found |= {f'{name}/{k}': v for k, v in run_case(strategy, *CASES[name]).items()}
+        found |= {f'{name}/{k}': v for k, v in run_case(strategy, name, *CASES[name]).items()}
     if kind == 'one':
-        naive = functools.partial(Supervised, weight_decay=0.0)
-        found |= {f'halves/{k}': v for k, v in halves_by_hand(naive).items()}
-        found |= {f'whole/{k}': v for k, v in run_case(strategy, naive, True).items()}
+        naive = ('naive', Supervised)
+        found |= {f'halves/{k}': v for k, v in halves_by_hand(*naive).items()}
+        found |= {f'whole/{k}': v for k, v in run_case(strategy, *naive, True).items()}
     if kind == 'mirrored':
-        parts = run_case(strategy, *CASES['synchronised'], per_replica=True)
+        parts = run_case(strategy, 'synchronised', *CASES['synchronised'], per_replica=True)
         found |= {f'per_replica/{k}': v for k, v in parts.items()}
     if workers.is_chief():
         np.savez(out, replicas=strategy.num_replicas_in_sync, **found)

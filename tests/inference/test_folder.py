@@ -5,8 +5,9 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
-from wss.inference import folder as predicted_folder
-from wss.inference import predictor, saved_model
+from wss.inference import folder as image_folder
+from wss.inference import saved_model
+from wss.inference.predictor import Predictor
 
 
 def bright(image):
@@ -24,10 +25,10 @@ def test_every_image_gets_a_mask_and_an_overlay(tmp_path, tiny):
     write_image(tmp_path / 'in' / 'deep' / 'er' / 'b.c.JPG', (3, 5), value=10)
     write_image(tmp_path / 'in' / '.hidden' / 'x.png')
     (tmp_path / 'in' / 'notes.txt').write_text('no image')
-    counts = predicted_folder.predict_folder(
+    counts = image_folder.predict_folder(
         tmp_path / 'in', tmp_path / 'out', bright, tiny.make_info()
     )
-    assert counts == (2, 0)
+    assert counts == image_folder.Predicted(predicted=2, unreadable=0)
     written = sorted(str(p.relative_to(tmp_path / 'out')) for p in (tmp_path / 'out').rglob('*.*'))
     assert written == ['a.png', 'a_overlay.jpg', 'deep/er/b.c.png', 'deep/er/b.c_overlay.jpg']
     with Image.open(tmp_path / 'out' / 'a.png') as mask:
@@ -41,7 +42,7 @@ def test_a_saved_model_predicts_what_the_method_predicts(tmp_path, trained):
     size = (49, 65)
     saved_model.save_model(method, size, tmp_path / 'model')
     loaded = tf.saved_model.load(str(tmp_path / 'model')).signatures['serving_default']
-    predict_image = predictor.make_predictor(method, size)
+    predict_image = Predictor(method, size).predict
     stride = method.network.backbone.output_stride
     # Smaller than the size of evaluation, exactly that, and larger in one direction.
     for given, padded in [((41, 50), size), (size, size), ((20, 70), (33, 81))]:
@@ -60,10 +61,10 @@ def test_damaged_images_are_named_and_the_others_go_on(tmp_path, tiny):
     (tmp_path / 'in' / 'b.png').write_bytes((tmp_path / 'in' / 'a.png').read_bytes()[:-20])
     write_image(tmp_path / 'in' / 'c.png')
     said = []
-    counts = predicted_folder.predict_folder(
+    counts = image_folder.predict_folder(
         tmp_path / 'in', tmp_path / 'out', bright, tiny.make_info(), said.append
     )
-    assert counts == (2, 1)
+    assert counts == image_folder.Predicted(predicted=2, unreadable=1)
     assert len(said) == 1
     assert 'b.png' in said[0]
     assert (tmp_path / 'out' / 'c.png').exists()
@@ -73,9 +74,7 @@ def test_predictions_do_not_go_among_the_images(tmp_path, tiny):
     write_image(tmp_path / 'in' / 'a.png')
     for out in ('in', 'in/deeper', 'in/../in'):
         with pytest.raises(ValueError, match='give another --out'):
-            predicted_folder.predict_folder(
-                tmp_path / 'in', tmp_path / out, bright, tiny.make_info()
-            )
+            image_folder.predict_folder(tmp_path / 'in', tmp_path / out, bright, tiny.make_info())
 
 
 def test_predictions_overwrite_no_image_from_above(tmp_path, tiny):
@@ -83,26 +82,24 @@ def test_predictions_overwrite_no_image_from_above(tmp_path, tiny):
     write_image(tmp_path / 'in' / 'a.png')
     write_image(tmp_path / 'in' / 'in' / 'a.jpg')
     with pytest.raises(ValueError, match='would be written over'):
-        predicted_folder.predict_folder(tmp_path / 'in', tmp_path, bright, tiny.make_info())
+        image_folder.predict_folder(tmp_path / 'in', tmp_path, bright, tiny.make_info())
 
 
 def test_two_images_of_one_name_are_refused(tmp_path, tiny):
     write_image(tmp_path / 'in' / 'a.png')
     write_image(tmp_path / 'in' / 'a.jpg')
     with pytest.raises(ValueError, match=r'a\.jpg and .*a\.png would both give'):
-        predicted_folder.predict_folder(tmp_path / 'in', tmp_path / 'out', bright, tiny.make_info())
+        image_folder.predict_folder(tmp_path / 'in', tmp_path / 'out', bright, tiny.make_info())
 
 
 def test_missing_and_empty_folders(tmp_path, tiny):
     with pytest.raises(FileNotFoundError, match='nowhere does not exist'):
-        predicted_folder.predict_folder(
+        image_folder.predict_folder(
             tmp_path / 'nowhere', tmp_path / 'out', bright, tiny.make_info()
         )
     (tmp_path / 'empty').mkdir()
     with pytest.raises(FileNotFoundError, match='holds no image'):
-        predicted_folder.predict_folder(
-            tmp_path / 'empty', tmp_path / 'out', bright, tiny.make_info()
-        )
+        image_folder.predict_folder(tmp_path / 'empty', tmp_path / 'out', bright, tiny.make_info())
 
 
 def test_images_are_padded_like_in_evaluation_or_to_their_own_size():
@@ -113,9 +110,11 @@ def test_images_are_padded_like_in_evaluation_or_to_their_own_size():
 
     backbone = types.SimpleNamespace(padding_value=(7.0, 8.0, 9.0), output_stride=8)
     method = types.SimpleNamespace(
-        network=types.SimpleNamespace(backbone=backbone), predict_labels=predict_labels
+        network=types.SimpleNamespace(backbone=backbone),
+        predict_labels=predict_labels,
+        predict_probabilities=None,
     )
-    predict = predictor.make_predictor(method, (17, 33))
+    predict = Predictor(method, (17, 33)).predict
     for size, padded in (
         ((17, 33), (17, 33)),
         ((5, 6), (17, 33)),
@@ -131,9 +130,7 @@ def test_masks_made_by_hand_are_not_overwritten(tmp_path, tiny):
     write_image(tmp_path / 'masks' / 'a.png', value=1)
     before = (tmp_path / 'masks' / 'a.png').read_bytes()
     with pytest.raises(ValueError, match=r'a\.png is there and is no prediction'):
-        predicted_folder.predict_folder(
-            tmp_path / 'in', tmp_path / 'masks', bright, tiny.make_info()
-        )
+        image_folder.predict_folder(tmp_path / 'in', tmp_path / 'masks', bright, tiny.make_info())
     assert (tmp_path / 'masks' / 'a.png').read_bytes() == before
     for _ in range(2):  # Predicting again is fine.
-        predicted_folder.predict_folder(tmp_path / 'in', tmp_path / 'out', bright, tiny.make_info())
+        image_folder.predict_folder(tmp_path / 'in', tmp_path / 'out', bright, tiny.make_info())

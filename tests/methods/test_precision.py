@@ -6,7 +6,7 @@ import tensorflow as tf
 import tf_keras as keras
 
 from tests.methods.test_methods import make_batch, make_info, make_method
-from wss.devices import strategies
+from wss.devices import compute
 from wss.methods.pseudoseg import PseudoSeg
 from wss.training import optimisers
 
@@ -28,7 +28,7 @@ FLOAT32_OPERATIONS = {
 def restored():
     """The precision is the process's; other tests expect float32."""
     yield
-    strategies.set_precision('float32')
+    keras.mixed_precision.set_global_policy('float32')
 
 
 def step_graph(method, batch):
@@ -39,7 +39,7 @@ def step_graph(method, batch):
 
 
 def test_convolutions_are_bfloat16_and_decisions_float32():
-    strategies.set_precision('mixed_bfloat16')
+    keras.mixed_precision.set_global_policy('mixed_bfloat16')
     method = make_method(PseudoSeg)
     graph = step_graph(method, make_batch(make_info(True)))
     kinds = {}
@@ -69,8 +69,8 @@ def test_convolutions_are_bfloat16_and_decisions_float32():
 def test_losses_are_near_those_of_float32():
     batch = make_batch(make_info(True))
     values = {}
-    for precision in strategies.PRECISIONS:
-        strategies.set_precision(precision)
+    for precision in compute.PRECISIONS:
+        keras.mixed_precision.set_global_policy(precision)
         values[precision] = make_method(PseudoSeg).compute_losses(*batch)
     for name, expected in values['float32'].items():
         assert values['mixed_bfloat16'][name].dtype == tf.float32
@@ -88,6 +88,6 @@ def test_a_run_in_bfloat16(tiny, tmp_path):
 
 
 def test_an_unknown_precision(tiny, tmp_path):
-    with pytest.raises(ValueError, match=r"run\.precision is 'half'; it can be one of"):
+    with pytest.raises(ValueError, match=r"Compute\.precision is 'half'; it can be one of"):
         tiny.experiment(precision='half').train(tmp_path)
     assert keras.mixed_precision.global_policy().name == 'float32'

@@ -8,9 +8,10 @@ import tensorflow as tf
 import tf_keras as keras
 
 from wss.datasets.info import DatasetInfo
+from wss.methods.losses import SupervisedLoss
 from wss.methods.pseudoseg import PseudoSeg
 from wss.methods.supervised import Supervised
-from wss.methods.update import WeightUpdate, average, average_rate
+from wss.methods.update import Update, average, average_rate
 from wss.networks.backbones.small import SmallResNet
 from wss.networks.deeplab import DeepLabV3Plus
 from wss.results import scores
@@ -19,11 +20,12 @@ INFO = DatasetInfo('test', ('ground', 'a', 'b'), ((0, 0, 0), (1, 1, 1), (2, 2, 2
 CROP = (33, 33)
 
 
-def make_method(kind=Supervised, **options):
+def make_method(kind=Supervised, update=None, **options):
     keras.utils.set_random_seed(1)
     backbone = functools.partial(SmallResNet, (16, 16, 16, 16))
     network = DeepLabV3Plus(3, 2, backbone, 16, 16, 16, aspp_rates=(1, 2, 3), aspp_dropout=0.0)
     method = kind(network, INFO, **options)
+    method.set_recipe(update or Update(), SupervisedLoss())
     method.build_variables(CROP)
     return method
 
@@ -41,17 +43,18 @@ def make_batch(seed=0):
 
 
 def test_multiplier_by_hand():
-    update = WeightUpdate(last_layer_multiplier=10.0, bias_multiplier=2.0)
+    update = Update(last_layer_multiplier=10.0, bias_multiplier=2.0)
     factors = [update.multiplier(last, bias) for last in (False, True) for bias in (False, True)]
     assert factors == [1.0, 2.0, 10.0, 20.0]
-    assert {WeightUpdate().multiplier(a, b) for a in (False, True) for b in (False, True)} == {1.0}
+    assert {Update().multiplier(a, b) for a in (False, True) for b in (False, True)} == {1.0}
 
 
 def test_which_gradients_are_multiplied():
     """One step of SGD from the same weights: each moves by its factor times the plain step."""
     moves = {}
-    for name, update in [('plain', None), ('scaled', WeightUpdate(10.0, 2.0))]:
-        method = make_method(PseudoSeg, sgc_variant=1, weight_update=update)
+    scaled = Update(last_layer_multiplier=10.0, bias_multiplier=2.0)
+    for name, update in [('plain', None), ('scaled', scaled)]:
+        method = make_method(PseudoSeg, sgc_variant=1, update=update)
         method.compile(optimizer=keras.optimizers.SGD(0.01))
         before = [v.numpy() for v in method.trainable_variables]
         values = method.train_step(make_batch())
@@ -82,7 +85,7 @@ def test_average_by_hand():
 
 
 def test_averages_in_training():
-    method = make_method(weight_update=WeightUpdate(average_decay=0.15))
+    method = make_method(update=Update(average_decay=0.15))
     method.compile(optimizer=keras.optimizers.SGD(0.1))
     for variable in method.trainable_variables:
         variable.assign(variable + 1.0)  # As if weights had been loaded after the averages began.
@@ -109,7 +112,7 @@ def test_averages_in_training():
 
 def make_divided_method():
     """A method whose raw weights predict class 1 and whose averages predict class 2."""
-    method = make_method(weight_update=WeightUpdate(average_decay=0.9))
+    method = make_method(update=Update(average_decay=0.9))
     method.compile(optimizer=keras.optimizers.SGD(0.1))
     bias = method.network.logits.bias
     (index,) = (i for i, v in enumerate(method.trainable_variables) if v is bias)
@@ -167,6 +170,7 @@ def test_without_averages_nothing_is_replaced():
 @pytest.mark.parametrize(
     ('options', 'words'),
     [
+        ({'weight_decay': -1.0}, r'Update\.weight_decay is -1\.0; it must be 0 or more'),
         ({'last_layer_multiplier': 0.0}, r'last_layer_multiplier is 0\.0'),
         ({'bias_multiplier': -2.0}, r'bias_multiplier is -2\.0'),
         ({'average_decay': 1.0}, r'average_decay is 1\.0'),
@@ -175,4 +179,4 @@ def test_without_averages_nothing_is_replaced():
 )
 def test_options_outside_their_range(options, words):
     with pytest.raises(ValueError, match=words):
-        WeightUpdate(**options)
+        Update(**options)

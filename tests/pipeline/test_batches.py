@@ -32,14 +32,21 @@ def make_examples(count, has_label=True, has_image_label=False, loaded=None):
         return example
 
     ids = tuple(f'id{i}' for i in range(count))
-    return Examples(ids, load, has_label, (5, 5), has_image_label)
+    return Examples(ids, load, has_label, (5, 5), INFO, has_image_label)
+
+
+def make_streams(labelled, unlabelled, batch_sizes=(2, 3)):
+    examples = {'labelled': labelled, 'unlabelled': unlabelled}
+    return {
+        name: batches.Stream(part, size)
+        for (name, part), size in zip(examples.items(), batch_sizes, strict=True)
+        if part is not None
+    }
 
 
 def make_batches(labelled, unlabelled, count, views=PLAIN, batch_sizes=(2, 3), seed=0, **options):
-    dataset = batches.training_batches(
-        labelled, unlabelled, INFO, views, PADDING, *batch_sizes, seed, **options
-    )
-    return list(dataset.take(count))
+    streams = make_streams(labelled, unlabelled, batch_sizes)
+    return list(batches.training_batches(streams, views, PADDING, seed, **options).take(count))
 
 
 def numbers(dataset, stream='labelled', key='image'):
@@ -51,9 +58,8 @@ def assert_same(first, second):
 
 
 def test_shapes_and_types():
-    dataset = batches.training_batches(
-        make_examples(4), make_examples(6), INFO, PLAIN, PADDING, 2, 3, seed=0
-    )
+    streams = make_streams(make_examples(4), make_examples(6))
+    dataset = batches.training_batches(streams, PLAIN, PADDING, seed=0)
     found = tf.nest.map_structure(
         lambda spec: (spec.shape.as_list(), spec.dtype.name), dataset.element_spec
     )
@@ -143,7 +149,7 @@ def test_cache_limit_is_shared():
     assert len(unlabelled) >= 12
 
 
-def test_first_step_goes_on_where_the_batches_were():
+def test_first_step_resumes_where_the_batches_were():
     views = Views(crop_size=(4, 5), cutout_half_size=1)
     arguments = (make_examples(5), make_examples(7))
     assert_same(
@@ -177,9 +183,7 @@ def test_hosts_share_the_batches_of_one():
 
 def test_hosts_evaluate_every_example_once():
     parts = [
-        evaluation.evaluation_batches(
-            make_examples(5), INFO, (5, 5), PADDING, 4, context=host(i, 2)
-        )
+        evaluation.evaluation_batches(make_examples(5), (5, 5), PADDING, 4, context=host(i, 2))
         for i in range(2)
     ]
     ids = [[batch['id'].numpy().tolist() for batch in part] for part in parts]
@@ -187,7 +191,7 @@ def test_hosts_evaluate_every_example_once():
 
 
 def test_a_batch_that_cannot_be_divided_among_hosts_is_named():
-    message = 'run.labelled_batch_size = 3 cannot be divided among 2 replicas'
+    message = 'Labelled.batch_size = 3 cannot be divided among 2 replicas'
     with pytest.raises(ValueError, match=message):
         make_batches(make_examples(4), None, 1, batch_sizes=(3, 2), context=host(0, 2))
 
@@ -203,10 +207,10 @@ def test_streams_draw_apart():
         ({'labelled': make_examples(0)}, 'no labelled examples'),
         ({'unlabelled': make_examples(0)}, 'no unlabelled examples'),
         ({'labelled': make_examples(2, has_label=False)}, 'no label maps'),
-        ({'labelled_batch_size': 0}, r'^run\.labelled_batch_size = 0'),
-        ({'unlabelled_batch_size': -1}, r'^run\.unlabelled_batch_size = -1'),
-        ({'labelled_batch_size': 10**8}, r'^run\.labelled_batch_size = 10+: it must be at most'),
-        ({'labelled_batch_size': 2.0}, 'labelled_batch_size = 2.0'),
+        ({'batch_sizes': (0, 1)}, r'^Labelled\.batch_size = 0'),
+        ({'batch_sizes': (1, -1)}, r'^Unlabelled\.batch_size = -1'),
+        ({'batch_sizes': (10**8, 1)}, r'^Labelled\.batch_size = 10+: it must be at most'),
+        ({'batch_sizes': (2.0, 1)}, r'Labelled\.batch_size = 2\.0'),
         ({'first_step': -1}, 'first_step = -1'),
     ],
 )
@@ -214,19 +218,15 @@ def test_bad_arguments_are_named(changes, message):
     arguments = {
         'labelled': make_examples(2),
         'unlabelled': make_examples(2),
-        'info': INFO,
-        'views': PLAIN,
-        'padding_value': PADDING,
-        'labelled_batch_size': 1,
-        'unlabelled_batch_size': 1,
-        'seed': 0,
+        'count': 1,
+        'batch_sizes': (1, 1),
     }
     with pytest.raises(ValueError, match=message):
-        batches.training_batches(**(arguments | changes))
+        make_batches(**(arguments | changes))
 
 
 def test_evaluation_pads_and_fills_the_last_batch():
-    found = list(evaluation.evaluation_batches(make_examples(3), INFO, (6, 7), PADDING, 2))
+    found = list(evaluation.evaluation_batches(make_examples(3), (6, 7), PADDING, 2))
     assert [batch['id'].numpy().tolist() for batch in found] == [[b'id0', b'id1'], [b'id2', b'']]
     image, label, valid = (found[0][name].numpy()[1] for name in ('image', 'label', 'valid'))
     assert image.shape == (6, 7, 3) and image.dtype == np.float32
@@ -240,16 +240,14 @@ def test_evaluation_pads_and_fills_the_last_batch():
 
 
 def test_evaluation_of_full_batches_has_no_filler():
-    found = list(evaluation.evaluation_batches(make_examples(4), INFO, (5, 5), PADDING, 2))
+    found = list(evaluation.evaluation_batches(make_examples(4), (5, 5), PADDING, 2))
     assert [name for batch in found for name in batch['id'].numpy()] == [
         b'id0', b'id1', b'id2', b'id3',
     ]  # fmt: skip
 
 
 def test_evaluation_shapes_are_static_and_labels_may_be_missing():
-    dataset = evaluation.evaluation_batches(
-        make_examples(1, has_label=False), INFO, (5, 5), PADDING, 2
-    )
+    dataset = evaluation.evaluation_batches(make_examples(1, has_label=False), (5, 5), PADDING, 2)
     assert all(spec.shape.is_fully_defined() for spec in tf.nest.flatten(dataset.element_spec))
     batch = next(iter(dataset))
     assert (batch['label'].numpy() == 255).all()
@@ -258,11 +256,11 @@ def test_evaluation_shapes_are_static_and_labels_may_be_missing():
 
 def test_evaluation_refuses_larger_images_and_bad_numbers():
     with pytest.raises(ValueError, match=r'5 x 5 .*evaluation size 5 x 4'):
-        evaluation.evaluation_batches(make_examples(2), INFO, (5, 4), PADDING, 2)
-    with pytest.raises(ValueError, match=r'^run\.evaluation_batch_size = 0'):
-        evaluation.evaluation_batches(make_examples(2), INFO, (5, 5), PADDING, 0)
+        evaluation.evaluation_batches(make_examples(2), (5, 4), PADDING, 2)
+    with pytest.raises(ValueError, match=r'^Validation\.batch_size = 0'):
+        evaluation.evaluation_batches(make_examples(2), (5, 5), PADDING, 0)
     with pytest.raises(ValueError, match='no evaluation examples'):
-        evaluation.evaluation_batches(make_examples(0), INFO, (5, 5), PADDING, 1)
+        evaluation.evaluation_batches(make_examples(0), (5, 5), PADDING, 1)
 
 
 def test_evaluation_size_rounds_up():

@@ -50,7 +50,7 @@ def test_two_last_checkpoints_and_the_best_one_are_kept(tmp_path):
     latest = tf.train.latest_checkpoint(tmp_path / 'checkpoints' / 'last')
     assert latest.endswith('ckpt-4')
     again = make_checkpoints(tmp_path)
-    assert again.go_on() == 4
+    assert again.resume() == 4
     assert again.best_step == 3
     assert again.scored(2) and not again.scored(5)
     assert not again.save_if_best(5, 0.6)
@@ -64,7 +64,7 @@ def test_scores_after_the_checkpoint_are_forgotten_since_they_come_again(tmp_pat
         if step == 1:
             saved.save_last(step)
     again = make_checkpoints(tmp_path)
-    assert again.go_on() == 1
+    assert again.resume() == 1
     assert again.best_step == 1
     assert not again.scored(2)
     assert again.save_if_best(2, 0.6)
@@ -76,7 +76,7 @@ def test_what_was_summed_for_the_next_log_comes_back(tmp_path):
     means.add({'loss': np.array([1.0, 4.0])})
     saved.save_last(2)
     later = monitor.Means({})
-    checkpoints.Checkpoints(tmp_path, make_model(), later).go_on()
+    checkpoints.Checkpoints(tmp_path, make_model(), later).resume()
     later.add({'loss': np.array([4.0])})
     assert later.values() == {'loss': 3.0}
 
@@ -104,7 +104,7 @@ def test_the_list_of_checkpoints_is_not_needed(tmp_path, content):
     if content is not None:
         listed.write_bytes(content)
     saved = make_checkpoints(tmp_path)
-    assert saved.go_on() == 1
+    assert saved.resume() == 1
     saved.save_last(2)
     assert tf.train.latest_checkpoint(listed.parent).endswith('ckpt-2')
 
@@ -117,12 +117,12 @@ def test_a_damaged_newest_checkpoint_is_put_aside(tmp_path, capsys, what):
     path = tmp_path / 'checkpoints' / 'last' / f'ckpt-2.{what}'
     path.write_bytes(path.read_bytes()[:-9])
     again = make_checkpoints(tmp_path)
-    assert again.go_on() == 1
+    assert again.resume() == 1
     said = capsys.readouterr().out
     assert 'ckpt-2 is damaged or cut off' in said and 'taking the one before' in said
     assert path.with_name(path.name + '.damaged').exists()
     again.save_last(2)
-    assert make_checkpoints(tmp_path).go_on() == 2
+    assert make_checkpoints(tmp_path).resume() == 2
 
 
 def test_a_disk_that_is_full_costs_no_older_checkpoint(tmp_path, monkeypatch):
@@ -156,7 +156,7 @@ def test_what_a_killed_process_left_half_written_is_removed(tmp_path):
     (folder / 'checkpoint.tmp0123').write_text('half a list')
     (folder / 'ckpt-9.data-00000-of-00001.damaged').write_bytes(b'for somebody to look at')
     again = make_checkpoints(tmp_path)
-    assert again.go_on() == 1
+    assert again.resume() == 1
     assert sorted(path.name for path in folder.iterdir()) == [
         'checkpoint',
         'ckpt-1.data-00000-of-00001',
@@ -164,7 +164,7 @@ def test_what_a_killed_process_left_half_written_is_removed(tmp_path):
         'ckpt-9.data-00000-of-00001.damaged',
     ]
     again.save_last(2)
-    assert make_checkpoints(tmp_path).go_on() == 2
+    assert make_checkpoints(tmp_path).resume() == 2
 
 
 @pytest.mark.parametrize('last', ['data-00000-of-00001', 'index'])
@@ -183,10 +183,10 @@ def test_a_process_that_dies_while_it_writes_leaves_no_checkpoint_that_is_not_wh
         patch.setattr(tf.io.gfile, 'rename', dies)
         saved.save_last(2)
     again = make_checkpoints(tmp_path)
-    assert not again.has('last') and again.go_on() == 0
+    assert not again.has('last') and again.resume() == 0
     assert list((tmp_path / 'checkpoints' / 'last').iterdir()) == []
     again.save_last(2)
-    assert make_checkpoints(tmp_path).go_on() == 2
+    assert make_checkpoints(tmp_path).resume() == 2
 
 
 def test_an_index_appears_only_when_it_is_whole(tmp_path, monkeypatch):
@@ -208,7 +208,7 @@ def test_what_is_saved_is_known_without_a_look_at_the_folder(tmp_path, monkeypat
     saved = make_checkpoints(tmp_path)
     saved.save_last(1)
     again = make_checkpoints(tmp_path)
-    again.go_on()
+    again.resume()
     for one in (saved, again):
         monkeypatch.setattr(one, '_steps', lambda which: [])
         monkeypatch.setattr(one._checkpoint, 'write', None)  # Cannot be called.
@@ -255,4 +255,4 @@ def test_damaged_scores_are_named_before_the_best_weights_are_lost(tmp_path, tex
     (tmp_path / 'checkpoints' / 'scores.json').write_text(text)
     again = make_checkpoints(tmp_path)
     with pytest.raises(ValueError, match=r'scores\.json is damaged; restore it, or remove it'):
-        again.go_on()
+        again.resume()

@@ -58,7 +58,7 @@ def test_the_record_says_where_ids_come_from(tmp_path, workdir):
 
 
 def test_a_published_list_is_known_by_its_content(tmp_path, streams, monkeypatch):
-    known = official_lists.OfficialList('p/toy.txt', digest(b'a\r\nx/b\r\nc\r\n'), 3)
+    known = official_lists.Published('p/toy.txt', digest(b'a\r\nx/b\r\nc\r\n'), 3)
     monkeypatch.setitem(official_lists.LISTS, 'voc/toy', known)
     record = run_lists.describe(*streams['labelled'])
     assert record['list']['official'] == {'name': 'voc/toy', 'url': known.url}

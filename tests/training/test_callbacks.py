@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from wss.training import callbacks
+from wss.training.schedule import Schedule
 
 
 def test_steps_count_from_the_step_of_the_checkpoint():
@@ -46,7 +47,8 @@ def test_the_term_is_named_before_the_sum():
 @pytest.mark.parametrize(('every', 'saved'), [(2, [2, 4, 5]), (0, [5]), (5, [5])])
 def test_checkpoints_are_saved_now_and_then_and_at_the_end(every, saved):
     steps = []
-    part = callbacks.Save(0, 5, every, types.SimpleNamespace(save_last=steps.append))
+    schedule = Schedule(5, checkpoint_every=every)
+    part = callbacks.Save(0, schedule, types.SimpleNamespace(save_last=steps.append))
     for step in range(1, 6):
         part.after_step(step, {})
     assert steps == saved

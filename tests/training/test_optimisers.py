@@ -53,9 +53,9 @@ def test_batch_rule_by_hand():
 @pytest.mark.parametrize(
     ('batches', 'words'),
     [
-        ((0, 64), r'run\.labelled_batch_size is 0; it must be 1'),
-        ((8, 0), r'run\.reference_batch_size is 0; it must be 1'),
-        ((8, -64), r'run\.reference_batch_size is -64'),
+        ((0, 64), r'Labelled\.batch_size is 0; it must be 1'),
+        ((8, 0), r'Schedule\.reference_batch_size is 0; it must be 1'),
+        ((8, -64), r'Schedule\.reference_batch_size is -64'),
     ],
 )
 def test_batches_smaller_than_an_image(batches, words):
