@@ -1,9 +1,12 @@
+import datetime
 import io
+import json
 
 import pytest
 import tf_keras as keras
 
 from wss.training import log, monitor
+from wss.training.schedule import Schedule
 
 
 class Terminal(io.StringIO):
@@ -16,7 +19,8 @@ class Terminal(io.StringIO):
 def make_log(stream, **changes):
     """A `Log` that writes no TensorBoard file."""
     parts = {'means': monitor.Means({}), 'speed': monitor.Speed(2)}
-    settings = {'first_step': 0, 'steps': 4, 'every': 2, 'writer': None, 'stream': stream}
+    schedule = Schedule(4, log_every=2)
+    settings = {'first_step': 0, 'schedule': schedule, 'writer': None, 'stream': stream}
     part = log.Log(**settings | parts | changes)
     part._write_scalars = lambda step: None
     return part
@@ -37,7 +41,7 @@ def test_log_keeps_one_line_up_to_date_on_a_terminal():
     stream = Terminal()
     part = make_log(stream)
     part.after_step(1, {'a': 1.0, 'loss': 1.0})
-    part.say('a line of its own')
+    part.report('a line of its own')
     part.close()
     clear = '\r\x1b[K'
     assert stream.getvalue() == (
@@ -45,14 +49,59 @@ def test_log_keeps_one_line_up_to_date_on_a_terminal():
     )
 
 
-@pytest.mark.parametrize(
-    ('seconds', 'text'), [(0, '0:00'), (59.6, '1:00'), (125, '2:05'), (3725, '1:02:05')]
-)
-def test_clock(seconds, text):
-    assert log._clock(seconds) == text
-
-
 def test_learning_rate_of_a_schedule_and_of_a_constant():
     assert log.current_learning_rate(keras.optimizers.SGD(0.25)) == 0.25
     schedule = keras.optimizers.schedules.PolynomialDecay(0.5, 10, 0.0, 1.0)
     assert log.current_learning_rate(keras.optimizers.SGD(schedule)) == 0.5
+
+
+def progress_of(tmp_path):
+    return json.loads((tmp_path / 'progress.json').read_text())
+
+
+def test_progress_is_written_with_every_log(tmp_path, monkeypatch):
+    clock = iter([10.0, 12.0, 20.0, 21.0])
+    monkeypatch.setattr(log.time, 'monotonic', lambda: next(clock))
+    part = make_log(io.StringIO(), progress_file=str(tmp_path / 'progress.json'))
+    part.after_step(1, {'loss': 1.0})
+    assert not (tmp_path / 'progress.json').exists()
+    part.after_step(2, {'loss': 3.0})
+    found = progress_of(tmp_path)
+    age = datetime.datetime.now(datetime.timezone.utc)
+    age -= datetime.datetime.fromisoformat(found.pop('updated'))
+    assert abs(age) < datetime.timedelta(seconds=60)
+    # The second step took 2 seconds; the first is not counted. Two are left.
+    expected = {'step': 2, 'steps': 4, 'seconds_per_step': 2.0, 'seconds_left': 4.0, 'loss': 2.0}
+    assert found == expected
+    part.after_step(3, {'loss': 5.0})
+    part.after_step(4, {'loss': 6.0})
+    found = progress_of(tmp_path)
+    # 11 seconds for three steps; the loss is the mean since the last log.
+    assert found['seconds_per_step'] == pytest.approx(11 / 3)
+    assert (found['step'], found['seconds_left'], found['loss']) == (4, 0.0, 5.5)
+    assert [path.name for path in tmp_path.iterdir()] == ['progress.json']
+
+
+def test_the_time_of_a_step_is_unknown_after_the_first(tmp_path):
+    part = make_log(
+        io.StringIO(),
+        schedule=Schedule(4, log_every=1),
+        progress_file=str(tmp_path / 'progress.json'),
+    )
+    part.after_step(1, {'loss': 1.0})
+    found = progress_of(tmp_path)
+    assert found['seconds_per_step'] is None and found['seconds_left'] is None
+
+
+def test_progress_that_cannot_be_written_stops_no_run(tmp_path):
+    stream = io.StringIO()
+    part = make_log(stream, progress_file=str(tmp_path / 'gone' / 'progress.json'))
+    for step in (1, 2):
+        part.after_step(step, {'loss': 1.0})
+    assert stream.getvalue().startswith('step 2/4')
+
+
+def test_progress_of_a_run(trained):
+    found = progress_of(trained.workdir)
+    assert (found['step'], found['steps'], found['seconds_left']) == (4, 4, 0.0)
+    assert found['seconds_per_step'] > 0 and found['loss'] > 0
