@@ -42,3 +42,13 @@ def test_a_description_with_wrong_values_is_damaged(tmp_path, change):
     path.write_text(json.dumps(json.loads(path.read_text()) | change))
     with pytest.raises(ValueError, match=r'dataset\.json is damaged: .*; restore it'):
         run_folder.read_description(tmp_path)
+
+
+def test_parts_of_files_that_a_killed_process_left_are_deleted(tmp_path):
+    workdir = tmp_path / 'run [1]'
+    (workdir / 'checkpoints' / 'last').mkdir(parents=True)
+    for name in ('progress.json.123.part', 'checkpoints/scores.json.4.part', 'run.json'):
+        (workdir / name).write_text('{')
+    run_folder.claim(workdir, 'Part.steps = 4\n')
+    left = sorted(path.name for path in workdir.rglob('*') if path.is_file())
+    assert left == ['config.gin', 'run.json']

@@ -1,6 +1,7 @@
 """The folder of a run: its configuration, and what prediction must know of the dataset."""
 
 import dataclasses
+import glob
 import json
 import os
 
@@ -89,6 +90,10 @@ def claim(workdir: str | os.PathLike, config_text: str) -> None:
     """Makes the folder of a run and writes its configuration to `config.gin`."""
     try:
         tf.io.gfile.makedirs(workdir)
+        for folder in (workdir, os.path.join(workdir, CHECKPOINTS)):
+            # A process that was killed while it wrote a file has left a part of it.
+            for part in tf.io.gfile.glob(os.path.join(glob.escape(str(folder)), '*.part')):
+                tf.io.gfile.remove(part)
         whole.write(os.path.join(workdir, CONFIG_FILE), config_text)
     except tf.errors.OpError as error:
         raise OSError(f'The workdir {workdir} cannot be written: {error.message}') from error
