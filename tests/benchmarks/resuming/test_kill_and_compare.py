@@ -1,4 +1,4 @@
-"""The proof that a killed run goes on exactly: a small one of it, and that it can fail."""
+"""The proof that a killed run resumes exactly: a small one, and that it can fail."""
 
 import json
 import pathlib
@@ -12,14 +12,16 @@ import pytest
 import tensorflow as tf
 from resuming import compare, kills, moments
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
-SCRIPT = ROOT / 'launch' / 'kill_and_resume.py'
+from wss.training.schedule import Schedule
+
+ROOT = pathlib.Path(__file__).resolve().parents[3]
+SCRIPT = ROOT / 'benchmarks' / 'resuming' / 'kill_and_compare.py'
 TINY = """
 from __gin__ import dynamic_registration
-from wss import experiment
 from wss.datasets import shapes
 from wss.networks import deeplab
 from wss.networks.backbones import small
+from wss.pipeline import data
 from wss.views import views
 
 include 'datasets/shapes.gin'
@@ -32,10 +34,14 @@ deeplab.DeepLabV3Plus.decoder_filters = 16
 shapes.Shapes.counts = {'train': 8, 'val': 3}
 shapes.Shapes.size = 49
 views.Views.crop_size = (49, 49)
-experiment.run.labelled_batch_size = 2
-experiment.run.evaluation_batch_size = 2
+data.Labelled.batch_size = 2
+data.Validation.batch_size = 2
 """
-OFTEN = 'run.checkpoint_every = 2', 'run.evaluate_every = 4', 'run.picture_every = 3'
+OFTEN = [
+    'Schedule.checkpoint_every = 2',
+    'Schedule.evaluate_every = 4',
+    'Schedule.picture_every = 3',
+]
 
 
 def start(*arguments):
@@ -53,7 +59,7 @@ def test_a_run_killed_three_times_ends_as_one_that_never_was(tmp_path):
     said = result.stdout
     assert result.returncode == 0, said + result.stderr
     assert len(re.findall(r'^ +\d+ .* -9 ', said, re.MULTILINE)) == 3
-    half_written = re.search(r'3 times ended by SIGKILL; (\d) left a checkpoint half', said)
+    half_written = re.search(r'3 kills by SIGKILL; (\d) left a checkpoint half', said)
     assert int(half_written[1]) >= 1
     assert 'differs' not in said and 'is the same as the one that was not' in said
 
@@ -69,10 +75,10 @@ def test_a_run_killed_three_times_ends_as_one_that_never_was(tmp_path):
     assert refused.returncode == 1 and 'is not empty' in refused.stderr
 
 
-def test_a_run_that_fails_by_itself_is_told(tmp_path):
-    result = start('--workdir', tmp_path, '--kills', '1', '--gin_param', 'run.seed = -1')
+def test_a_run_that_fails_by_itself_is_reported(tmp_path):
+    result = start('--workdir', tmp_path, '--kills', '1', '--gin_param', 'Experiment.seed = -1')
     assert result.returncode == 1
-    assert 'Training ended with status 1: run.seed is -1' in result.stderr
+    assert 'Training ended with status 1: Experiment.seed is -1' in result.stderr
 
 
 def write_points(folder, points):
@@ -176,11 +182,11 @@ def test_a_run_that_is_not_finished_is_seen(runs):
     assert different(whole, killed) == ['its state is running']
 
 
-SCHEDULE = moments.Schedule(steps=60, evaluate_every=15, checkpoint_every=5, picture_every=15)
+SCHEDULE = Schedule(60, evaluate_every=15, checkpoint_every=5, picture_every=15)
 
 
 @pytest.mark.parametrize(
-    ('begun', 'told', 'saved', 'writing', 'scored', 'doing'),
+    ('begun', 'logged', 'saved', 'writing', 'scored', 'doing'),
     [
         (False, -1, 15, False, (), 'start-up'),
         (True, -1, -1, False, (), 'building'),
@@ -193,12 +199,12 @@ SCHEDULE = moments.Schedule(steps=60, evaluate_every=15, checkpoint_every=5, pic
         (True, -1, 60, False, (15, 60), 'end'),
     ],
 )
-def test_what_a_run_is_doing(begun, told, saved, writing, scored, doing):
-    view = moments.View(begun, told, saved, writing, frozenset(scored))
+def test_what_a_run_is_doing(begun, logged, saved, writing, scored, doing):
+    view = moments.View(begun, logged, saved, writing, frozenset(scored))
     assert moments.phase(view, SCHEDULE) == doing
 
 
-def test_moments_are_drawn_over_the_whole_run():
+def test_moments_are_spread_over_the_whole_run():
     plan = moments.plan(20, SCHEDULE, seed=3)
     assert plan == moments.plan(20, SCHEDULE, seed=3) != moments.plan(20, SCHEDULE, seed=4)
     aims = [moment.aim for moment in plan]
@@ -210,8 +216,8 @@ def test_moments_are_drawn_over_the_whole_run():
 
 
 def make_kill(**changes):
-    settings = {'number': 1, 'age': 9.0, 'doing': 'steps', 'step': 7, 'victim': 0}
-    settings |= {'statuses': [-9], 'seconds': 0.0, 'words': [], 'left': []}
+    settings = {'age': 9.0, 'doing': 'steps', 'step': 7, 'victim': 0}
+    settings |= {'statuses': [-9], 'seconds': 0.0, 'last_lines': [], 'left': []}
     return kills.Kill(**settings | {'saved': 5, 'saved_at': None, 'resumed': (5, 3.0)} | changes)
 
 
@@ -220,7 +226,7 @@ def make_kill(**changes):
     [
         (signal.SIGKILL, {}, None),
         (signal.SIGKILL, {'resumed': None}, None),
-        (signal.SIGKILL, {'resumed': (0, 3.0)}, 'went on at step 0, though 5'),
+        (signal.SIGKILL, {'resumed': (0, 3.0)}, 'resumed at step 0, though 5'),
         (signal.SIGKILL, {'saved': -1, 'resumed': (0, 3.0)}, None),
         (signal.SIGKILL, {'statuses': [0]}, 'the status was 0'),
         (signal.SIGKILL, {'statuses': [0], 'doing': 'end'}, None),
@@ -230,11 +236,11 @@ def make_kill(**changes):
         (signal.SIGKILL, {'statuses': [None, -9], 'victim': 1, 'doing': 'start-up'}, None),
         (signal.SIGKILL, {'statuses': [0, -9], 'victim': 1}, 'as if it had finished'),
         (signal.SIGTERM, {'statuses': [143], 'saved_at': 5}, None),
-        (signal.SIGTERM, {'statuses': [143], 'saved_at': 7}, 'saved at 7, and 5 is'),
-        (signal.SIGTERM, {'statuses': [143]}, 'saved at None'),
+        (signal.SIGTERM, {'statuses': [143], 'saved_at': 7}, 'step 7 as saved, but step 5 is'),
+        (signal.SIGTERM, {'statuses': [143]}, 'step None as saved'),
         (signal.SIGTERM, {'statuses': [-9]}, 'the status was -9, not 143'),
     ],
 )
-def test_what_is_not_as_it_must_be_is_told(number, changes, said):
+def test_what_goes_wrong_is_listed(number, changes, said):
     faults = kills.faults([make_kill(**changes)], number)
     assert (said in faults[0] and len(faults) == 1) if said else not faults

@@ -1,4 +1,4 @@
-"""One start of a run, of one or several processes: seen from outside, and ended."""
+"""One start of a run, of one or several processes: watched from outside, and ended."""
 
 import contextlib
 import json
@@ -13,6 +13,7 @@ from collections.abc import Callable
 
 from resuming import moments
 from resuming.folder import half_written, modified, newest
+from wss.training.schedule import Schedule
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 _POLL = 0.001  # Seconds; writing a checkpoint takes some hundredths.
@@ -23,40 +24,46 @@ class Attempt:
 
     Attributes:
         processes: One for each worker, the chief first.
-        resumed: Step at which the run goes on, 0 for one that begins anew, and the seconds until
-            it said so; None before.
-        saved_at: The step at which it said that it was saved, after a signal.
+        logs: The file with the output of each.
+        resumed: Step at which the run resumes (0 for one that starts from the beginning), and the
+            seconds until it reported that; None before.
+        saved_at: Step at which it reported that it was saved, after a signal; None before.
 
     Args:
         workdir: Folder of the run.
-        arguments: The command, `python -m wss.train ...`.
-        log: Path of the log; the output is added at its end. Further workers have a number in it.
-        schedule: Returns what the run does how often; asked when it has begun.
+        command: The command, `python -m wss.train ...`.
+        log: File to which the output is appended. Those of further workers have a number in it.
+        schedule: Returns what the run does at which steps; asked when it has begun.
         workers: How many processes.
     """
 
     def __init__(
         self,
         workdir: pathlib.Path,
-        arguments: list[str],
+        command: list[str],
         log: pathlib.Path,
-        schedule: Callable[[], moments.Schedule],
+        schedule: Callable[[], Schedule],
         workers: int = 1,
     ):
-        self.workdir, self.logs, self._schedule = workdir, _logs(log, workers), schedule
+        self.workdir, self._schedule = workdir, schedule
+        self.logs = [
+            log.with_name(f'{log.stem}.{i}{log.suffix}') if i else log for i in range(workers)
+        ]
+        self.resumed = self.saved_at = None
+        # What earlier attempts left counts for nothing.
         self._before = set(half_written(workdir))
         self._record = modified(workdir / 'run.json')
-        self._scores = (None, frozenset())
-        self._told, self.resumed, self.saved_at = -1, None, None
+        self._progress, self._logged = modified(workdir / 'progress.json'), -1
+        self._scores, self._scored = None, frozenset()
         self._offsets = [path.stat().st_size if path.exists() else 0 for path in self.logs]
-        self._read_to, self._rest = self._offsets[0], b''
+        self._read_to = self._offsets[0]
         self.started = time.monotonic()
         self.processes = []
         for path, environment in zip(self.logs, _environments(workers), strict=True):
             with path.open('ab') as output:
                 self.processes.append(
                     subprocess.Popen(
-                        arguments, cwd=ROOT, env=environment, stdout=output, stderr=output
+                        command, cwd=ROOT, env=environment, stdout=output, stderr=output
                     )
                 )
 
@@ -75,19 +82,23 @@ class Attempt:
 
     def look(self) -> moments.View:
         """Returns what the run shows now."""
+        self._read_progress()
         self._read_log()
-        left = half_written(self.workdir)
-        self._before &= set(left)  # What an earlier attempt left counts until it is removed.
+        self._read_scores()
+        if self._logged >= 0 and self.resumed is None:  # It would have reported another step.
+            self.resumed = 0, self.age
+        left = set(half_written(self.workdir))
+        self._before &= left  # Until the run removes it.
         return moments.View(
             modified(self.workdir / 'run.json') != self._record,
-            self._told,
+            self._logged,
             newest(self.workdir / 'checkpoints' / 'last'),
-            bool(set(left) - self._before),
-            self._read_scores(),
+            bool(left - self._before),
+            self._scored,
         )
 
     def doing(self, view: moments.View) -> str:
-        """Says what the run is doing."""
+        """Returns what the run is doing."""
         return moments.phase(view, self._schedule()) if view.is_begun else moments.START
 
     def wait_for(self, moment: moments.Moment, durations: dict) -> moments.View | None:
@@ -103,7 +114,7 @@ class Attempt:
             elif moment.aim != moments.CHECKPOINT or ((view := self._frozen()) and view.is_writing):
                 return view
             else:  # Too late: earlier, in the next one.
-                self._go_on()
+                self._continue()
                 due, share = None, share / 2
         return None
 
@@ -115,28 +126,27 @@ class Attempt:
             os.waitid(os.P_PID, chief.pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
         return self.look()
 
-    def _go_on(self):
+    def _continue(self):
         for process in self.processes:
             process.send_signal(signal.SIGCONT)
 
     def follow(self, limit: float) -> dict[str, float]:
-        """Waits for the end; returns how long it was busy with what, the longest in seconds.
+        """Waits for the end; returns the longest time in each phase, in seconds.
 
         Raises:
             TimeoutError: If it takes longer than `limit` seconds.
         """
-        spans, doing, since = {}, moments.START, self.started
+        longest, doing, since = {}, moments.START, self.started
         while any(process.poll() is None for process in self.processes):
             if self.age > limit:
                 raise TimeoutError(f'{self.workdir} did not end in {limit:.0f} seconds.')
             now = self.doing(self.look())
             if now != doing:
-                spans.setdefault(doing, []).append(time.monotonic() - since)
+                longest[doing] = max(longest.get(doing, 0.0), time.monotonic() - since)
                 doing, since = now, time.monotonic()
             time.sleep(_POLL)
-        self._read_log()
-        spans.setdefault(doing, []).append(time.monotonic() - since)
-        return {name: max(lengths) for name, lengths in spans.items()}
+        self.look()
+        return longest | {doing: max(longest.get(doing, 0.0), time.monotonic() - since)}
 
     def end(self, victim: int, number: int, limit: float) -> tuple[list[int | None], float]:
         """Sends a signal to a process and waits for the end of all.
@@ -147,7 +157,7 @@ class Attempt:
         """
         began = time.monotonic()
         self.processes[victim].send_signal(number)
-        self._go_on()
+        self._continue()
         statuses = []
         for process in self.processes:
             try:
@@ -160,7 +170,7 @@ class Attempt:
         self._read_log()
         return statuses, seconds
 
-    def last_words(self, worker: int) -> str:
+    def last_line(self, worker: int) -> str:
         """Returns the last line that a process of this attempt printed."""
         with self.logs[worker].open('rb') as file:
             file.seek(self._offsets[worker])
@@ -169,38 +179,35 @@ class Attempt:
 
     def half_written(self) -> list[str]:
         """Returns the names of what this attempt left half written."""
-        return sorted(name for name, *_ in set(half_written(self.workdir)) - self._before)
+        return sorted(name for name, _ in set(half_written(self.workdir)) - self._before)
 
-    def _read_log(self):
-        with self.logs[0].open('rb') as file:
-            file.seek(self._read_to)
-            text = file.read()
-        if not text:
-            return
-        self._read_to += len(text)
-        *lines, self._rest = (self._rest + text).split(b'\n')
-        for line in lines:
-            line = line.decode(errors='replace')
-            if found := re.match(r'step +(\d+)/\d+ ', line):
-                self._told = int(found[1])
-                self.resumed = self.resumed or (0, self.age)  # It says so of other steps.
-            elif found := re.search(r'going on at step (\d+)\.', line):
-                self.resumed = int(found[1]), self.age
-            elif line.endswith('finished; evaluating only.'):
-                self.resumed = newest(self.workdir / 'checkpoints' / 'last'), self.age
-            elif found := re.match(r'Saved at step (\d+);', line):
-                self.saved_at = int(found[1])
+    def _read_progress(self):
+        path = self.workdir / 'progress.json'
+        if (written := modified(path)) != self._progress:
+            self._progress, self._logged = written, json.loads(path.read_text())['step']
 
     def _read_scores(self):
         path = self.workdir / 'checkpoints' / 'scores.json'
-        mtime = modified(path)
-        if mtime != self._scores[0]:
-            self._scores = mtime, frozenset(one['step'] for one in json.loads(path.read_text()))
-        return self._scores[1]
+        if (written := modified(path)) != self._scores:
+            self._scores = written
+            self._scored = frozenset(one['step'] for one in json.loads(path.read_text()))
 
-
-def _logs(log, workers):
-    return [log] + [log.with_name(f'{log.stem}.{i}{log.suffix}') for i in range(1, workers)]
+    def _read_log(self):
+        """Looks in the log for the step at which the run resumes, or is saved."""
+        with self.logs[0].open('rb') as file:
+            file.seek(self._read_to)
+            lines = file.read().splitlines(keepends=True)
+        for line in lines:
+            if not line.endswith(b'\n'):
+                return  # Read it when it is whole.
+            self._read_to += len(line)
+            text = line.decode(errors='replace')
+            if found := re.search(r'resuming at step (\d+)\.', text):
+                self.resumed = int(found[1]), self.age
+            elif text.endswith('finished; evaluating only.\n'):
+                self.resumed = newest(self.workdir / 'checkpoints' / 'last'), self.age
+            elif found := re.match(r'Saved at step (\d+);', text):
+                self.saved_at = int(found[1])
 
 
 def _environments(workers):

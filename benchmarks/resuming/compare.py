@@ -1,4 +1,4 @@
-"""Compares two runs that must be the same: weights, scores, logs, and nothing left over."""
+"""Compares two runs that must be the same: weights, scores, logs, and no file left over."""
 
 import json
 import os
@@ -60,7 +60,7 @@ def weights(workdir: pathlib.Path, which: str) -> dict:
 
 def _unequal(expected, here):
     if not expected:
-        return ['there is none']
+        return ['it is missing']
     lines = [f'{name} is missing' for name in sorted(expected.keys() - here.keys())]
     lines += [f'{name} is new' for name in sorted(here.keys() - expected.keys())]
     both = sorted(expected.keys() & here.keys())
@@ -68,7 +68,7 @@ def _unequal(expected, here):
 
 
 def points(workdir: pathlib.Path) -> dict[tuple[str, int], list[bytes]]:
-    """Returns the values of all TensorBoard points by tag and step; several where doubled."""
+    """Returns the values of all TensorBoard points by tag and step; two if it was written twice."""
     found = {}
     for path in sorted((workdir / 'events').rglob('*tfevents*')):  # What TensorBoard reads.
         for record in tf.data.TFRecordDataset(str(path)).as_numpy_iterator():
@@ -82,9 +82,9 @@ def points(workdir: pathlib.Path) -> dict[tuple[str, int], list[bytes]]:
 def compare_points(expected: dict, here: dict) -> list[str]:
     """Lists points that are missing, new, doubled, or have another value (but for time, memory)."""
     if not expected:
-        return ['there are none']
+        return ['all are missing']
 
-    def said(points, what):
+    def lines(points, what):
         return [f'{tag} at step {step} {what}' for tag, step in sorted(points)]
 
     doubled = [point for point, values in here.items() if len(values) > 1]
@@ -92,15 +92,15 @@ def compare_points(expected: dict, here: dict) -> list[str]:
     compared = [point for point in both if not point[0].startswith(_MEASURED)]
     other = [point for point in compared if here[point][0] != expected[point][0]]
     return [
-        *said(expected.keys() - here.keys(), 'is missing'),
-        *said(here.keys() - expected.keys(), 'is new'),
-        *said(doubled, 'is there more than once'),
-        *said(other, 'has another value'),
+        *lines(expected.keys() - here.keys(), 'is missing'),
+        *lines(here.keys() - expected.keys(), 'is new'),
+        *lines(doubled, 'is there more than once'),
+        *lines(other, 'has another value'),
     ]
 
 
 def leftovers(workdir: pathlib.Path) -> list[str]:
-    """Lists files that only an unfinished process can have left."""
+    """Lists files that only a killed process can have left."""
     paths = sorted(str(path.relative_to(workdir)) for path in workdir.rglob('*'))
     there = set(paths)
     signs = '_temp', '.tmp', '.part', 'part-of-', '.damaged'

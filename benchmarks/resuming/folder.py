@@ -1,4 +1,4 @@
-"""What the folder of a run shows of its checkpoints."""
+"""What the folder of a run shows from outside."""
 
 import os
 import pathlib
@@ -6,7 +6,7 @@ import re
 
 
 def modified(path: pathlib.Path) -> int | None:
-    """Returns when a file was written, in nanoseconds; None if there is none."""
+    """Returns when a file was written, in nanoseconds; None if it does not exist."""
     try:
         return path.stat().st_mtime_ns
     except FileNotFoundError:
@@ -24,7 +24,7 @@ def newest(folder: pathlib.Path) -> int:
 
 
 def half_written(workdir: pathlib.Path) -> list[tuple[str, int]]:
-    """Lists what is no part of a whole checkpoint: its place in the folder, and its inode."""
+    """Lists the files of checkpoints that are not whole: place in the folder, and inode."""
     left = []
     for which in ('last', 'best'):
         try:

@@ -1,0 +1,1 @@
+"""The parts of `kill_and_compare.py`."""

@@ -1,1 +1,0 @@
-"""What `kill_and_resume.py` is made of."""
