@@ -157,9 +157,10 @@ def as_user_error(error: Exception, source: str | None) -> Exception:
         meant = _meant(match[2], _hints(gin.get_configurable(match[1]), of_all=True))
         return ValueError(f'{match[1]} has no setting {match[2]}{meant}{place}.')
     if match := re.match(r"No configurable matching (?:reference )?'@?([\w./]+)", text):
-        text = gin.config_str()
-        known = {name.split('.')[-2] for name in _names(text) if '.' in name}
-        known |= {name.split('.')[-1] for name in re.findall(r'@([\w.]+)', text)}
+        bound = settings(gin.config_str())
+        known = {name.split('.')[-2] for name in bound if '.' in name}
+        references = [value.removesuffix('()') for value in bound.values() if value[0] == '@']
+        known |= {name.removeprefix('@').split('.')[-1] for name in references}
         meant = _meant(match[1], known)
         return ValueError(f'The configuration knows no {match[1]}{meant}{place}.')
     if match := re.match(r"Couldn't resolve selector .+; <(?:module|class) '(.+?)'", text):

@@ -1,5 +1,6 @@
 """Reads gin files and settings, and builds what they configure."""
 
+import contextlib
 import io
 import logging
 import os
@@ -8,7 +9,7 @@ from collections.abc import Callable, Sequence
 
 import gin
 
-from wss.configuration import checks
+from wss.configuration import checks, precedence
 from wss.configuration.quiet import tf
 from wss.runs.configuration import Configuration, settings
 
@@ -23,22 +24,56 @@ _PLACES = [
 ]
 for _place in _PLACES:
     gin.add_config_file_search_path(str(_place))
+_sources = precedence.Sources()
+
+
+@contextlib.contextmanager
+def _open(path):
+    """Opens a file for gin and notes what it sets and includes; an empty one if it is known."""
+    with _sources.reading(_short(path), _take) as is_new:
+        if not is_new:
+            yield io.StringIO()
+            return
+        with tf.io.gfile.GFile(path) as file:
+            yield file
+
+
+def _take():
+    """Takes from gin the settings that it has read."""
+    taken = {
+        (*key, name): value
+        for key, values in gin.config._CONFIG.items()
+        for name, value in values.items()
+    }
+    gin.config._CONFIG.clear()
+    return taken
+
+
+def _give(settings):
+    """Gives gin settings back."""
+    for (scope, selector, name), value in settings.items():
+        gin.config._CONFIG.setdefault((scope, selector), {})[name] = value
+
+
+def _describe(setting):
+    """Returns the name of a setting, for errors: a macro such as %batch_size is one, too."""
+    scope, selector, name = setting
+    return scope if selector == 'gin.macro' else f'{selector.rsplit(".", 1)[-1]}.{name}'
+
+
+def _short(path):
+    """Returns the name of a file: from its `gin_configs` on, or its whole path."""
+    if '://' in path:
+        return path
+    path = os.path.abspath(path)
+    inside = [os.path.relpath(path, place) for place in _PLACES if place.name == 'gin_configs']
+    return next((name for name in inside if not name.startswith(os.pardir)), path)
+
+
 # gin's own readers also look for packages, and fail where a folder `datasets` of the user's passes
 # for the package that an include of `datasets/shapes.gin` names. This one reads `gs://` too.
-_read = set()  # Files that `parse` has read.
-
-
-def _open_once(path):
-    """Opens a file; an empty one if it was read before, so that it replaces no later setting."""
-    known = os.path.abspath(path) if '://' not in path else path
-    if known in _read:
-        return io.StringIO()
-    _read.add(known)
-    return tf.io.gfile.GFile(path)
-
-
 gin.config._FILE_READERS[:] = [
-    (_open_once, lambda path: tf.io.gfile.exists(path) and not tf.io.gfile.isdir(path))
+    (_open, lambda path: tf.io.gfile.exists(path) and not tf.io.gfile.isdir(path))
 ]
 gin.config.register_finalize_hook(checks.check_types)
 
@@ -46,61 +81,38 @@ gin.config.register_finalize_hook(checks.check_types)
 def parse(files: Sequence[str], params: Sequence[str] = ()) -> None:
     """Reads gin files and settings in place of what was read before.
 
-    The order of the files does not matter: two that give one setting different values are refused.
-    What several of them include is read once.
+    The order of the files does not matter, see `precedence`. What several of them include is read
+    once.
 
     Args:
         files: Paths, as they are or in `gin_configs`.
-        params: Lines `name = value`; names may be shortened (`Schedule.steps`).
+        params: Lines `name = value`, which override the files, and of which the last one counts;
+            names may be shortened (`Schedule.steps`).
 
     Raises:
         FileNotFoundError: If a file does not exist.
         ValueError: If a name is unknown, a value of the wrong type, or files contradict each other.
     """
     gin.clear_config()
-    _read.clear()
+    _sources.clear()
     logging.disable(logging.CRITICAL)  # gin logs what it then raises.
-    source, owners = None, {}
+    source, given = None, {}
     try:
         for source in files:
-            before = _values()
             gin.parse_config_file(_found(source))
-            _check_order(source, before, owners)
         for source in params:
             gin.parse_config(source)
+            given.update(_take())
         source = None
+        _give(_sources.settle(given, _describe))
+        _give(given)
         gin.finalize()
     except Exception as error:
+        for settings in (*_sources.settings.values(), given):  # An error suggests their names.
+            _give(settings)
         raise checks.as_user_error(error, source) from error
     finally:
         logging.disable(logging.NOTSET)
-
-
-def _values():
-    """Returns the value of every setting that was read, as text, by scope, selector and name."""
-    return {
-        (*key, name): repr(value)
-        for key, values in gin.config._CONFIG.items()
-        for name, value in values.items()
-    }
-
-
-def _check_order(source, before, owners):
-    """Refuses a file that changes a setting of a file before it."""
-    for key, value in _values().items():
-        if value == before.get(key):
-            continue
-        owner = owners.setdefault(key, source)
-        if key in before:
-            scope, selector, name = key
-            # A macro such as %batch_size is a setting, too.
-            is_macro = selector == 'gin.macro'
-            shown = scope if is_macro else f'{selector.rsplit(".", 1)[-1]}.{name}'
-            raise ValueError(
-                f'{owner} sets {shown} = {before[key]} and {source} sets it to {value}. The order '
-                'of --gin_file does not decide: leave one of the files out, or give the setting '
-                'with --gin_param.'
-            )
 
 
 def _found(path):
