@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 
 import gin
 
-from wss.configuration import checks
+from wss.configuration import checks, import_path
 from wss.configuration.quiet import tf
 from wss.runs.configuration import Configuration, settings
 
@@ -47,7 +47,8 @@ def parse(files: Sequence[str], params: Sequence[str] = ()) -> None:
     """Reads gin files and settings in place of what was read before.
 
     The order of the files does not matter: two that give one setting different values are refused.
-    What several of them include is read once.
+    What several of them include is read once. Files outside `gin_configs` may import modules that
+    lie beside them.
 
     Args:
         files: Paths, as they are or in `gin_configs`.
@@ -57,6 +58,11 @@ def parse(files: Sequence[str], params: Sequence[str] = ()) -> None:
         FileNotFoundError: If a file does not exist.
         ValueError: If a name is unknown, a value of the wrong type, or files contradict each other.
     """
+    import_path.add(_folders(map(_found, files)))
+    _parse(files, params)
+
+
+def _parse(files, params):
     gin.clear_config()
     _read.clear()
     logging.disable(logging.CRITICAL)  # gin logs what it then raises.
@@ -74,6 +80,13 @@ def parse(files: Sequence[str], params: Sequence[str] = ()) -> None:
         raise checks.as_user_error(error, source) from error
     finally:
         logging.disable(logging.NOTSET)
+
+
+def _folders(paths):
+    """Returns the folders of local gin files of users."""
+    folders = [pathlib.Path(path).resolve().parent for path in paths if os.path.isfile(path)]
+    own = [place / 'gin_configs' for place in _PLACES]
+    return [f for f in folders if not any(f.is_relative_to(place) for place in own)]
 
 
 def _values():
@@ -113,7 +126,10 @@ def parse_run(workdir: str, params: Sequence[str] = ()) -> None:
     """Reads the configuration of a run that is there (see `parse`)."""
     if not holds_run(workdir):
         raise FileNotFoundError(f'{workdir} is not the folder of a run: it has no config.gin.')
-    parse([os.path.join(workdir, 'config.gin')], params)
+    path = os.path.join(workdir, 'config.gin')
+    with tf.io.gfile.GFile(path, 'rb') as file:
+        import_path.add(import_path.noted(file.read().decode(errors='replace')))
+    _parse([path], params)
 
 
 def holds_run(workdir: str) -> bool:
@@ -168,4 +184,5 @@ def operative() -> Configuration:
     used = gin.operative_config_str()
     checks.check_all_used(gin.config_str(), used)
     names = settings(used)
-    return Configuration(used, frozenset(name for name in names if checks.may_change(name)))
+    text = import_path.note(used) + used
+    return Configuration(text, frozenset(name for name in names if checks.may_change(name)))

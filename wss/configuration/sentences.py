@@ -28,7 +28,9 @@ def user_sentence(error: Exception) -> str | None:
     frames = traceback.extract_tb(error.__traceback__)
     raised_in = pathlib.Path(frames[-1].filename if frames else '')
     is_ours = raised_in.resolve().is_relative_to(_PACKAGE)
-    if layer := re.match(r'Exception encountered when calling .*?\n\n(.+?)\n\nCall arg', text, re.S):
+    if layer := re.match(
+        r'Exception encountered when calling .*?\n\n(.+?)\n\nCall arg', text, re.S
+    ):
         text = layer[1]  # Keras has put its own lines around it.
     if file := re.search(r'(.+)\n\s*\[\[.*file_of_prepared_dataset', text):
         reason = re.sub(r'\{\{.*?\}\} ?|Error in user-defined .* iterator: \S+ ', '', file[1])
