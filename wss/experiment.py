@@ -8,7 +8,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from wss.datasets.examples import Examples
+from wss.datasets.examples import Examples, request
 from wss.devices import lost, strategies, tpu_input, workers
 from wss.devices.compute import Compute
 from wss.devices.strategies import Devices
@@ -26,7 +26,7 @@ from wss.runs import folder as run_folder
 from wss.runs import lists as run_lists
 from wss.runs import record as run_record
 from wss.runs.configuration import Configuration
-from wss.training import log, loop
+from wss.training import contracts, log, loop
 from wss.training.schedule import Schedule
 
 ONE_DEVICE = Devices('one')
@@ -95,10 +95,10 @@ class Experiment:
         strategy = self._start(devices)
         schedule, rate_factor = self.schedule.for_batch(self.data.labelled.batch_size)
         self.compute.steps_an_execution(strategy, schedule.intervals())
-        dataset = _fitting(self.data.make_dataset(), 'Data.make_dataset', 'examples')
+        dataset = contracts.dataset(self.data.make_dataset())
         # Find the lists first: the settings that find them are part of the configuration.
         choices = self.data.choices()
-        views = _fitting(self.data.make_views(), 'Data.make_views', 'crop_size')
+        views = contracts.views(self.data.make_views())
         method = self._new_method(strategy, dataset.info, views.crop_size, schedule, rate_factor)
         configuration = make_configuration()
         run_configuration.check(workdir, configuration)
@@ -109,7 +109,7 @@ class Experiment:
         make_batches = self._training_batches(examples, views, method)
         scored = examples['labelled']
         if self.data.validation.split:
-            scored = dataset.examples(self.data.validation.split)
+            scored = request(dataset, self.data.validation.split)
         size = evaluation.size_for(scored, method.network.backbone)
         make_validation = None
         if self.data.validation.split:
@@ -167,7 +167,7 @@ class Experiment:
             ValueError: See `load`; also if the dataset has other classes than the run.
         """
         strategy = self._start(devices)
-        dataset = _fitting(self.data.make_dataset(), 'Data.make_dataset', 'examples')
+        dataset = contracts.dataset(self.data.make_dataset())
         split = split or self.data.validation.split
         if split is None:
             raise ValueError('The run has no validation split; name one with --split.')
@@ -178,7 +178,7 @@ class Experiment:
                     f'The dataset has other classes than the run in {workdir}: '
                     f'{dataset.info.class_names} now, {method.info.class_names} then.'
                 )
-            examples = dataset.examples(split)
+            examples = request(dataset, split)
             # Images larger than those of the validation split get the room that they need.
             sizes = (
                 run_folder.read_description(workdir)[1],
@@ -228,13 +228,13 @@ class Experiment:
 
     def _built(self, info, crop_size):
         """Builds network and method with all their variables; call it in a strategy's scope."""
-        network = self.make_network(
-            num_classes=info.num_classes, num_image_classes=info.num_image_classes
+        network = contracts.network(
+            self.make_network(
+                num_classes=info.num_classes, num_image_classes=info.num_image_classes
+            )
         )
-        _fitting(network, 'Experiment.make_network', 'check_crop_size').check_crop_size(crop_size)
-        method = _fitting(
-            self.make_method(network, info), 'Experiment.make_method', 'compute_losses'
-        )
+        network.check_crop_size(crop_size)
+        method = contracts.method(self.make_method(network, info))
         method.set_recipe(self.update, self.supervised_loss)
         if self.compute.synchronise_batch_norm:
             method.synchronise_batch_norm()
@@ -299,13 +299,3 @@ class Experiment:
                 f'{self.schedule.reference_batch_size} by the rule of the reference batch.',
                 flush=True,
             )
-
-
-def _fitting(part, setting, attribute):
-    """Returns a part, if it is what a setting is for."""
-    if not hasattr(part, attribute):
-        raise ValueError(
-            f'`{setting}` cannot make a {type(part).__name__}, which has no {attribute}; name '
-            'another part.'
-        )
-    return part

@@ -149,6 +149,8 @@ def as_user_error(error: Exception, source: str | None) -> Exception:
         return ValueError(f'The configuration must set {match[1]}.')
     if isinstance(error, RecursionError):
         return ValueError(f'The gin file {source} includes itself.')
+    if isinstance(error, SyntaxError) and str(error.filename).endswith('.py'):
+        return ValueError(f'{error.filename}, line {error.lineno}, is not Python: {error.msg}.')
     if isinstance(error, SyntaxError):
         token = re.search(r"Failed to parse token '(.+?)'", str(error))
         what = f'The value {token[1]}' if token else 'A setting'
@@ -172,7 +174,10 @@ def as_user_error(error: Exception, source: str | None) -> Exception:
     if match := re.match(r'Unable to open file: (.*?)\. Searched', text):
         return FileNotFoundError(f'The gin file {match[1]} does not exist or is a folder{place}.')
     if isinstance(error, ImportError):
-        return ValueError(f'A gin file imports what is not there: {text}{place}.')
+        return ValueError(
+            f'A gin file imports what is not there: {text}{place}. Modules are looked for beside '
+            'the --gin_file, in the current folder and on PYTHONPATH.'
+        )
     return error
 
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 
 import gin
 
-from wss.configuration import checks, precedence
+from wss.configuration import checks, import_path, precedence
 from wss.configuration.quiet import tf
 from wss.runs.configuration import Configuration, settings
 
@@ -82,7 +82,7 @@ def parse(files: Sequence[str], params: Sequence[str] = ()) -> None:
     """Reads gin files and settings in place of what was read before.
 
     The order of the files does not matter, see `precedence`. What several of them include is read
-    once.
+    once. Files outside `gin_configs` may import modules that lie beside them.
 
     Args:
         files: Paths, as they are or in `gin_configs`.
@@ -93,6 +93,11 @@ def parse(files: Sequence[str], params: Sequence[str] = ()) -> None:
         FileNotFoundError: If a file does not exist.
         ValueError: If a name is unknown, a value of the wrong type, or files contradict each other.
     """
+    import_path.add(_folders(map(_found, files)))
+    _parse(files, params)
+
+
+def _parse(files, params):
     gin.clear_config()
     _sources.clear()
     logging.disable(logging.CRITICAL)  # gin logs what it then raises.
@@ -115,6 +120,13 @@ def parse(files: Sequence[str], params: Sequence[str] = ()) -> None:
         logging.disable(logging.NOTSET)
 
 
+def _folders(paths):
+    """Returns the folders of local gin files of users."""
+    folders = [pathlib.Path(path).resolve().parent for path in paths if os.path.isfile(path)]
+    own = [place / 'gin_configs' for place in _PLACES]
+    return [f for f in folders if not any(f.is_relative_to(place) for place in own)]
+
+
 def _found(path):
     """Returns the file that `path` means; gin's own search stumbles over folders on `sys.path`."""
     choices = [place / path for place in (pathlib.Path(), *_PLACES)]
@@ -125,7 +137,10 @@ def parse_run(workdir: str, params: Sequence[str] = ()) -> None:
     """Reads the configuration of a run that is there (see `parse`)."""
     if not holds_run(workdir):
         raise FileNotFoundError(f'{workdir} is not the folder of a run: it has no config.gin.')
-    parse([os.path.join(workdir, 'config.gin')], params)
+    path = os.path.join(workdir, 'config.gin')
+    with tf.io.gfile.GFile(path, 'rb') as file:
+        import_path.add(import_path.noted(file.read().decode(errors='replace')))
+    _parse([path], params)
 
 
 def holds_run(workdir: str) -> bool:
@@ -180,4 +195,5 @@ def operative() -> Configuration:
     used = gin.operative_config_str()
     checks.check_all_used(gin.config_str(), used)
     names = settings(used)
-    return Configuration(used, frozenset(name for name in names if checks.may_change(name)))
+    text = import_path.note(used) + used
+    return Configuration(text, frozenset(name for name in names if checks.may_change(name)))

@@ -27,6 +27,11 @@ def user_sentence(error: Exception) -> str | None:
     text = text.split('\n  No values supplied by Gin')[0]
     frames = traceback.extract_tb(error.__traceback__)
     raised_in = pathlib.Path(frames[-1].filename if frames else '')
+    is_ours = raised_in.resolve().is_relative_to(_PACKAGE)
+    if layer := re.match(
+        r'Exception encountered when calling .*?\n\n(.+?)\n\nCall arg', text, re.S
+    ):
+        text = layer[1]  # Keras has put its own lines around it.
     if file := re.search(r'(.+)\n\s*\[\[.*file_of_prepared_dataset', text):
         reason = re.sub(r'\{\{.*?\}\} ?|Error in user-defined .* iterator: \S+ ', '', file[1])
         return (
@@ -50,9 +55,12 @@ def user_sentence(error: Exception) -> str | None:
     if isinstance(error, OSError | FloatingPointError):
         return text
     if text.startswith('in user code:'):  # Out of a graph, with a trace in the text.
-        return None
+        # Frames of TensorFlow are hidden: only a `raise` in the last line tells that it is ours.
+        inner = re.search(r'\n    ValueError: (.+)', text)
+        raised = inner and is_ours and frames[-1].line.startswith('raise ')
+        return inner[1] if raised else None
     if isinstance(error, ValueError):
-        return text if raised_in.resolve().is_relative_to(_PACKAGE) else None
+        return text if is_ours else None
     missing = re.match(r'(\w+)(?:\.__init__)?\(\) missing \d+ required .*?: (.+)', text)
     if (
         isinstance(error, TypeError)

@@ -65,6 +65,49 @@ class Examples:
         )
 
 
+def request(dataset, split: str, labels: str = 'required', ids=None) -> Examples:
+    """Returns the examples of a dataset, checked as far as that is possible without reading any.
+
+    Args:
+        dataset: A dataset, with `info` and `examples(split, labels, ids)`.
+        split: Name of the split.
+        labels: `required`: every example must have a mask; `available`: a mask where there is one;
+            `none`: masks are not read.
+        ids: Ids of the split, the only ones to return; None for all.
+
+    Raises:
+        ValueError: If the dataset does not know the split or an id, or returns something else than
+            examples. See also the dataset.
+    """
+    more = {} if ids is None else {'ids': ids}
+    examples = dataset.examples(split, labels=labels, **more)
+    own = f'{type(dataset).__name__}.examples({split!r})'
+    if not isinstance(examples, Examples):
+        raise ValueError(
+            f'{own} must return Examples (wss/datasets/examples.py); it returned a '
+            f'{type(examples).__name__}.'
+        )
+    classes = examples.info.num_image_classes
+    wanted = {'image': ('uint8', [None, None, 3]), 'id': ('string', [])}
+    if examples.has_label:
+        wanted['label'] = ('int32', [None, None])
+    if examples.has_image_label:
+        wanted['image_label'] = ('float32', [classes])
+    made = tf.data.Dataset.range(1).map(examples.load).element_spec
+    if not isinstance(made, dict):
+        raise ValueError(f'{own}: load must return a dict; it returned {made}.')
+    for name, (dtype, shape) in wanted.items():
+        if name not in made:
+            raise ValueError(f'{own}: load must return {name}; it returned {", ".join(made)}.')
+        found = made[name]
+        if found.dtype != dtype or not found.shape.is_compatible_with(shape):
+            raise ValueError(
+                f'{own}: load must return {name} as {dtype} {shape}; it returned '
+                f'{found.dtype.name} {found.shape}.'
+            )
+    return examples
+
+
 def check_selection(ids, known, skipped=()) -> None:
     """Refuses ids that do not choose from the examples of a dataset.
 

@@ -182,3 +182,28 @@ def weight_decay(kernels, factor: float) -> tf.Tensor:
     if not factor or not kernels:
         return tf.constant(0.0)
     return factor * tf.add_n([tf.nn.l2_loss(kernel) for kernel in kernels])
+
+
+def total(values: dict[str, tf.Tensor], made_by: str) -> tf.Tensor:
+    """Returns the sum of the losses of a step, float32 scalar.
+
+    Args:
+        values: What `compute_losses` returned.
+        made_by: Name of the method's class.
+
+    Raises:
+        ValueError: If these are not float32 scalars by name.
+    """
+    own = f'{made_by}.compute_losses must return a dict of losses by name'
+    if not isinstance(values, dict):
+        raise ValueError(f'{own}; it returned a {type(values).__name__}.')
+    if not values:
+        raise ValueError(f'{own}; it returned an empty one.')
+    for name, value in values.items():
+        if not tf.is_tensor(value):
+            raise ValueError(f'{own}; {name!r} is a {type(value).__name__}, not a tensor.')
+        if value.dtype != tf.float32 or value.shape.rank != 0:
+            raise ValueError(
+                f'{own}, each a float32 scalar; {name!r} is {value.dtype.name} {value.shape}.'
+            )
+    return tf.add_n(list(values.values()))

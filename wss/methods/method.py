@@ -23,7 +23,7 @@ class Method(keras.Model):
         averages: Moving averages of the trainable variables, in their order; empty without.
 
     Args:
-        network: The segmentation network (see `networks/deeplab.py`).
+        network: The segmentation network (see `networks/network.py`).
         info: Classes of the dataset.
     """
 
@@ -112,7 +112,7 @@ class Method(keras.Model):
         """
         with tf.GradientTape() as tape:
             values = self.compute_losses(data['labelled'], data.get('unlabelled'))
-            total = tf.add_n(list(values.values()))
+            total = losses.total(values, type(self).__name__)
         variables = self.trainable_variables
         gradients = tape.gradient(total, variables)
         gradients, values = self._over_replicas(gradients, {**values, 'loss': total})

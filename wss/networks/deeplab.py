@@ -7,6 +7,7 @@ import tf_keras as keras
 
 from wss.networks import resize
 from wss.networks.layers import ConvBatchNorm, Dropout, SeparableConvBatchNorm
+from wss.networks.network import Network
 
 _ASPP_RATES = {8: (12, 24, 36), 16: (6, 12, 18)}
 
@@ -42,7 +43,7 @@ class ASPP(keras.layers.Layer):
         return self.dropout(merged, training=training)
 
 
-class DeepLabV3Plus(keras.Model):
+class DeepLabV3Plus(Network):
     """Segmentation logits at stride 4 and image-level logits over one shared backbone.
 
     In mixed precision the last layers compute in float32, and so do batch-norm statistics.
@@ -50,8 +51,7 @@ class DeepLabV3Plus(keras.Model):
     Args:
         num_classes: `C`, the classes of a label map.
         num_image_classes: `K`, the classes of an image-level label (`C - 1` with a background).
-        make_backbone: Makes the backbone: images in [0, 255] to a dict of feature maps, with the
-            attributes `padding_value`, `output_stride` and `blocks` (see `backbones/small.py`).
+        make_backbone: Makes the backbone (see `network.check_backbone`), with a map `stride_4`.
         aspp_filters: Channels of each ASPP branch and of its projection.
         decoder_filters: Channels of the two separable convolutions of the decoder.
         low_level_filters: Channels to which the low-level map is reduced.
@@ -61,8 +61,11 @@ class DeepLabV3Plus(keras.Model):
         batch_norm_decay: Decay of the moving statistics in ASPP and decoder, in 0..1.
 
     Raises:
-        ValueError: If a number of filters, a rate, a dropout rate or the decay is out of range.
+        ValueError: If a number of filters, a rate, a dropout rate or the decay is out of range, or
+            the backbone does not fit.
     """
+
+    needed_maps = ('stride_4',)
 
     def __init__(
         self,
@@ -83,12 +86,15 @@ class DeepLabV3Plus(keras.Model):
             raise ValueError('DeepLabV3Plus: dropout rates must be at least 0 and below 1.')
         if not 0 <= batch_norm_decay <= 1:
             raise ValueError(f'DeepLabV3Plus.batch_norm_decay is {batch_norm_decay}, not in 0..1.')
-        super().__init__(name='deeplab', autocast=False)
-        self.num_classes = num_classes
-        self.num_image_classes = num_image_classes
-        self.backbone = make_backbone()
+        super().__init__(num_classes, num_image_classes, make_backbone, name='deeplab')
         decay = batch_norm_decay
-        rates = aspp_rates or _ASPP_RATES[self.backbone.output_stride]
+        stride = self.backbone.output_stride
+        rates = aspp_rates or _ASPP_RATES.get(stride)
+        if rates is None:
+            raise ValueError(
+                f'DeepLabV3Plus has no atrous rates for output stride {stride} of its backbone; '
+                'set DeepLabV3Plus.aspp_rates.'
+            )
         self.aspp = ASPP(aspp_filters, rates, aspp_dropout, decay)
         self.low_level = ConvBatchNorm(low_level_filters, 1, decay=decay, name='low_level')
         self.decoder = [
@@ -109,15 +115,6 @@ class DeepLabV3Plus(keras.Model):
             dtype='float32',
             name='classifier',
         )
-
-    @property
-    def last_block(self) -> str:
-        """Key of the feature map under ASPP, classifier and activation map."""
-        return self.backbone.blocks[-1]
-
-    def features(self, images, training=False) -> dict[str, tf.Tensor]:
-        """Runs the backbone on float32 `[N, H, W, 3]` in [0, 255]."""
-        return self.backbone(images, training=training)
 
     def decode(self, features, size, training=False) -> tf.Tensor:
         """Computes the segmentation logits.
@@ -143,33 +140,3 @@ class DeepLabV3Plus(keras.Model):
         last = tf.cast(features[self.last_block], tf.float32)
         pooled = tf.reduce_mean(last, axis=[1, 2])
         return self.classifier(self.classifier_dropout(pooled, training=training))
-
-    def call(self, images, training=False):
-        """Returns `(decode(...), classify(...))` for float32 `[N, H, W, 3]` in [0, 255]."""
-        features = self.features(images, training=training)
-        logits = self.decode(features, resize.spatial_size(images), training=training)
-        return logits, self.classify(features, training=training)
-
-    def decayed_kernels(self) -> list[tf.Variable]:
-        """Kernels under weight decay: convolutions that are not depthwise, and the classifier."""
-        return [
-            layer.kernel
-            for layer in self.submodules
-            if isinstance(layer, keras.layers.Conv2D | keras.layers.Dense)
-            and not isinstance(layer, keras.layers.DepthwiseConv2D)
-        ]
-
-    def check_crop_size(self, crop_size) -> None:
-        """Checks that training crops of `(height, width)` pixels give a usable feature map.
-
-        Raises:
-            ValueError: If a side is below twice the output stride plus 1, which would leave fewer
-                than three features a side.
-        """
-        stride = self.backbone.output_stride
-        smallest = 2 * stride + 1
-        if min(crop_size) < smallest:
-            raise ValueError(
-                f'crop_size {tuple(crop_size)} is too small for a network of output stride '
-                f'{stride}: each side must be at least {smallest}, and k * {stride} + 1 fits best.'
-            )

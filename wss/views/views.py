@@ -6,8 +6,10 @@ import numbers
 import tensorflow as tf
 
 from wss.datasets.info import DatasetInfo
-from wss.views import addons, colour, cutout, geometry
+from wss.views import colour, cutout, geometry
+from wss.views import strong as strong_views
 from wss.views.image_label import classes_present
+from wss.views.strong import Augmentation
 
 Example = dict[str, tf.Tensor]
 
@@ -34,8 +36,9 @@ class Views:
             in the authors' program, which takes more time. All else is the same.
         cutout_half_size: Strong view: half the side of the CutOut square in pixels; 0 for none, at
             most the longer side of the crop.
-        strong: Further augmentations of the strong view, by name, after the colours and in this
-            order: 'gaussian_blur', 'equalize', 'sharpness'. They need tensorflow-addons.
+        strong: Further augmentations of the strong view, after the colours and in this order:
+            'gaussian_blur', 'equalize' and 'sharpness', which need tensorflow-addons, and functions
+            (see `strong.Augmentation`).
         strong_probability: Probability of each of `strong`.
         image_labels: Image-level label of an unlabelled example that has a label map but no image
             label of its own: 'view' for the classes that `label` of the view shows, without those
@@ -43,8 +46,8 @@ class Views:
             image, which an annotator who sees the whole photograph would give.
 
     Raises:
-        ValueError: If an option is out of range or of the wrong type, or if `strong` is not
-            available.
+        ValueError: If an option is out of range or of the wrong type, or if an augmentation of
+            `strong` cannot be used.
     """
 
     crop_size: tuple[int, int] = (513, 513)
@@ -56,7 +59,7 @@ class Views:
     hue: float = 0.25
     contrast_mean: str = 'crop'
     cutout_half_size: int = 50
-    strong: tuple[str, ...] = ()
+    strong: tuple[str | Augmentation, ...] = ()
     strong_probability: float = 0.5
     image_labels: str = 'view'
 
@@ -87,7 +90,9 @@ class Views:
             'cutout_half_size', half <= longest, f'at most {longest}, the longer side of crop_size'
         )
         check('image_labels', self.image_labels in ('view', 'image'), "'view' or 'image'")
-        addons.check(self.strong)
+        fit = all(isinstance(one, str) or callable(one) for one in self.strong)
+        check('strong', fit, 'a tuple of names and functions')
+        strong_views.check(self.strong, self.crop_size)
 
     def labelled(self, example: Example, info: DatasetInfo, padding_value, seed) -> Example:
         """Returns the weak view of an example with a label map.
@@ -169,12 +174,12 @@ class Views:
         return visible, changed
 
     def _more_strength(self, image, seed) -> tf.Tensor:
-        """Returns float32 `[h, w, 3]` in 0..255: the image after the augmentations by name."""
+        """Returns float32 `[h, w, 3]` in 0..255: the image after `self.strong`."""
         changed = image / 255.0
         seeds = tf.random.experimental.stateless_split(seed, 2 * len(self.strong))
-        for i, name in enumerate(self.strong):
+        for i, one in enumerate(self.strong):
             chosen = tf.random.stateless_uniform([], seeds[2 * i]) < self.strong_probability
-            augment, before, seed = addons.AUGMENTATIONS[name], changed, seeds[2 * i + 1]
+            augment, before, seed = strong_views.function(one), changed, seeds[2 * i + 1]
             changed = tf.cond(
                 chosen, lambda f=augment, x=before, s=seed: f(x, s), lambda x=before: x
             )

@@ -9,9 +9,10 @@ import pytest
 import tensorflow as tf
 
 from wss.datasets.info import DatasetInfo
+from wss.methods.losses import SupervisedLoss
 from wss.methods.pseudoseg import PseudoSeg
 from wss.methods.supervised import Supervised
-from wss.methods.update import WeightUpdate
+from wss.methods.update import Update
 from wss.networks.backbones import resnet_v1
 from wss.networks.backbones.resnet_v1 import ResNetV1
 from wss.networks.backbones.small import SmallResNet
@@ -31,13 +32,14 @@ def tiny_family():
         yield
 
 
-def make(kind=PseudoSeg, classes=3, make_backbone=TINY, **more):
+def make(kind=PseudoSeg, classes=3, make_backbone=TINY, update=None, **more):
     names = tuple(f'class {i}' for i in range(classes))
     info = DatasetInfo('tiny', names, ((0, 0, 0),) * classes)
     network = DeepLabV3Plus(classes, classes - 1, make_backbone, 8, 8, 8, aspp_rates=(1, 2, 3))
     if kind is PseudoSeg:
         more = {'attention_width': 4, **more}
     method = kind(network, info, **more)
+    method.set_recipe(update or Update(), SupervisedLoss())
     method.build_variables((33, 33))
     return method
 
@@ -426,7 +428,7 @@ def test_a_backbone_of_our_own(tmp_path):
 
 def test_averages_start_from_the_weights(tmp_path, shared):
     values = values_for(shared)
-    method = make(weight_update=WeightUpdate(average_decay=0.9))
+    method = make(update=Update(average_decay=0.9))
     tf1_checkpoint.load_model(method, write(tmp_path / 'model.ckpt', values))
     method.start_averages()
     method.use_averages()

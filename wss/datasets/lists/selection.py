@@ -3,7 +3,7 @@
 import dataclasses
 import logging
 
-from wss.datasets.examples import Examples, SelectionError
+from wss.datasets.examples import Examples, SelectionError, request
 from wss.datasets.info import DatasetInfo
 from wss.datasets.lists import ids as id_lists
 from wss.datasets.lists import mask_classes, sampling
@@ -150,10 +150,10 @@ def check_classes(examples: Examples, info: DatasetInfo) -> None:
 def _examples(dataset, choice, labels):
     """Returns the examples of a split, narrowed to a list if there is one."""
     if choice.list_file is None:
-        return dataset.examples(choice.split, labels=labels)
+        return request(dataset, choice.split, labels)
     ids = id_lists.read_ids(choice.list_file)
     try:
-        return dataset.examples(choice.split, labels=labels, ids=ids)
+        return request(dataset, choice.split, labels, ids)
     except SelectionError as error:
         raise ValueError(
             f'The list {choice.list_file} does not fit the dataset: {error}'

@@ -1,0 +1,82 @@
+"""What the parts of an experiment must be; they are checked as soon as they are made.
+
+`docs/extending.md` has the contract of each, with an example.
+"""
+
+import inspect
+
+from wss.datasets.info import DatasetInfo
+from wss.methods.method import Method
+from wss.networks import network as networks
+
+
+def dataset(part):
+    """Returns what `Data.make_dataset` made, if it is a dataset.
+
+    Raises:
+        ValueError: If `info` is not a `DatasetInfo`, or `examples` does not take its arguments.
+    """
+    setting = 'Data.make_dataset'
+    _check(part, setting, 'a dataset', ('info', 'examples'))
+    made = type(part).__name__
+    if not isinstance(part.info, DatasetInfo):
+        raise ValueError(
+            f'{setting} made a {made} whose info is a {type(part.info).__name__}; it must be a '
+            'DatasetInfo (wss/datasets/info.py).'
+        )
+    try:
+        inspect.signature(part.examples).bind('split', labels='required', ids=())
+    except TypeError as error:
+        raise ValueError(
+            f'{setting} made a {made} whose examples must take split, labels and ids: {error}.'
+        ) from error
+    return part
+
+
+def views(part):
+    """Returns what `Data.make_views` made, if it makes views.
+
+    Raises:
+        ValueError: If it lacks something.
+    """
+    _check(part, 'Data.make_views', 'views', ('crop_size', 'labelled', 'unlabelled'))
+    return part
+
+
+def network(part):
+    """Returns what `Experiment.make_network` made, if it is a network.
+
+    Raises:
+        ValueError: If it, or its backbone, lacks something.
+    """
+    _check(part, 'Experiment.make_network', 'a network', networks.NEEDED)
+    networks.check_backbone(part.backbone, f'{type(part).__name__}.make_backbone')
+    return part
+
+
+def method(part):
+    """Returns what `Experiment.make_method` made, if it is a method.
+
+    Raises:
+        ValueError: If it is no `Method`, or has no `compute_losses` of its own.
+    """
+    setting, made = 'Experiment.make_method', type(part).__name__
+    if not isinstance(part, Method):
+        raise ValueError(
+            f'{setting} must make a method; it made a {made}, which is not a subclass of Method '
+            '(wss/methods/method.py).'
+        )
+    if type(part).compute_losses is Method.compute_losses:
+        raise ValueError(
+            f'{setting} must make a method; it made a {made}, which has no compute_losses.'
+        )
+    return part
+
+
+def _check(part, setting, what, names):
+    """Refuses a part without an attribute."""
+    for name in names:
+        if not hasattr(part, name):
+            raise ValueError(
+                f'{setting} must make {what}; it made a {type(part).__name__}, which has no {name}.'
+            )
