@@ -25,7 +25,14 @@ NEXT_STACK = [
     'tensorflow-datasets',
     'tensorboard',
 ]
-BOTH_STACKS = ['absl-py', 'gin-config>=0.5', 'pillow>=10.1', 'pycocotools>=2.0.8', 'scipy>=1.10']
+BOTH_STACKS = [
+    'absl-py',
+    'gin-config>=0.5',
+    'google-crc32c>=1.7',
+    'pillow>=10.1',
+    'pycocotools>=2.0.8',
+    'scipy>=1.10',
+]
 
 
 def requirements() -> list[str]:
