@@ -25,7 +25,14 @@ NEXT_STACK = [
     'tensorflow-datasets',
     'tensorboard',
 ]
-BOTH_STACKS = ['absl-py', 'gin-config>=0.5', 'pillow>=10.1', 'pycocotools>=2.0.8', 'scipy>=1.10']
+BOTH_STACKS = [
+    'absl-py',
+    'gin-config>=0.5',
+    'google-crc32c>=1.7',
+    'pillow>=10.1',
+    'pycocotools>=2.0.8',
+    'scipy>=1.10',
+]
 
 
 def requirements() -> list[str]:
@@ -63,7 +70,7 @@ setup(
     python_requires='>=3.10,<3.14',
     packages=[*find_packages(include=['wss', 'wss.*']), 'wss.gin_configs'],
     # In the repository the configurations lie beside the package; an installed copy carries them
-    # inside it. wss/config.py looks in both places.
+    # inside it. wss/configuration/gin_files.py looks in both places.
     package_dir={'wss.gin_configs': 'gin_configs'},
     package_data={'wss': ['**/*.npz'], 'wss.gin_configs': ['**/*.gin']},
     install_requires=requirements(),

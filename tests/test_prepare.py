@@ -189,9 +189,9 @@ def test_an_interrupted_preparation_goes_on(tmp_path, packed, caplog):
 def test_a_killed_preparation_goes_on(tmp_path, manual, caplog):
     code = (
         'import os, sys\n'
-        'from wss.datasets import preparation, voc\n'
+        'from wss.datasets.preparation import build, voc\n'
         'voc.builder_records.example = lambda *_, **__: os.kill(os.getpid(), 9)\n'
-        'preparation.prepare("voc_seg", "data", "manual")\n'
+        'build.prepare("voc_seg", "data", "manual")\n'
     )
     result = subprocess.run(
         [sys.executable, '-c', code],
@@ -325,11 +325,11 @@ def test_every_dataset_has_its_cost():
 def test_ctrl_c_does_not_wait_for_a_download(tmp_path):
     code = (
         'import threading\n'
-        'from wss import config\n'
+        'from wss.configuration import binary\n'
         'def main():\n'
         '    threading.Thread(target=threading.Event().wait).start()\n'
         '    raise KeyboardInterrupt\n'
-        'config.run_main(main, [], wait_for_threads=False)\n'
+        'binary.run_main(main, [], wait_for_threads=False)\n'
     )
     result = subprocess.run(
         [sys.executable, '-c', code],

@@ -28,7 +28,9 @@ def make_examples(ids=('a', 'b', 'c')):
         }
 
     shown = np.eye(3, dtype=bool)
-    return Examples(ids=ids, load=load, has_label=False, max_size=(1, 1), mask_classes=shown)
+    return Examples(
+        ids=ids, load=load, has_label=False, max_size=(1, 1), info=make_info(), mask_classes=shown
+    )
 
 
 def test_background_is_no_image_class():

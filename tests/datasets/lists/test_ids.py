@@ -54,17 +54,17 @@ def test_ids_that_would_not_come_back_are_not_written(tmp_path, ids):
 def test_draw_is_fixed_by_its_seed():
     # Ordered by `printf '%s' 7:ID | sha256sum`: c, e, a, d, b.
     ids = ['a', 'b', 'c', 'd', 'e']
-    assert sampling.draw(ids, 2, seed=7) == ('c', 'e')
-    assert sampling.draw(ids, 3, seed=7) == ('a', 'c', 'e')
+    assert sampling.sample(ids, 2, seed=7) == ('c', 'e')
+    assert sampling.sample(ids, 3, seed=7) == ('a', 'c', 'e')
 
 
 def test_draw_keeps_the_order_and_does_not_depend_on_it():
     ids = [f'{i:03d}' for i in range(100)]
-    drawn = sampling.draw(ids, 20, seed=1)
+    drawn = sampling.sample(ids, 20, seed=1)
     assert list(drawn) == sorted(drawn) and len(set(drawn)) == 20
-    assert set(sampling.draw(ids[::-1], 20, seed=1)) == set(drawn)
-    assert set(sampling.draw(ids, 10, seed=1)) < set(drawn)
-    assert sampling.draw(ids, 20, seed=2) != drawn
+    assert set(sampling.sample(ids[::-1], 20, seed=1)) == set(drawn)
+    assert set(sampling.sample(ids, 10, seed=1)) < set(drawn)
+    assert sampling.sample(ids, 20, seed=2) != drawn
 
 
 @pytest.mark.parametrize(
@@ -72,7 +72,7 @@ def test_draw_keeps_the_order_and_does_not_depend_on_it():
 )
 def test_draw_takes_counts_and_shares(amount, count):
     # 367 / 8 = 45.875; 367 / 2 = 183.5; 367 * 0.0014 = 0.5138.
-    assert len(sampling.draw([str(i) for i in range(367)], amount, seed=0)) == count
+    assert len(sampling.sample([str(i) for i in range(367)], amount, seed=0)) == count
 
 
 @pytest.mark.parametrize(
@@ -91,14 +91,14 @@ def test_draw_takes_counts_and_shares(amount, count):
 )
 def test_draws_out_of_range_are_refused(amount, message):
     with pytest.raises(ValueError, match=message):
-        sampling.draw(['a', 'b', 'c', 'd'], amount, seed=0)
+        sampling.sample(['a', 'b', 'c', 'd'], amount, seed=0)
 
 
 def test_draw_needs_an_int_seed_and_unique_ids():
     with pytest.raises(ValueError, match='seed'):
-        sampling.draw(['a', 'b'], 1, seed=0.5)
+        sampling.sample(['a', 'b'], 1, seed=0.5)
     with pytest.raises(ValueError, match='repeats 1 ids'):
-        sampling.draw(['a', 'a'], 1, seed=0)
+        sampling.sample(['a', 'a'], 1, seed=0)
 
 
 def test_match_ids_takes_endings_off_only_where_that_helps():
@@ -123,24 +123,24 @@ def presence(ids):
 
 def test_a_draw_of_every_class_takes_the_first_of_each():
     # In the order c, e, a, d, b: c is the first with class 0, d with class 1, b with class 2.
-    assert sampling.draw('abcde', 3, 7, presence('abcde')) == ('b', 'c', 'd')
-    assert sampling.draw('abcde', 4, 7, presence('abcde')) == ('b', 'c', 'd', 'e')
-    assert sampling.draw('abcde', 1.0, 7, presence('abcde')) == tuple('abcde')
-    assert set(sampling.draw('edcba', 4, 7, presence('edcba'))) == set('bcde')
+    assert sampling.sample('abcde', 3, 7, presence('abcde')) == ('b', 'c', 'd')
+    assert sampling.sample('abcde', 4, 7, presence('abcde')) == ('b', 'c', 'd', 'e')
+    assert sampling.sample('abcde', 1.0, 7, presence('abcde')) == tuple('abcde')
+    assert set(sampling.sample('edcba', 4, 7, presence('edcba'))) == set('bcde')
 
 
 def test_a_draw_too_small_for_every_class_says_the_least_count():
     with pytest.raises(ValueError, match=r'2 of 5 ids are too few .* seed 7 it takes 3 or more'):
-        sampling.draw('abcde', 2, 7, presence('abcde'))
+        sampling.sample('abcde', 2, 7, presence('abcde'))
 
 
 def test_draws_of_every_class_nest_also_in_each_other():
     ids = [f'{i:03d}' for i in range(60)]
     shown = np.random.default_rng(0).random((60, 8)) < 0.08
     shown[:3, :] = False
-    large, small = (sampling.draw(ids, count, 1, shown) for count in (30, 15))
+    large, small = (sampling.sample(ids, count, 1, shown) for count in (30, 15))
     assert set(small) < set(large)
-    of_large = sampling.draw(large, 15, 1, shown[[ids.index(name) for name in large]])
+    of_large = sampling.sample(large, 15, 1, shown[[ids.index(name) for name in large]])
     assert of_large == small
     assert shown[[ids.index(name) for name in small]].any(0).tolist() == shown.any(0).tolist()
 

@@ -31,7 +31,7 @@ COUNTS = {
 @pytest.fixture
 def toy(monkeypatch):
     """A list `voc/toy` of two ids."""
-    known = official_lists.OfficialList(
+    known = official_lists.Published(
         'data_splits/pascal_voc_seg/toy.txt', hashlib.sha256(CONTENT).hexdigest(), 2, 'abc'
     )
     monkeypatch.setitem(official_lists.LISTS, 'voc/toy', known)
@@ -138,14 +138,14 @@ def test_what_cannot_be_fetched_says_what_to_do(tmp_path, toy, server, answer, e
     with pytest.raises(error, match=message) as caught:
         official_lists.find('voc/toy', cache_dir=str(tmp_path / 'cache'))
     assert f'Download {toy.url} by hand' in str(caught.value)
-    assert "official_lists.find.folder = 'FOLDER'" in str(caught.value)
+    assert "OfficialList.folder = 'FOLDER'" in str(caught.value)
     assert not (tmp_path / 'cache').exists()
 
 
 def test_a_cache_that_cannot_be_written(tmp_path, toy, server):
     server[0].append(CONTENT)
     (tmp_path / 'cache').write_text('a file')
-    with pytest.raises(OSError, match=r'cannot be kept as .*toy.txt: .*find.cache_dir'):
+    with pytest.raises(OSError, match=r'cannot be kept as .*toy.txt: .*OfficialList\.cache_dir'):
         official_lists.find('voc/toy', cache_dir=str(tmp_path / 'cache'))
 
 

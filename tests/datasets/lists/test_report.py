@@ -15,7 +15,7 @@ def dataset(tiny):
 
 def test_a_draw_is_what_a_run_would_take(dataset):
     choice = Choice('train', None, 0.25, 1)
-    drawn = report.draw(dataset, choice)
+    drawn = report.sample(dataset, choice)
     assert drawn.ids == selection.labelled_examples(dataset, choice).ids
     assert (len(drawn.ids), drawn.available, drawn.absent) == (3, 12, None)
     # Images of even numbers have the dark square (class 1), the others the light one.
@@ -26,16 +26,16 @@ def test_a_draw_is_what_a_run_would_take(dataset):
 def test_a_draw_of_every_class_names_classes_that_nothing_shows(dataset, tmp_path):
     (tmp_path / 'even.txt').write_text('train0\ntrain2\ntrain4\n')
     choice = Choice('train', str(tmp_path / 'even.txt'), 2, 0, True)
-    drawn = report.draw(dataset, choice)
+    drawn = report.sample(dataset, choice)
     assert drawn.images == {'ground': 2, 'dark': 2, 'light': 0}
     assert drawn.absent == ('light',)
     said = report.report(drawn, choice, 'out.txt').splitlines()
     assert said[0] == (
-        f"Drew 2 of 3 images (66.7 %) of {tmp_path}/even.txt (split 'train') with seed 0, every "
+        f"Sampled 2 of 3 images (66.7 %) of {tmp_path}/even.txt (split 'train') with seed 0, every "
         'class among them.'
     )
     assert said[1:5] == ['class   images', 'ground       2', 'dark         2', 'light        0']
-    assert said[5] == 'No image to draw from shows light.'
+    assert said[5] == 'No image to sample from shows light.'
     content = ''.join(f'{name}\n' for name in drawn.ids).encode()
     assert said[6] == f'The list is out.txt (SHA-256 {hashlib.sha256(content).hexdigest()}).'
 

@@ -43,6 +43,7 @@ class Toys:
             load,
             labels != 'none',
             (1, 3),
+            INFO,
             self.has_image_label,
             mask_classes=classes if self.known else None,
         )
@@ -112,14 +113,14 @@ def test_a_draw_of_every_class(tmp_path, known):
     assert sorted(dataset.decoded) == ([] if known else ['a', 'c', 'd', 'x/b'])
     with pytest.raises(ValueError, match=r'2 of 4 ids are too few for every class: .* 3 or more'):
         selection.labelled_examples(dataset, dataclasses.replace(every, amount=2))
-    with pytest.raises(ValueError, match=r'nothing is drawn; set run.labelled_count'):
+    with pytest.raises(ValueError, match=r'nothing is drawn; set Labelled.amount'):
         selection.labelled_examples(dataset, dataclasses.replace(every, amount=None))
 
 
 def test_presence_refuses_what_is_no_class():
     dataset = Toys({'a': [0], 'b': [0, 7]})
     with pytest.raises(ValueError, match='The mask of b has pixels of value 7'):
-        mask_classes.of(dataset.examples('train'), INFO)
+        mask_classes.shown(dataset.examples('train'), INFO)
 
 
 def test_unlabelled_images_need_no_masks():
@@ -149,7 +150,7 @@ def test_weak_labels_of_the_dataset_need_no_masks():
     labelled_by_hand = Toys(has_image_label=True)
     examples = selection.unlabelled_examples(labelled_by_hand, weak, Choice('train'), masks=False)
     assert len(examples) == 5 and not examples.has_label
-    with pytest.raises(ValueError, match=r'set run.unlabelled_masks = True, or take a dataset'):
+    with pytest.raises(ValueError, match=r'set Unlabelled.masks = True, or take a dataset'):
         selection.unlabelled_examples(Toys(), weak, Choice('train'), masks=False)
 
 

@@ -21,13 +21,13 @@ def compare(address, data_dir):
     from wss.views.views import Views
 
     tf.config.experimental_connect_to_host(address)
-    dataset = Prepared('voc_seg/2012', data_dir)
-    examples = dataset.examples('train')
+    examples = Prepared('voc_seg/2012', data_dir).examples('train')
     views = Views(crop_size=(9, 9), cutout_half_size=2)
 
     def make(cache_bytes, count):
+        streams = {'labelled': batches.Stream(examples, 2)}
         made = batches.training_batches(
-            examples, None, dataset.info, views, (1.0, 2.0, 3.0), 2, 2, 0, 0, cache_bytes, 2
+            streams, views, (1.0, 2.0, 3.0), seed=0, cache_bytes=cache_bytes, workers=2
         )
         iterator = iter(made)
         return [next(iterator) for _ in range(count)]

@@ -42,9 +42,10 @@ def build(tmp_path):
     return Prepared('voc_seg/2012', data_dir), folder
 
 
-def training(examples, info, cache_bytes=0):
+def training(examples, cache_bytes=0):
+    streams = {'labelled': batches.Stream(examples, 2)}
     return batches.training_batches(
-        examples, None, info, VIEWS, GREY, 2, 2, seed=0, cache_bytes=cache_bytes, workers=2
+        streams, VIEWS, GREY, seed=0, cache_bytes=cache_bytes, workers=2
     )
 
 
@@ -113,9 +114,9 @@ def test_batches_of_prepared_datasets_need_no_python(build):
     dataset, _ = build
     examples = dataset.examples('train')
     for cache_bytes in (0, 2**30):
-        batches = training(examples, dataset.info, cache_bytes=cache_bytes)
-        assert not tpu_input.has_python_calls(batches)
-    whole = evaluation.evaluation_batches(examples, dataset.info, (33, 33), GREY, 2)
+        made = training(examples, cache_bytes=cache_bytes)
+        assert not tpu_input.has_python_calls(made)
+    whole = evaluation.evaluation_batches(examples, (33, 33), GREY, 2)
     assert not tpu_input.has_python_calls(whole)
 
 
@@ -132,19 +133,18 @@ class Pod(tf.distribute.TPUStrategy):
 
 def test_python_is_refused_where_other_machines_make_the_batches(build):
     scenes = Shapes(size=33)
-    of_python = training(scenes.examples('val'), scenes.info)
+    of_python = training(scenes.examples('val'))
     assert tpu_input.has_python_calls(of_python)
     with pytest.raises(ValueError, match=r'Take one that wss\.prepare built'):
-        tpu_input.check_input(Pod('worker'), of_python)
-    tpu_input.check_input(Pod('localhost'), of_python)
-    tpu_input.check_input(tf.distribute.get_strategy(), of_python)
+        tpu_input.check(Pod('worker'), of_python)
+    tpu_input.check(Pod('localhost'), of_python)
+    tpu_input.check(tf.distribute.get_strategy(), of_python)
     dataset, _ = build
-    batches = training(dataset.examples('train'), dataset.info)
-    tpu_input.check_input(Pod('worker'), batches)
+    tpu_input.check(Pod('worker'), training(dataset.examples('train')))
 
 
 def start(*arguments):
-    environment = {'PYTHONPATH': str(HERE.parents[1]), 'TF_CPP_MIN_LOG_LEVEL': '3'}
+    environment = {'PYTHONPATH': str(HERE.parents[2]), 'TF_CPP_MIN_LOG_LEVEL': '3'}
     return subprocess.Popen(
         [sys.executable, str(HERE / 'remote_program.py'), *map(str, arguments)],
         env=os.environ | environment,

@@ -35,9 +35,11 @@ class _Builder:
 # record: size of the archives by images in them, and some kB for a mask. Rates: for VOC, 3,400
 # records of real photos took 20 seconds on two busy cores; estimated from that for the others.
 _BUILDERS = {
-    'voc_seg': _Builder('wss.datasets.voc', 'VocSeg', {'2012': Records(26_500, 117_000, 150)}),
+    'voc_seg': _Builder(
+        'wss.datasets.preparation.voc', 'VocSeg', {'2012': Records(26_500, 117_000, 150)}
+    ),
     'coco_seg': _Builder(
-        'wss.datasets.coco',
+        'wss.datasets.preparation.coco',
         'CocoSeg',
         {
             '2017': Records(123_287, 170_000, 100),
@@ -46,7 +48,7 @@ _BUILDERS = {
         },
     ),
     'cityscapes_seg': _Builder(
-        'wss.datasets.cityscapes',
+        'wss.datasets.preparation.cityscapes',
         'CityscapesSeg',
         {
             'fine': Records(5_000, 2_360_000, 10),

@@ -8,14 +8,12 @@ import dataclasses
 import struct
 from collections.abc import Iterator
 
-import numpy as np
+import google_crc32c
 import tensorflow as tf
 
 from wss.datasets.files.decoding import BrokenFileError
 
 _HEAD, _FOOT = 12, 4
-_ROW = 64  # Bytes that `crc32c` takes one after another; rows are taken side by side.
-_BITS = np.arange(32, dtype=np.uint32)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -72,29 +70,9 @@ def read(frame: Frame) -> bytes:
     return data
 
 
-def crc32c(data: bytes) -> int:
-    """Computes the CRC-32C (Castagnoli) of `data`, 0..2^32-1.
-
-    The data is laid out in rows whose remainders are computed side by side; the remainder of two
-    neighbours is that of the left one, moved past a row of zeros, plus (exclusive or) the right.
-    """
-    # Zeros in front leave the register at 0; `_START` then brings it to its initial value.
-    front = -(len(data) + len(_START)) % _ROW
-    columns = np.frombuffer(bytes(front) + _START + data, np.uint8).reshape(-1, _ROW).T
-    register = np.zeros(columns.shape[1], np.uint32)
-    for column in columns:
-        register = _step(register, column)
-    past_zeros = _PAST_ROW
-    while len(register) > 1:
-        if len(register) % 2:
-            register = np.concatenate([np.zeros(1, np.uint32), register])
-        register = _apply(past_zeros, register[0::2]) ^ register[1::2]
-        past_zeros = _apply(past_zeros, past_zeros)
-    return int(register[0]) ^ 0xFFFFFFFF
-
-
-def masked(crc: int) -> int:
-    """Returns a checksum as TFRecord files store it."""
+def checksum(data: bytes) -> int:
+    """Returns the checksum of `data` as TFRecord files store it: a CRC-32C, masked."""
+    crc = google_crc32c.value(data)
     return (((crc >> 15) | (crc << 17)) + 0xA282EAD8) & 0xFFFFFFFF
 
 
@@ -106,8 +84,8 @@ def _walk(file, path, size, verify):
         if len(head) < _HEAD:
             yield BrokenFileError(f'{lost}: the file is cut off.')
             return
-        length, checksum = struct.unpack('<QI', head)
-        if masked(crc32c(head[:8])) != checksum:
+        length, stored = struct.unpack('<QI', head)
+        if checksum(head[:8]) != stored:
             yield BrokenFileError(f'{lost}: the file is damaged there, or no TFRecord file.')
             return
         if position + _HEAD + length + _FOOT > size:
@@ -115,55 +93,10 @@ def _walk(file, path, size, verify):
             return
         frame = Frame(path, number, position + _HEAD, length)
         data = file.read(length)
-        (checksum,) = struct.unpack('<I', file.read(_FOOT))
-        if not verify or masked(crc32c(data)) == checksum:
+        (stored,) = struct.unpack('<I', file.read(_FOOT))
+        if not verify or checksum(data) == stored:
             yield frame, data
         else:
             yield BrokenFileError(f'The data of {frame} is damaged (wrong checksum).')
         position += _HEAD + length + _FOOT
         number += 1
-
-
-def _table():
-    values = np.arange(256, dtype=np.uint32)
-    for _ in range(8):
-        values = (values >> 1) ^ np.where(values & 1, np.uint32(0x82F63B78), np.uint32(0))
-    return values
-
-
-def _step(register, column):
-    return _TABLE[(register ^ column) & 0xFF] ^ (register >> 8)
-
-
-def _apply(matrix, registers):
-    """Multiplies registers by a matrix over the field of two elements, given by its columns."""
-    bits = (registers[:, None] >> _BITS) & 1
-    return np.bitwise_xor.reduce(np.where(bits, matrix, np.uint32(0)), axis=1)
-
-
-def _past_row():
-    """Returns the matrix that moves a register past a row of zeros."""
-    matrix = np.uint32(1) << _BITS
-    for _ in range(_ROW):
-        matrix = _step(matrix, np.uint8(0))
-    return matrix
-
-
-def _start():
-    """Returns the four bytes that bring a register from 0 to all ones."""
-    high = {int(value) >> 24: index for index, value in enumerate(_TABLE)}
-    register, indices = 0xFFFFFFFF, []
-    for _ in range(4):  # Backwards: the high byte tells which entry of the table was last.
-        index = high[register >> 24]
-        indices.append(index)
-        register = ((register ^ int(_TABLE[index])) << 8) & 0xFFFFFFFF
-    register, start = 0, []
-    for index in reversed(indices):
-        start.append((register ^ index) & 0xFF)
-        register = int(_TABLE[index]) ^ (register >> 8)
-    return bytes(start)
-
-
-_TABLE = _table()
-_PAST_ROW = _past_row()
-_START = _start()

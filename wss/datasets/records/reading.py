@@ -25,7 +25,7 @@ def reader(index: RecordIndex) -> Callable[[tf.Tensor], dict[str, tf.Tensor]]:
         a string scalar each. Both checksums of the record are verified. Its errors are
         `tf.errors.InvalidArgumentError` with `ValueError:` and a sentence inside where the record
         is not as it was, and those of operations in the name scope `file_of_prepared_dataset`
-        where its file cannot be read; `config.user_sentence` knows both.
+        where its file cannot be read; `sentences.user_sentence` knows both.
     """
     names = tf.constant(index.ids)
     files, shard = tf.constant(index.files), tf.constant(index.shard)
