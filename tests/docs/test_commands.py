@@ -11,6 +11,7 @@ from wss.configuration import gin_files
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 PAGES = [
     'README.md',
+    'docs/method.md',
     'docs/own_images.md',
 ]
 OWN_FILES = ('mine.gin',)  # The reader's own.
