@@ -97,9 +97,9 @@ class OfficialList:
     """A list for `Labelled.list_file`: called, it returns its path, fetched if need be.
 
     Attributes:
-        name: See `find`.
-        folder: See `find`.
-        cache_dir: See `find`.
+        name: One of `LISTS`, such as `voc/4_clean`.
+        folder: Folder that has the lists, so that nothing is fetched; None for the cache.
+        cache_dir: Folder in which fetched lists are kept; `~/.cache/wss/lists` if None.
     """
 
     name: str

@@ -54,6 +54,7 @@ class SmallResNet(keras.layers.Layer):
         units: Residual units of each block.
         output_stride: 8 or 16.
         batch_norm_decay: Decay of the moving statistics, in 0..1.
+        name: Name of the layer.
 
     Raises:
         ValueError: If `output_stride` is neither 8 nor 16, there are not four blocks, or a number
