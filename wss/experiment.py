@@ -8,7 +8,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from wss.datasets.examples import Examples, request
+from wss.datasets.examples import request
 from wss.devices import lost, strategies, tpu_input, workers
 from wss.devices.compute import Compute
 from wss.devices.strategies import Devices
@@ -17,7 +17,7 @@ from wss.inference import predictor
 from wss.methods.losses import SupervisedLoss
 from wss.methods.method import Method
 from wss.methods.update import Update
-from wss.pipeline import batches, evaluation
+from wss.pipeline import evaluation
 from wss.pipeline.data import Data
 from wss.results import scores
 from wss.runs import checkpoints
@@ -106,14 +106,19 @@ class Experiment:
         streams = {name: (choices[name], part.ids) for name, part in examples.items()}
         run_lists.check(workdir, streams)
 
-        make_batches = self._training_batches(examples, views, method)
+        backbone = method.network.backbone
+        make_batches = self.data.training_batches(
+            examples, views, backbone.padding_value, self.seed, self.compute.input_workers
+        )
         scored = examples['labelled']
         if self.data.validation.split:
             scored = request(dataset, self.data.validation.split)
-        size = evaluation.size_for(scored, method.network.backbone)
+        size = evaluation.size_for(scored, backbone)
         make_validation = None
         if self.data.validation.split:
-            make_validation = self._validation_batches(scored, size, method)
+            make_validation = self.data.validation_batches(
+                scored, size, backbone.padding_value, strategy.num_replicas_in_sync
+            )
         # Refuse what must be refused before anything is written.
         context = tf.distribute.InputContext(num_replicas_in_sync=strategy.num_replicas_in_sync)
         tpu_input.check(strategy, make_batches(0, cache_bytes=0, context=context))
@@ -180,13 +185,17 @@ class Experiment:
                 )
             examples = request(dataset, split)
             # Images larger than those of the validation split get the room that they need.
+            backbone = method.network.backbone
             sizes = (
                 run_folder.read_description(workdir)[1],
-                evaluation.size_for(examples, method.network.backbone),
+                evaluation.size_for(examples, backbone),
             )
             size = tuple(max(sides) for sides in zip(*sizes, strict=True))
+            make_batches = self.data.validation_batches(
+                examples, size, backbone.padding_value, strategy.num_replicas_in_sync
+            )
             method.compile()
-            found = scores.evaluate(method, self._validation_batches(examples, size, method))
+            found = scores.evaluate(method, make_batches)
         found = scores.by_class(found, method.info.class_names)
         return {'checkpoint': checkpoint, 'split': split, **found}
 
@@ -264,30 +273,6 @@ class Experiment:
         checkpoints.Checkpoints(workdir, method).restore(checkpoint)
         method.use_averages()
         return method
-
-    def _training_batches(self, examples: dict[str, Examples], views, method):
-        """Returns what makes the batches from a step on."""
-        streams = {
-            name: batches.Stream(part, getattr(self.data, name).batch_size)
-            for name, part in examples.items()
-        }
-        return functools.partial(
-            batches.training_batches,
-            streams,
-            views,
-            method.network.backbone.padding_value,
-            self.seed,
-            workers=self.compute.input_workers,
-        )
-
-    def _validation_batches(self, examples, size, method):
-        """Returns what makes the batches of whole images from an `InputContext`."""
-        replicas = method.distribute_strategy.num_replicas_in_sync
-        padding_value = method.network.backbone.padding_value
-        batch_size = self.data.validation.rounded_batch_size(replicas)
-        return lambda context: evaluation.evaluation_batches(
-            examples, size, padding_value, batch_size, context=context
-        )
 
     def _print_schedule(self, schedule, rate_factor, method):
         """Prints the steps and the rate where they follow the batch."""

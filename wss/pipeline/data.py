@@ -1,11 +1,16 @@
 """What a run learns from and is scored on: a dataset, its views, and three choices of examples."""
 
 import dataclasses
+import functools
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import tensorflow as tf
+
 from wss.datasets.examples import Examples
 from wss.datasets.lists import selection
+from wss.pipeline import batches, evaluation
+from wss.views.views import Views
 
 # Metadata of the settings that a resumed run may change: they do not touch the weights.
 MAY_CHANGE = {'may_change': True}
@@ -129,6 +134,51 @@ class Data:
         )
         streams = {'labelled': labelled, 'unlabelled': unlabelled}
         return {name: examples for name, examples in streams.items() if examples is not None}
+
+    def training_batches(
+        self,
+        streams: Mapping[str, Examples],
+        views: Views,
+        padding_value: tuple[float, float, float],
+        seed: int,
+        workers: int | None = None,
+    ) -> Callable[..., tf.data.Dataset]:
+        """Returns what makes the batches from a step on; see `batches.training_batches`.
+
+        Args:
+            streams: What `select` returned.
+            views: What `make_views` made.
+            padding_value: Three floats in 0..255, the RGB outside the image.
+            seed: Seed of the run.
+            workers: Threads that make views; None for one a core.
+        """
+        sized = {
+            name: batches.Stream(examples, getattr(self, name).batch_size)
+            for name, examples in streams.items()
+        }
+        return functools.partial(
+            batches.training_batches, sized, views, padding_value, seed, workers=workers
+        )
+
+    def validation_batches(
+        self,
+        examples: Examples,
+        size: tuple[int, int],
+        padding_value: tuple[float, float, float],
+        replicas: int,
+    ) -> Callable[[tf.distribute.InputContext | None], tf.data.Dataset]:
+        """Returns what makes the batches of whole images; see `evaluation.evaluation_batches`.
+
+        Args:
+            examples: The examples to score.
+            size: Height and width to pad to.
+            padding_value: Three floats in 0..255, the RGB outside the image.
+            replicas: How many replicas share a batch.
+        """
+        batch_size = self.validation.rounded_batch_size(replicas)
+        return lambda context: evaluation.evaluation_batches(
+            examples, size, padding_value, batch_size, context=context
+        )
 
     def images_per_step(self, streams: Mapping[str, Examples]) -> int:
         """Returns how many images of these streams a step learns from."""

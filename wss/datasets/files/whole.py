@@ -23,11 +23,18 @@ def write(path: str | os.PathLike, content: str | bytes) -> None:
     Raises:
         tf.errors.OpError: If the file cannot be written. Nothing is left of the attempt.
     """
+    content = content.encode() if isinstance(content, str) else content
+    if '://' not in str(path):
+        path = os.path.realpath(path)  # A link stays a link.
+        if os.path.exists(path) and not os.path.isfile(path):  # Such as /dev/stdout.
+            with tf.io.gfile.GFile(path, 'wb') as file:
+                file.write(content)
+            return
     # Of each process its own, so that two that write the same file do not mix their parts.
     part = f'{path}.{os.getpid()}.part'
     try:
         with tf.io.gfile.GFile(part, 'wb') as file:
-            file.write(content.encode() if isinstance(content, str) else content)
+            file.write(content)
         tf.io.gfile.rename(part, path, overwrite=True)
     except BaseException:
         if tf.io.gfile.exists(part):
