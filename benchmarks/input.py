@@ -1,11 +1,11 @@
-"""How fast the input pipeline is by itself, and where its time goes.
+"""How fast the input pipeline is alone, and where its time goes.
 
     python benchmarks/input.py [--json] [--data_dir D --split train_aug]
 
 Photographs of 500x375 pixels (generated, or those of a dataset that `wss.prepare` built) are read
 from records, decoded, scaled by 0.5 to 2, cropped to 513x513, changed into both views and put into
-batches, on two cores. For comparison, plain `tf.data` decodes, scales and crops the same images
-without any view.
+batches, on two cores. For comparison, plain `tf.data` decodes, scales and crops the same images,
+without views.
 """
 
 import argparse
@@ -74,7 +74,7 @@ def _encoded(array, kind, **options):
 
 
 def plain(example, seed, info, padding_value):
-    """Decodes, scales, pads and crops as anyone would, without a thought of speed."""
+    """Decodes, scales, pads and crops in the simplest way."""
     del info
     seeds = tf.random.experimental.stateless_split(seed, 2)
     scale = tf.random.stateless_uniform([], seeds[0], 0.5, 2.0)
@@ -87,7 +87,7 @@ def plain(example, seed, info, padding_value):
 
 
 def stages(views: Views, info) -> dict:
-    """Returns what makes a pair of views, in pieces that each do the work of the one before."""
+    """Returns the stages of a pair of views; each does the work of the one before too."""
 
     def sizes(example, seed):
         del seed
@@ -124,7 +124,7 @@ def measure_rate(examples, make_views, batch_size: int, count: int, repeats: int
     stream = batches.stream_batches(examples, make_views, share, seed=0)
     rates, milliseconds = [], []
     iterator = iter(batches.with_threads(stream, batches.cores()))
-    for _ in range(4):  # What was made ahead is not counted.
+    for _ in range(4):  # Batches that were made ahead do not count.
         next(iterator)
     for _ in range(repeats):
         start, cpu = time.perf_counter(), time.process_time()
@@ -199,7 +199,7 @@ def main():
     parser.add_argument('--cores', type=int, default=2, help='cores to run on')
     parser.add_argument('--batch', type=int, default=8, help='elements of a batch')
     parser.add_argument('--batches', type=int, default=20, help='batches that are timed at once')
-    parser.add_argument('--repeats', type=int, default=5, help='how often they are timed')
+    parser.add_argument('--repeats', type=int, default=5, help='how many times they are timed')
     parser.add_argument('--json', action='store_true', help='print one JSON object')
     arguments = parser.parse_args()
     for name in ('images', 'cores', 'batch', 'batches', 'repeats'):

@@ -5,10 +5,10 @@
 
 An experiment is measured with one replica, with two at the same batch, and with two at twice the
 batch (the same a replica), each in a process of its own, since a process can divide its devices
-once. `--replicas` measures one row alone. Images a second are given for three things: training as
-it is, the same steps on one batch that stays in memory, and the input pipeline alone. Replicas are
-GPUs, or without any, parts of the CPU: these share its cores, so no speed-up is to be expected, and
-what two of them lose is the overhead of replication. Nothing is kept.
+once. `--replicas` measures one row alone. Each row has the images a second of three things:
+training, the same steps on one batch that stays in memory, and the input pipeline alone. Replicas
+are GPUs, or parts of the CPU without a GPU. Parts of a CPU share its cores, so two of them are not
+faster than one; what they lose is the cost of replication. Nothing is kept.
 """
 
 import argparse
@@ -32,7 +32,7 @@ _UNCOUNTED = 4  # Executions that trace, and take what the input has made ahead.
 
 
 def rows(batch: int) -> list[tuple[int, int]]:
-    """Returns what is measured by default: replicas and labelled images a step."""
+    """Returns the rows that are measured by default: replicas and labelled images a step."""
     return [(1, batch), (2, batch), (2, 2 * batch)]
 
 
@@ -63,22 +63,22 @@ def _bytes(variable):
 
 
 def limit(step: float, pipeline: float) -> str:
-    """Says what limits training whose steps and input alone reach so many images a second."""
+    """Returns what limits training, from the images a second of steps and of input alone."""
     return 'input' if pipeline < step else 'compute'
 
 
 def time_calls(call, images: int, calls: int, repeats: int) -> dict:
-    """Times calls of a function, after some that are not counted.
+    """Times calls of a function, after a few that do not count.
 
     Args:
         call: Returns how many seconds it waited for input.
         images: Images of one call.
         calls: Calls that are timed at once.
-        repeats: How often they are timed.
+        repeats: How many times they are timed.
 
     Returns:
         Images a second (`rate`, the median, `least` and `most`); `milliseconds`, the CPU time of
-        an image, which other programs of the machine change little; and `waited`, the share of the
+        an image, on which other programs have little effect; and `waited`, the share of the
         time that was spent waiting.
     """
     for _ in range(_UNCOUNTED):
@@ -101,7 +101,7 @@ def time_calls(call, images: int, calls: int, repeats: int) -> dict:
 
 
 def measure_training(arguments, workdir, method, inputs, schedule, compute, notes, profile) -> dict:
-    """Measures in the place of `loop.train`, with the arguments that it would have had."""
+    """Measures instead of `loop.train`, with its arguments."""
     del workdir, notes, profile
     strategy = method.distribute_strategy
     count = compute.steps_an_execution(strategy, schedule.intervals())
@@ -160,7 +160,7 @@ def measure_row(arguments) -> dict:
     ]
     gin_files.parse([arguments.gin_file], params)
     experiment, devices = gin_files.build(Experiment), Devices(replicas=arguments.replicas)
-    # `train` makes the parts, as for any run; what it then starts is the measurement.
+    # `train` makes the parts as for any run, but then starts the measurement.
     measurement = functools.partial(measure_training, arguments)
     with (
         tempfile.TemporaryDirectory() as workdir,
@@ -173,7 +173,7 @@ def measure_rows(arguments) -> list[dict]:
     """Measures every row in a process of its own.
 
     Raises:
-        SystemExit: If one fails, with what it said.
+        SystemExit: If one fails, with its exit status.
     """
     found = []
     for replicas, batch in rows(arguments.batch):
@@ -214,10 +214,10 @@ def main():
         '--gin_file', default='experiments/shapes_pseudoseg.gin', help='an experiment'
     )
     parser.add_argument('--gin_param', action='append', default=[], help='a setting')
-    parser.add_argument('--replicas', type=int, help='measure with this number alone')
-    parser.add_argument('--batch', type=int, default=8, help='labelled images, as many without')
+    parser.add_argument('--replicas', type=int, help='measure this number of replicas alone')
+    parser.add_argument('--batch', type=int, default=8, help='labelled images; as many unlabelled')
     parser.add_argument('--steps', type=int, default=10, help='steps that are timed at once')
-    parser.add_argument('--repeats', type=int, default=3, help='how often they are timed')
+    parser.add_argument('--repeats', type=int, default=3, help='how many times they are timed')
     parser.add_argument('--json', action='store_true', help='print one JSON object')
     arguments = parser.parse_args()
     for name in ('batch', 'steps', 'repeats', 'replicas'):

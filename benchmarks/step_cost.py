@@ -1,4 +1,4 @@
-"""What one training step of PseudoSeg costs, beside that of the authors' program.
+"""What one training step of PseudoSeg costs, compared with the authors' program.
 
     python benchmarks/step_cost.py --reference NAME.json [--fast] [--crop 129] [--json]
 
@@ -24,7 +24,7 @@ from tensorflow.python.profiler.option_builder import ProfileOptionBuilder
 from wss.devices import compute, strategies
 from wss.training import optimisers
 
-_PEAK_SIDE = 2048  # Of the square matrices whose product stands for the machine's peak.
+_PEAK_SIDE = 2048  # Of the square matrices whose product measures the machine's peak.
 
 
 def make_step(options: dict, fast: bool):
@@ -93,7 +93,7 @@ def peak_flops(precision: str) -> float:
 
 
 def measure(arguments) -> dict:
-    """Builds, counts and times the step; returns what is to be printed."""
+    """Builds, counts and times the step; returns the results by name."""
     description = json.loads(arguments.reference.read_text())
     options = description['options']
     if arguments.intra_op_threads:

@@ -22,7 +22,7 @@ SPLIT = 'test'
 ROWS = 5
 
 SEEDS = flags.DEFINE_integer(
-    'seeds', 1, 'How many seeds to run; each samples other labelled images and other fresh weights.'
+    'seeds', 1, 'How many seeds to run; each has its own labelled images and initial weights.'
 )
 flags.adopt_module_key_flags(binary)
 
@@ -41,7 +41,7 @@ def compare(folder: str, seeds: int, settings: Sequence[str] = ()) -> None:
         folder: Where `results.json` and `panel.png` go; with several seeds a subfolder each has
             them, and `seeds.json` has all scores.
         seeds: How many, from 0.
-        settings: Lines `name = value` that go before the configurations.
+        settings: Lines `name = value` that take precedence over the configurations.
 
     Raises:
         ValueError: If there are not 1 to 10 seeds.

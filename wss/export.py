@@ -15,7 +15,7 @@ flags.adopt_module_key_flags(binary)
 
 
 def main() -> None:
-    """Writes what the flags ask for."""
+    """Writes a SavedModel, a file of weights, or both."""
     if not (OUT.value or WEIGHTS.value):
         raise ValueError('Nothing to export: give --out, --weights or both.')
     workdir = binary.WORKDIR.value

@@ -13,16 +13,16 @@ from wss.pipeline.data import Data
 GIN_FILE = flags.DEFINE_multi_string('gin_file', [], 'Configuration that names a dataset.')
 SPLIT = flags.DEFINE_string('split', 'train', 'Split of the dataset to sample from.')
 AMOUNT = flags.DEFINE_string(
-    'amount', None, 'How many images: a count (46), or with a decimal point a share (0.125).'
+    'amount', None, 'How many images: a number (46), or a share with a decimal point (0.125).'
 )
 SEED = flags.DEFINE_integer(
-    'seed', 0, 'Seed: of two samples of one seed, the smaller is part of the larger.'
+    'seed', 0, 'Seed. Of two samples with one seed, the larger contains the smaller.'
 )
 EVERY_CLASS = flags.DEFINE_bool(
-    'every_class', False, 'Whether every class that the split shows must be in the sample.'
+    'every_class', False, 'Whether the sample must show every class that the split shows.'
 )
 WITHIN = flags.DEFINE_string('within', None, 'List of ids to sample from, instead of all.')
-OUT = flags.DEFINE_string('out', None, 'File to write, one id a line; another is not replaced.')
+OUT = flags.DEFINE_string('out', None, 'File to write, one id a line; no other list is replaced.')
 flags.declare_key_flag('gin_param')
 
 

@@ -96,7 +96,7 @@ def test_the_strategy_that_is_found(chosen, monkeypatch, settings, gpus, environ
         ({'tpu': 'local'}, "The TPU 'local' cannot be used"),
     ],
 )
-def test_devices_that_cannot_be_had(settings, message):
+def test_devices_that_are_missing(settings, message):
     tf.constant(1.0) + 1.0  # TensorFlow has started.
     with pytest.raises(ValueError, match=message):
         strategies.make_strategy(devices(**settings))
@@ -133,11 +133,11 @@ def test_a_damaged_description_of_the_workers(monkeypatch, text):
         (config(2), r'task.index is 2; it must be 0 to 1'),
         (config(-1), r'task.index is -1'),
         (config(1, count=1), r'task.index is 1; it must be 0 to 0'),
-        (config(0, role='chief'), r"task.type is 'chief', of which the cluster has none"),
+        (config(0, role='chief'), r"task.type is 'chief', which the cluster does not list"),
         (config(0, role='evaluator', evaluator=['host9:1']), r"task.type is 'evaluator'"),
         (config(0, role=None), r'task.type is None'),
         (config(0, role='chief', chief=['host8:1', 'host9:1']), 'only one chief'),
-        (config(0, chief=['host0:1']), "'host0:1' is there twice"),
+        (config(0, chief=['host0:1']), "'host0:1' is listed twice"),
         (config(0, chief=['host9']), "'host9' is not of the form host:port"),
         (config(0, chief=[9]), '9 is not of the form host:port'),
         ('{"cluster": {"worker": ["host0:1", "host1:1"]}}', 'task.type is None'),
@@ -180,6 +180,7 @@ def test_another_worker_is_lost(monkeypatch, capsys):
     assert ended.value.code == 75
     said = capsys.readouterr().err
     assert said.startswith('Another worker was lost: Connection reset by peer\nStart all workers')
+    assert said.endswith('the run resumes from its last checkpoint.\n')
 
 
 def test_workers_that_see_different_folders(monkeypatch):

@@ -56,7 +56,7 @@ def test_a_saved_model_predicts_what_the_method_predicts(tmp_path, trained):
         np.testing.assert_array_equal(predict_image(images[0].numpy().astype(np.uint8)), labels[0])
 
 
-def test_damaged_images_are_named_and_the_others_go_on(tmp_path, tiny):
+def test_damaged_images_are_named_and_the_others_predicted(tmp_path, tiny):
     write_image(tmp_path / 'in' / 'a.png')
     (tmp_path / 'in' / 'b.png').write_bytes((tmp_path / 'in' / 'a.png').read_bytes()[:-20])
     write_image(tmp_path / 'in' / 'c.png')
@@ -129,7 +129,7 @@ def test_masks_made_by_hand_are_not_overwritten(tmp_path, tiny):
     write_image(tmp_path / 'in' / 'a.jpg')
     write_image(tmp_path / 'masks' / 'a.png', value=1)
     before = (tmp_path / 'masks' / 'a.png').read_bytes()
-    with pytest.raises(ValueError, match=r'a\.png is there and is no prediction'):
+    with pytest.raises(ValueError, match=r'a\.png exists and is not a prediction'):
         image_folder.predict_folder(tmp_path / 'in', tmp_path / 'masks', bright, tiny.make_info())
     assert (tmp_path / 'masks' / 'a.png').read_bytes() == before
     for _ in range(2):  # Predicting again is fine.

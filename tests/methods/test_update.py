@@ -97,7 +97,7 @@ def test_averages_in_training():
     for mean, first, second, third in zip(method.averages, *seen, strict=True):
         expected = 0.15 * (0.1 * first + 0.9 * second) + 0.85 * third
         np.testing.assert_allclose(mean, expected, rtol=1e-4, atol=1e-6)
-    # The training itself goes on with the raw weights.
+    # Training itself continues with the raw weights.
     plain = make_method()
     plain.compile(optimizer=keras.optimizers.SGD(0.1))
     for variable in plain.trainable_variables:

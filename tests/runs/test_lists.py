@@ -64,7 +64,7 @@ def test_a_published_list_is_known_by_its_content(tmp_path, streams, monkeypatch
     assert record['list']['official'] == {'name': 'voc/toy', 'url': known.url}
 
 
-def test_the_same_ids_go_on(workdir, streams, tmp_path):
+def test_the_same_ids_resume(workdir, streams, tmp_path):
     run_lists.check(workdir, streams)
     run_lists.check(workdir, {'labelled': streams['labelled']})
     run_lists.check(tmp_path / 'new', changed(streams, 'z'))
@@ -75,8 +75,11 @@ def test_the_same_ids_go_on(workdir, streams, tmp_path):
 @pytest.mark.parametrize(
     ('ids', 'message'),
     [
-        (('a', 'z'), r'list.txt gives now \(1 ids are new and 1 are gone, such as z\)'),
-        (('a',), r'\(0 ids are new and 1 are gone, such as c\), and its checkpoints belong'),
+        (('a', 'z'), r'list.txt gives now \(1 ids are new and 1 are missing, such as z\)'),
+        (
+            ('a',),
+            r'\(0 ids are new and 1 are missing, such as c\)\. Give another --workdir',
+        ),
         (('c', 'a'), r'\(the same in another order\)'),
     ],
 )

@@ -63,7 +63,7 @@ def test_a_session_that_was_killed(tmp_path):
     assert [one['state'] for one in read(tmp_path)['sessions']] == ['killed', 'finished']
 
 
-def test_a_damaged_record_is_begun_anew(tmp_path):
+def test_a_damaged_record_is_replaced(tmp_path):
     (tmp_path / 'run.json').write_text('{"sessions": ')
     with run_record.recorded(tmp_path, '', STRATEGY):
         pass

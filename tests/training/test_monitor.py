@@ -28,7 +28,7 @@ def test_means_run_over_all_steps_since_the_last_log():
     assert means.values() == {'a': 5.0}
 
 
-def test_the_state_goes_on_bit_for_bit():
+def test_the_state_comes_back_bit_for_bit():
     values = np.random.default_rng(0).uniform(size=9).astype(np.float32)
     whole, first, second = (monitor.Means({}) for _ in range(3))
     whole.add({'loss': values})

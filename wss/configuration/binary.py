@@ -12,7 +12,6 @@ from wss.configuration import sentences
 
 WORKDIR = flags.DEFINE_string('workdir', None, 'Folder of the run.')
 
-
 GIN_PARAM = flags.DEFINE_multi_string(
     'gin_param',
     [],
@@ -21,22 +20,22 @@ GIN_PARAM = flags.DEFINE_multi_string(
 
 
 def define_checkpoint_flag() -> flags.FlagHolder:
-    """Defines --checkpoint for a binary that uses a trained run."""
+    """Defines --checkpoint for a command that uses a trained run."""
     return flags.DEFINE_enum('checkpoint', 'best', ['best', 'last'], 'Which weights to use.')
 
 
 def define_device_flags() -> Callable[[], dict]:
-    """Defines the flags of `runtime.Devices`; returns what reads them, by their names there."""
+    """Defines the flags of `strategies.Devices`; returns a function that reads them, by name."""
     holders = (
         flags.DEFINE_enum(
             'strategy',
             'auto',
             ['auto', 'one', 'mirrored', 'multi_worker', 'tpu'],
-            'Where to compute; by itself a TPU if named, the workers of TF_CONFIG, or all GPUs.',
+            'Where to compute. auto: a TPU if one is named, the workers of TF_CONFIG, or all GPUs.',
         ),
         flags.DEFINE_string('tpu', None, 'Name or address of a TPU, or "local".'),
         flags.DEFINE_integer(
-            'replicas', None, 'How many GPUs; without any, parts of the CPU (to try things out).'
+            'replicas', None, 'How many GPUs; without a GPU, parts of the CPU (to try things out).'
         ),
     )
     return lambda: {holder.name: holder.value for holder in holders}
@@ -45,12 +44,12 @@ def define_device_flags() -> Callable[[], dict]:
 def run_main(
     main: Callable[[], int | None], required: Sequence[str], wait_for_threads: bool = True
 ) -> None:
-    """Runs a binary: its result is the exit status; a user's error is one sentence and status 1.
+    """Runs a command: its result is the exit status; a user's error is one sentence and status 1.
 
     Args:
-        main: The binary.
+        main: The command.
         required: Names of the flags that must be given.
-        wait_for_threads: Whether Ctrl-C waits for threads that still work, such as downloads.
+        wait_for_threads: Whether Ctrl-C waits for threads that still run, such as downloads.
     """
     flags.mark_flags_as_required(required)
     logger = logging.getLogger('wss')

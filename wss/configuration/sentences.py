@@ -7,7 +7,7 @@ import traceback
 from wss.configuration.quiet import tf
 
 _PACKAGE = pathlib.Path(__file__).resolve().parents[1]
-# What operations that save weights or events say of the file system.
+# How operations that save weights or events name errors of the file system.
 _FILE_ERRORS = (
     'Permission denied',
     'Operation not permitted',
@@ -22,7 +22,7 @@ _FILE_ERRORS = (
 
 
 def user_sentence(error: Exception) -> str | None:
-    """Returns what to tell a user about an error, or None if it is a defect of the program."""
+    """Returns the sentence for a user's error, or None if the error is a defect of the program."""
     text, *calls = re.split(r'\n +In call to configurable ', str(error))
     text = text.split('\n  No values supplied by Gin')[0]
     frames = traceback.extract_tb(error.__traceback__)
@@ -73,11 +73,11 @@ def user_sentence(error: Exception) -> str | None:
     surplus = re.match(r"(\w+)(?:\.__init__)?\(\) got an unexpected keyword argument '(\w+)'", text)
     if surplus and calls and calls[0].startswith(f"'{surplus[1]}'"):
         return (
-            f'{surplus[1]} stands where the configuration needs a part of another kind: it takes '
-            f'no {surplus[2]}; name another in its place.'
+            f'{surplus[1]} stands where the configuration needs another part: it takes no '
+            f'{surplus[2]}. Name a part that does.'
         )
-    # Errors in the input pipeline come out of TensorFlow with ours inside. Those of `record_ops`
-    # never were in Python.
+    # TensorFlow's errors in the input pipeline contain ours. Those of `records/reading.py` are not
+    # raised in Python.
     if record := re.search(r'assertion failed: \[ValueError: (.+\.)\]', text):
         return re.sub(r'\\(.)', r'\1', record[1])
     inner = re.search(r'(?:ValueError|FileNotFoundError|BrokenFileError): (.+)', text)

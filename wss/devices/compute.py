@@ -1,4 +1,4 @@
-"""How steps are computed: precision, batch norm over replicas, steps between looks, XLA."""
+"""How steps are computed: precision, batch norm over replicas, steps per execution, XLA."""
 
 import dataclasses
 
@@ -6,8 +6,8 @@ import tensorflow as tf
 import tf_keras as keras
 
 PRECISIONS = ('float32', 'mixed_bfloat16')
-# Between two looks at signals and values; at half a second a step well inside the 30 seconds that
-# a preempted machine has left.
+# Signals are noticed only between executions. At half a second a step, this is well within the 30
+# seconds that a preempted machine has left.
 _MOST_STEPS_PER_EXECUTION = 20
 
 
@@ -20,11 +20,11 @@ class Compute:
             CPUs that have it. Weights, statistics, losses and pseudo labels stay float32.
         synchronise_batch_norm: Whether batch norm takes its statistics over the batches of all
             replicas, not over that of each replica as in the authors' program.
-        steps_per_execution: Steps between two looks at values and signals, of which all intervals
-            of `Schedule` are multiples; None for 1 on a CPU, and for up to 20 on GPUs and TPUs.
+        steps_per_execution: Steps that run in one call. Values and signals are seen only between
+            calls, so every interval of `Schedule` must be a multiple of it. None for 1 on a CPU,
+            and for up to 20 on GPUs and TPUs.
         jit_compile: Whether XLA compiles the step; for one GPU. On TPUs it always does.
-        input_workers: Threads that make views; None for one a core. What they make does not
-            depend on it.
+        input_workers: Threads that make views; None for one a core. The views do not depend on it.
 
     Raises:
         ValueError: If a setting is out of range.
@@ -50,18 +50,18 @@ class Compute:
         """Sets the precision of the layers that are built from now on.
 
         Raises:
-            ValueError: If `jit_compile` is asked for on several devices.
+            ValueError: If `jit_compile` is set for several devices.
         """
         if self.jit_compile and strategy.num_replicas_in_sync > 1:
             raise ValueError('Compute.jit_compile is for one device; on TPUs XLA always compiles.')
         keras.mixed_precision.set_global_policy(self.precision)
 
     def steps_an_execution(self, strategy: tf.distribute.Strategy, intervals) -> int:
-        """Returns how many steps to run between two looks at them.
+        """Returns how many steps run in one call.
 
         Args:
             strategy: Where steps run.
-            intervals: Steps after which something happens, once or again and again.
+            intervals: Numbers of steps after which something happens, once or repeatedly.
 
         Raises:
             ValueError: If an interval is not a multiple of `steps_per_execution`.

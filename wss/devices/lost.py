@@ -1,4 +1,4 @@
-"""Ends a program when another worker or the TPU is lost, with the status that launchers know."""
+"""Ends the program when another worker or the TPU is lost, with a status for launchers."""
 
 import contextlib
 import sys
@@ -8,7 +8,6 @@ import tensorflow as tf
 from wss.devices import workers
 
 LOST_STATUS = 75  # EX_TEMPFAIL of sysexits.h.
-
 
 _LOST = (
     tf.errors.UnavailableError,
@@ -23,7 +22,7 @@ _LOST = (
 def exits_when_lost(strategy: tf.distribute.Strategy):
     """Ends the program with status 75 if another worker or the TPU is lost inside a `with`.
 
-    Launchers know 75 as a failure that passes: all workers are to be started again.
+    Launchers take 75 as a temporary failure, after which all workers must be started again.
     """
     try:
         yield
@@ -37,11 +36,11 @@ def exits_when_lost(strategy: tf.distribute.Strategy):
 
 
 def end(what, error):
-    """Says what was lost, and ends with the status for it."""
+    """Prints what was lost, and ends with the status for it."""
     reason = str(error).strip().splitlines()[0]
     print(
-        f'{what} was lost: {reason}\nStart all workers again with the same command; the run goes '
-        'on from its last checkpoint.',
+        f'{what} was lost: {reason}\nStart all workers again with the same command; the run '
+        'resumes from its last checkpoint.',
         file=sys.stderr,
         flush=True,
     )

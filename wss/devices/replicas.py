@@ -1,10 +1,10 @@
-"""What replicas of one step share."""
+"""Means over the replicas of a step."""
 
 import tensorflow as tf
 
 
 def mean(values):
-    """Averages values over all replicas of the running step; as they are where there is only one.
+    """Averages values over all replicas of the running step; with one replica, returns them.
 
     With it, the sum over one replica's pixels divided by the mean of the replicas' pixel counts is
     a loss whose mean over replicas is that of the whole batch.
@@ -13,8 +13,8 @@ def mean(values):
         values: A tensor, or a nested structure of tensors, of the same shapes on every replica.
 
     Returns:
-        The same structure; the same values on every replica. Values pass no gradient where there
-        are several replicas: they are normalisers, gradients and statistics.
+        The same structure; the same values on every replica. With several replicas they pass no
+        gradient: they are normalisers, gradients and statistics.
     """
     context = tf.distribute.get_replica_context()
     if context is None or context.num_replicas_in_sync == 1:

@@ -1,4 +1,4 @@
-"""The devices of a run: where variables live and steps run."""
+"""The devices of a run: where variables are stored and steps run."""
 
 import dataclasses
 import functools
@@ -28,8 +28,8 @@ class Devices:
             several workers if `TF_CONFIG` lists them, all GPUs if there are several, else one
             device.
         tpu: Name or address of a TPU or pod, or `local` for that of this machine.
-        replicas: How many GPUs of this machine to use, or, where it has none, how many logical
-            devices to divide its CPU into; None for all GPUs or one CPU.
+        replicas: How many GPUs of this machine to use; without a GPU, into how many logical devices
+            to divide its CPU. None for all GPUs, or one CPU.
     """
 
     strategy: str = 'auto'
@@ -39,16 +39,16 @@ class Devices:
 
 @functools.lru_cache(maxsize=1)  # A process can have one strategy of several devices only.
 def make_strategy(devices: Devices) -> tf.distribute.Strategy:
-    """Returns where variables live and steps run. Call it before any TensorFlow operation.
+    """Makes the strategy of a run. Call it before any TensorFlow operation.
 
     Raises:
-        ValueError: If the devices are not there, or `TF_CONFIG` is damaged.
+        ValueError: If the devices are missing, or `TF_CONFIG` is damaged.
     """
     if devices.strategy not in STRATEGIES:
         raise ValueError(f'--strategy is {devices.strategy!r}; it can be one of {STRATEGIES}.')
     if devices.replicas is not None and devices.replicas < 1:
         raise ValueError(f'--replicas is {devices.replicas}; it must be 1 or more.')
-    if devices.tpu == '':  # Such as that of a shell's variable that is not set.
+    if devices.tpu == '':  # Such as an unset variable of a shell.
         raise ValueError('--tpu is empty; name a TPU, or leave it out.')
     tpu = devices.tpu or os.environ.get('TPU_NAME')
     gpus = tf.config.list_physical_devices('GPU')
@@ -65,7 +65,7 @@ def make_strategy(devices: Devices) -> tf.distribute.Strategy:
         )
     if kind == 'multi_worker':
         return _multi_worker_strategy()
-    os.environ.pop('TF_CONFIG', None)  # Whoever computes alone is no worker, and writes.
+    os.environ.pop('TF_CONFIG', None)  # A process that computes alone writes the files.
     if kind == 'tpu':
         return _tpu_strategy(tpu or 'local')
     if kind == 'mirrored':

@@ -6,7 +6,7 @@ _OPS = {'PyFunc', 'PyFuncStateless', 'EagerPyFunc'}
 
 
 def has_python_calls(dataset: tf.data.Dataset) -> bool:
-    """Whether any function of a dataset is Python's (`tf.numpy_function` and the like)."""
+    """Whether a dataset calls Python (`tf.numpy_function` and the like)."""
     variant = tf.data.experimental.to_variant(dataset)
     text = tf.raw_ops.DatasetToGraphV2(input_dataset=variant, external_state_policy=1).numpy()
     graph = tf.compat.v1.GraphDef.FromString(text)
@@ -15,7 +15,7 @@ def has_python_calls(dataset: tf.data.Dataset) -> bool:
 
 
 def check(strategy: tf.distribute.Strategy, batches: tf.data.Dataset) -> None:
-    """Makes sure that the machines of a TPU can make the batches, which they do without Python.
+    """Checks that the machines of a TPU can make the batches, which they do without Python.
 
     TensorFlow sends calls of Python back to this process; on TPUs that was reported to fail, with
     what looks like a lost TPU (tensorflow issue 38762).
@@ -28,7 +28,7 @@ def check(strategy: tf.distribute.Strategy, batches: tf.data.Dataset) -> None:
     jobs = {tf.DeviceSpec.from_string(name).job for name in strategy.extended.worker_devices}
     if jobs - {None, 'localhost'} and has_python_calls(batches):
         raise ValueError(
-            'The machines of this TPU make the batches by themselves, and the dataset makes or '
-            'decodes its images in Python, which they do not have. Take one that wss.prepare '
-            'built, or a TPU of one machine (--tpu local on it).'
+            'The machines of this TPU make the batches without Python, but the dataset makes or '
+            'decodes its images in Python. Use a dataset that wss.prepare built, or a TPU of one '
+            'machine (--tpu local on that machine).'
         )

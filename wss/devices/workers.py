@@ -23,7 +23,7 @@ def addresses() -> list[str]:
 
 
 def is_chief() -> bool:
-    """Whether this process writes what all workers share: the first of `TF_CONFIG`, or the only."""
+    """Whether this process writes the shared files: the first of `TF_CONFIG`, or the only one."""
     cluster, task = _read_cluster()
     if len(addresses()) < 2:
         return True
@@ -32,7 +32,7 @@ def is_chief() -> bool:
 
 
 def check():
-    """Refuses a `TF_CONFIG` with which workers would fail, or wait for each other for ever.
+    """Refuses a `TF_CONFIG` with which workers would fail, or wait for each other without end.
 
     Raises:
         ValueError: If it is damaged.
@@ -46,13 +46,13 @@ def check():
     if bad is not None:
         fault = f'the address {bad!r} is not of the form host:port'
     elif twice is not None:
-        fault = f'the address {twice!r} is there twice'
+        fault = f'the address {twice!r} is listed twice'
     elif len(cluster.get('chief', [])) > 1:
         fault = 'there can be only one chief'
     elif not count:
-        fault = f'task.type is {role!r}, of which the cluster has none; it must be chief or worker'
+        fault = f'task.type is {role!r}, which the cluster does not list; give chief or worker'
     elif index is None or not 0 <= index < count:
-        fault = f'task.index is {index}; it must be 0 to {count - 1}, another for each {role}'
+        fault = f'task.index is {index}; it must be 0 to {count - 1}, one for each {role}'
     else:
         return
     raise ValueError(f'The environment variable TF_CONFIG is damaged: {fault}.')
@@ -79,7 +79,7 @@ def is_multi_worker(strategy: tf.distribute.Strategy) -> bool:
 
 
 def mean_over_workers(strategy: tf.distribute.Strategy, value: float) -> float:
-    """Returns the mean of a number over all workers, which all of them must ask for."""
+    """Returns the mean of a number over all workers; every worker must call this."""
     if not is_multi_worker(strategy):
         return value
     return float(_mean_function(strategy)(tf.constant(value, tf.float64)))
@@ -96,15 +96,15 @@ def _mean_function(strategy):
 
 
 def check_workers_agree(strategy: tf.distribute.Strategy, step: int, workdir) -> None:
-    """Makes sure that all workers go on from the same checkpoint.
+    """Checks that all workers resume from the same checkpoint.
 
     Raises:
-        ValueError: If they do not, which means that they do not see the same folder.
+        ValueError: If they do not, because they do not see the same folder.
     """
     mean = mean_over_workers(strategy, float(step))
-    # The mean may be the step of one of them; all are to end with the same sentence.
+    # The mean may be the step of one worker, but all must end with the same sentence.
     if mean_over_workers(strategy, float(mean != step)):
         raise ValueError(
-            f'Workers disagree: here {workdir} holds a run at step {step}, elsewhere another. All '
-            'workers need the same folder, on a shared file system or gs://.'
+            f'Workers disagree: here {workdir} holds a run at step {step}, on others at another '
+            'step. All workers need the same folder, on a shared file system or gs://.'
         )

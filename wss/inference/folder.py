@@ -1,4 +1,4 @@
-"""Predicts the images of a folder: masks with a palette, and overlays to look at."""
+"""Predicts the images of a folder: masks with a palette, and overlays."""
 
 import dataclasses
 import os
@@ -30,15 +30,15 @@ def predict_folder(
     """Writes `NAME.png` (class indices with a palette) and `NAME_overlay.jpg` for every image.
 
     Args:
-        images: Folder of images; its subfolders count and are kept.
-        out: Folder to write to; made if need be.
+        images: Folder of images; subfolders are included, and kept in `out`.
+        out: Folder to write to; made if it does not exist.
         predict_image: From uint8 `[H, W, 3]` to a label map int32 `[H, W]`.
         info: The classes and their colours.
         report: Prints a line about an image that cannot be read.
 
     Raises:
         FileNotFoundError: If there is no such folder or no image in it.
-        ValueError: If `out` is the folder of the images or lies in it, or two images would write
+        ValueError: If `out` is the folder of the images or is inside it, or two images would write
             the same file.
     """
     places = _places(pathlib.Path(images), pathlib.Path(out))
@@ -64,8 +64,8 @@ def _places(images, out):
         raise FileNotFoundError(f'The folder of images {images} does not exist.')
     if images.resolve() in (out.resolve(), *out.resolve().parents):
         raise ValueError(
-            f'The predictions would be written among the images ({out} is {images} or lies in '
-            'it); give another --out.'
+            f'The predictions would be written among the images ({out} is {images} or is '
+            'inside it); give another --out.'
         )
     if out.exists() and not out.is_dir():
         raise ValueError(f'{out} is a file; give a folder for the predictions.')
@@ -93,7 +93,7 @@ def _places(images, out):
         raise ValueError(f'A mask would be written over {overwritten[0]}; give another --out.')
     for target in by_target:
         mask, overlay = pathlib.Path(f'{target}.png'), pathlib.Path(f'{target}_overlay.jpg')
-        # What an earlier prediction wrote has its overlay beside it, a mask made by hand has not.
+        # An earlier prediction has its overlay beside it; a mask made by hand has none.
         if mask.exists() and not overlay.exists():
-            raise ValueError(f'{mask} is there and is no prediction; give another --out.')
+            raise ValueError(f'{mask} exists and is not a prediction; give another --out.')
     return places

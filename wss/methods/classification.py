@@ -14,7 +14,7 @@ class Classification(Method):
 
     Its segmentation is its activation map (Zou et al., 2021, section 3, without attention): each
     pixel takes the predicted class with the highest normalised activation, or the background where
-    one minus that is higher. Masks serve only to tell the classes of a crop, and for scores.
+    one minus that is higher. Masks are used only to find the classes of a crop, and for scores.
     """
 
     def __init__(self, network, info):
@@ -65,7 +65,7 @@ class Classification(Method):
         return {}
 
     def extra_scores(self):
-        """Share of right decisions "class c is in the image", over images and classes, in 0..1."""
+        """Returns the share of right decisions whether a class is in an image, in 0..1."""
         return {'image_accuracy': float(self.running.image_accuracy.result())}
 
     def reset_scores(self):

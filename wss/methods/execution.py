@@ -1,20 +1,20 @@
-"""One call of training or evaluation: some steps in a row, on all replicas."""
+"""One call of training or evaluation: one or several steps, on all replicas."""
 
 import tensorflow as tf
 
 
 def train_function(method):
-    """Makes the function that `fit` calls again and again.
+    """Makes the function that `fit` calls repeatedly.
 
     Args:
-        method: A compiled `Method`. It takes as many steps a call as `steps_per_execution` says;
-            with `jit_compile` XLA compiles the step.
+        method: A compiled `Method`. A call runs `steps_per_execution` steps; with `jit_compile` XLA
+            compiles the step.
 
     Returns:
         A `tf.function` from an iterator of batches to float32 arrays `[steps]`: every value that
-        `train_step` returns, by name, and `input_wait`, seconds from asking for a batch to having
-        it. With several steps a call, batches are asked for while the device still computes, and
-        the time is an upper bound of what it waits.
+        `train_step` returns, by name, and `input_wait`, the seconds that a batch took to arrive.
+        With several steps a call, batches are requested while the device still computes, so this
+        is an upper bound of the time that it waits.
     """
     strategy = method.distribute_strategy
     step = tf.autograph.experimental.do_not_convert(method.train_step)
@@ -51,7 +51,7 @@ def train_function(method):
 
 
 def test_function(method):
-    """Makes the function that `evaluate` calls again and again: `test_step` on some batches."""
+    """Makes the function that `evaluate` calls repeatedly: `test_step` on some batches."""
     step = tf.autograph.experimental.do_not_convert(method.test_step)
     if method.jit_compile:
         step = tf.function(step, jit_compile=True)
@@ -74,9 +74,9 @@ def _several(method):
 
 
 def _timed_next(iterator, strategy):
-    """Returns the next batch and how many seconds it took to come."""
-    asked = tf.timestamp()
-    with tf.control_dependencies([asked]):
+    """Returns the next batch and how many seconds it took to arrive."""
+    start = tf.timestamp()
+    with tf.control_dependencies([start]):
         batch = next(iterator)
     parts = [
         part
@@ -84,5 +84,5 @@ def _timed_next(iterator, strategy):
         for part in strategy.experimental_local_results(value)
     ]
     with tf.control_dependencies(parts):
-        waited = tf.timestamp() - asked
+        waited = tf.timestamp() - start
     return batch, tf.cast(waited, tf.float32)

@@ -1,8 +1,8 @@
 """The losses of PseudoSeg (Zou et al., 2021, section 3), each a float32 scalar.
 
-Each is the mean over the whole batch. On one of several replicas it is such a part of it that the
-mean of the parts over the replicas is the loss of the whole batch: normalisers are counted over all
-replicas. Hard-pixel mining alone looks at one replica's pixels, as in the authors' program.
+Each is the mean over the whole batch. With several replicas, the mean of their values is the loss
+of the whole batch, since pixels are counted over all replicas. Only hard-pixel mining uses the
+pixels of one replica alone, as in the authors' program.
 """
 
 import dataclasses
@@ -20,7 +20,7 @@ def supervised(
     label_weights: tuple[float, ...] | None = None,
     hard_share: float | tf.Tensor | None = None,
 ) -> tf.Tensor:
-    """Softmax cross-entropy, the mean over labelled pixels; 0 where there is none.
+    """Softmax cross-entropy, the mean over labelled pixels; 0 without labelled pixels.
 
     Args:
         logits: float `[N, h, w, C]`, resized to the labels bilinearly with aligned corners.
@@ -50,7 +50,7 @@ def supervised(
 
 
 def hardest_mean(pixel_losses: tf.Tensor, share: float | tf.Tensor) -> tf.Tensor:
-    """Mean of the highest losses of a batch; 0 where there is none.
+    """Mean of the highest losses of a batch; 0 if there are none.
 
     As in the authors' program the share is that of all pixels, ignored ones included, rounded down;
     of these highest losses the ones that are exactly 0 (ignored pixels, classes of weight 0) do not
@@ -60,7 +60,7 @@ def hardest_mean(pixel_losses: tf.Tensor, share: float | tf.Tensor) -> tf.Tensor
         pixel_losses: float32 of any shape, 0 for pixels that are ignored.
         share: Share of the pixels, float32 in [0, 1].
     """
-    # Sorted as a whole, since accelerators cannot take a number of values that changes by the step.
+    # Sort all, since accelerators cannot take a number of values that changes with the step.
     highest = tf.sort(tf.reshape(pixel_losses, [-1]), direction='DESCENDING')
     pixels = tf.size(highest)
     kept = tf.cast(share * tf.cast(pixels, tf.float32), tf.int32)
@@ -93,7 +93,8 @@ class SupervisedLoss:
         label_weights: Factor of a pixel's loss by its class, one for each; None for 1.
         hard_share: Share of the pixels, those with the highest losses, that count (hard-pixel
             mining); 1 for all.
-        hard_steps: Steps in which that share falls from 1 to `hard_share`; 0 for at once.
+        hard_steps: Steps in which that share falls from 1 to `hard_share`; 0 for `hard_share` from
+            the start.
 
     Raises:
         ValueError: If an option is outside its range.

@@ -20,7 +20,7 @@ class Method(keras.Model):
     Attributes:
         needs_unlabelled: Whether batches must have an `unlabelled` part.
         needs_image_labels: Whether every unlabelled image must have an image-level label.
-        averages: Moving averages of the trainable variables, in their order; empty without.
+        averages: Moving averages of the trainable variables, in their order; may be empty.
 
     Args:
         network: The segmentation network (see `networks/network.py`).
@@ -47,7 +47,7 @@ class Method(keras.Model):
         )
 
     def set_recipe(self, update: Update, supervised_loss: losses.SupervisedLoss) -> None:
-        """Sets what all methods share of the recipe; before `build_variables`.
+        """Sets the recipe that all methods share; call it before `build_variables`.
 
         Args:
             update: Options of the update of the weights.
@@ -67,20 +67,19 @@ class Method(keras.Model):
 
     @property
     def quality(self) -> dict[str, metrics.PseudoLabelQuality]:
-        """Running measures of the pseudo labels by name; empty where a method has none."""
+        """Running measures of the pseudo labels by name; empty if a method has none."""
         return self.running.quality
 
     @property
     def metrics(self):
-        """None: `fit` and `evaluate` would reset the measures here at times of their own."""
+        """Empty, since `fit` and `evaluate` would reset measures that are listed here."""
         return []
 
     def compute_losses(self, labelled, unlabelled) -> dict[str, tf.Tensor]:
         """Returns the losses of one step by name, each a float32 scalar with its weight applied.
 
-        Each is a mean over this replica's batch, so scaled that its mean over all replicas is the
-        loss of the whole batch. The functions of `losses` are; so is a mean over a number of
-        elements that is the same on every replica.
+        Each is scaled so that its mean over all replicas is the loss of the whole batch. The
+        functions of `losses` do that. So does a mean over as many elements on every replica.
 
         Args:
             labelled: `image` float32 `[N, H, W, 3]` in [0, 255], `label` int32 `[N, H, W]`, `valid`
@@ -105,10 +104,9 @@ class Method(keras.Model):
     def train_step(self, data):
         """Applies one update; returns this step's losses, their sum and the gradient's L2 norm.
 
-        All of these are those of the whole batch, on every replica: gradients, losses and moving
-        statistics are averaged over the replicas, once, and together. Weight decay is in the
-        gradient and its norm. Its loss is a pass over all weights that no update needs:
-        `decay_loss` computes it when it is to be shown.
+        Every replica returns the values of the whole batch: gradients, losses and moving statistics
+        are averaged over the replicas in one operation. The gradient and its norm include weight
+        decay. The update does not need the loss of weight decay; `decay_loss` computes it for logs.
         """
         with tf.GradientTape() as tape:
             values = self.compute_losses(data['labelled'], data.get('unlabelled'))
@@ -134,8 +132,8 @@ class Method(keras.Model):
     def _over_replicas(self, gradients, values):
         """Averages gradients, values and the moving statistics of batch norm over the replicas.
 
-        The mean of moving averages is the moving average of means. Averaged at every step, the
-        statistics in memory are those of a checkpoint, and every replica reads the same.
+        The mean of moving averages is the moving average of means. Since they are averaged at every
+        step, every replica reads the same statistics, which are those of a checkpoint.
         """
         if tf.distribute.get_strategy().num_replicas_in_sync == 1:
             return gradients, values
@@ -180,7 +178,7 @@ class Method(keras.Model):
         return [add(g, v) for g, v in zip(gradients, variables, strict=True)]
 
     def _gradient_multipliers(self, variables):
-        """Returns the factors of the gradients of variables, which the update asks for."""
+        """Returns the factor of the gradient of each variable."""
         last_layers = (self.network.logits, self.network.classifier)
         last = {v.ref() for layer in last_layers for v in layer.variables}
         biases = [getattr(layer, 'bias', None) for layer in self.submodules]
@@ -195,16 +193,16 @@ class Method(keras.Model):
                 last.assign(average(last, variable, rate))
 
     def start_averages(self) -> None:
-        """Starts the averages, where there are any, from the present weights."""
+        """Starts the averages, if there are any, from the present weights."""
         if self.averages:
             for mean, variable in zip(self.averages, self.trainable_variables, strict=True):
                 mean.assign(variable)
 
     def use_averages(self) -> None:
-        """Puts the averages, where there are any, in the place of the weights, for good.
+        """Replaces the weights by their averages, if there are any.
 
-        Only trainable variables have averages. The moving statistics of batch norm stay as they
-        are, averages by themselves, though of what the raw weights computed.
+        Only trainable variables have averages. The moving statistics of batch norm, which come from
+        the raw weights, do not change.
         """
         if self.averages:
             for variable, mean in zip(self.trainable_variables, self.averages, strict=True):
@@ -212,7 +210,7 @@ class Method(keras.Model):
 
     @contextlib.contextmanager
     def averaged(self):
-        """Inside a `with`, puts the averages, where there are any, in the place of the weights."""
+        """Inside a `with`, replaces the weights by their averages, if there are any."""
         if not self.averages:
             yield
             return
@@ -231,15 +229,15 @@ class Method(keras.Model):
         return {}
 
     def extra_scores(self) -> dict[str, float]:
-        """Returns scores of the evaluation besides those of `confusion`, by name."""
+        """Returns further scores of the evaluation, beside those of `confusion`, by name."""
         return {}
 
     def reset_scores(self) -> None:
-        """Starts an evaluation anew."""
+        """Resets the counts, before an evaluation."""
         self.confusion.reset_state()
 
     def predict_scores(self, images: tf.Tensor) -> tf.Tensor:
-        """Computes what `predict_labels` takes the highest of: here the logits of the decoder.
+        """Computes a score of each class, of which labels are the highest: the decoder's logits.
 
         Args:
             images: float32 `[N, H, W, 3]` in [0, 255].
@@ -264,7 +262,7 @@ class Method(keras.Model):
         return self.network(images, training=training)[0]
 
     def synchronise_batch_norm(self) -> None:
-        """Makes batch norm take its statistics over all replicas; before `build_variables`."""
+        """Makes batch norm use statistics of all replicas; call it before `build_variables`."""
         for layer in self.submodules:
             if isinstance(layer, keras.layers.BatchNormalization):
                 layer.synchronized, layer.fused = True, False
@@ -283,7 +281,7 @@ class Method(keras.Model):
         self.network(tf.zeros([1, *crop_size, 3]), training=False)
 
     def pictures(self, labelled, unlabelled) -> dict[str, dict[str, tf.Tensor]]:
-        """Returns what to show of a batch.
+        """Returns pictures of a batch.
 
         Returns:
             `images`: float32 `[n, H, W, 3]` in [0, 255] by name; `labels`: int32 `[n, H, W]`;

@@ -21,21 +21,21 @@ class PseudoSeg(Method):
             own prediction, and the classifier trains on the labelled images.
         source: `avg` (fused), `att` (SGC alone) or `decoder` (decoder alone, an ablation).
         calibrate: Whether fusion scales both logits by their joint root mean square.
-        calibrate_over_replicas: Whether that mean runs over the whole batch, not over that of one
-            replica as in the authors' program.
+        calibrate_over_replicas: Whether that mean runs over the batches of all replicas; in the
+            authors' program it runs over that of one replica.
         temperature: Sharpening temperature of soft pseudo labels; 1 switches it off.
         soft: Soft pseudo labels; False takes their argmax (and does not sharpen).
         threshold: Pixels whose pseudo label is less probable do not count; 0 counts all.
         consistency_weight: Factor of the consistency loss.
         attention_width: Channels of query and key.
-        attention_blocks: How many of the last backbone blocks attention compares pixels by.
+        attention_blocks: How many of the last backbone blocks attention uses to compare pixels.
         sgc_variant: 2, or 1 for the older form (see `SelfAttentionGradCAM`).
         sgc_start: `glorot`, or `identity` for short runs (see `SelfAttentionGradCAM`).
         sgc_batch_norm_decay: Decay of its moving statistics, which only pictures use.
         gate_threshold: Probability at which a class counts as predicted.
         cam_from_training_pass: Faster variant: take the weak view's activation map from the
             training-mode pass instead of an inference-mode pass of its own.
-        monitored_confidence: Probability from which `quality` counts a pixel as confident, where
+        monitored_confidence: Probability from which `quality` counts a pixel as confident, if
             `threshold` is 0.
 
     Raises:
@@ -202,7 +202,7 @@ class PseudoSeg(Method):
         self.activation_and_sgc(features, image_label, tf.ones([1, *crop_size]), training=False)
 
     def _measure(self, unlabelled, valid, weak_logits, sgc_logits, pseudo_label):
-        """Compares the pseudo labels with masks, where unlabelled images happen to have them."""
+        """Compares the pseudo labels with masks, if the unlabelled images have them."""
         if 'label' not in unlabelled:
             return
         label = resize.nearest(unlabelled['label'], resize.spatial_size(weak_logits))
@@ -212,7 +212,7 @@ class PseudoSeg(Method):
         self.quality['fused'].update_state(label, pseudo_label, valid)
 
     def pictures(self, labelled, unlabelled):
-        """See `Method.pictures`; shows the unlabelled images and how their label comes about."""
+        """See `Method.pictures`; shows unlabelled images and the stages of their pseudo labels."""
         size = resize.spatial_size(unlabelled['weak'])
         features = self.network.features(unlabelled['weak'])
         logits = self.network.decode(features, size)

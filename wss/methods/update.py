@@ -1,4 +1,4 @@
-"""What happens between gradients and weights, besides the optimiser: one recipe for all methods."""
+"""Weight decay, factors of gradients and averages of weights: one recipe for all methods."""
 
 import dataclasses
 
@@ -17,9 +17,9 @@ class Update:
         last_layer_multiplier: Factor of the gradients of the last layers, the one of the decoder
             and the classifier; above 0.
         bias_multiplier: Factor of the gradients of the biases of all convolutions and linear
-            layers, besides that of the last layers; above 0. The offsets of batch norm are none.
+            layers, on top of that of the last layers; above 0. Offsets of batch norm do not count.
         average_decay: Decay of a moving average of the weights, in (0, 1); None for no average.
-            With one, it is the averages that are evaluated and that predict.
+            With one, evaluation and prediction use the averages.
 
     Raises:
         ValueError: If an option is outside its range.
@@ -50,8 +50,8 @@ class Update:
 def average_rate(decay: float, step) -> tf.Tensor:
     """Share of the last average in the next: `min(decay, (step - 1) / (step + 8))`.
 
-    The first average is the weights after the first step; those of early steps are soon forgotten,
-    as with `num_updates` of TensorFlow 1's `ExponentialMovingAverage`.
+    The first average is the weights after the first step. Early weights are soon forgotten, as with
+    `num_updates` of TensorFlow 1's `ExponentialMovingAverage`.
 
     Args:
         decay: Share in the long run, in (0, 1).

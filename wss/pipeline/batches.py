@@ -15,11 +15,11 @@ from wss.views.views import Views
 Example = dict[str, tf.Tensor]
 
 MOST_IN_BATCH = 2**16
-_MOST_WORKERS = 32  # What they have made but nobody took yet fills the memory.
+_MOST_WORKERS = 32  # The views that wait to be used fill the memory.
 
 
 def cores() -> int:
-    """Returns how many threads make views unless another number is given, at most 32."""
+    """Returns the default number of threads that make views: one a core, at most 32."""
     usable = getattr(os, 'sched_getaffinity', lambda process: range(os.cpu_count() or 1))
     return min(len(usable(0)), _MOST_WORKERS)
 
@@ -51,8 +51,8 @@ def training_batches(
 
     Element `i` of the batch of step `t` is number `p = t * batch_size + i` of its stream. A stream
     shows every example once an epoch, in an order that depends on (seed, stream, epoch); the views
-    of number `p` depend on (seed, stream, `p`). So training resumes at `first_step` with the
-    batches that it would have had, without replaying the ones before.
+    of number `p` depend on (seed, stream, `p`). So a run that resumes at `first_step` has the
+    batches of one that was not stopped, without making the ones before.
 
     Args:
         streams: `labelled`, and `unlabelled` where a method learns from it.
@@ -65,8 +65,8 @@ def training_batches(
         workers: Threads that make views; None for as many as there are cores.
         context: Which of several hosts this is, and how many replicas there are; None for one host
             with one replica. Each host reads and makes its own share of every batch, and gives one
-            element to each of its replicas in turn, so that together they have what one replica
-            would have.
+            element to each of its replicas in turn, so that together they have the batch of
+            one replica.
 
     Returns:
         A dataset of nested dicts, all shapes static (`B` and `U` are one replica's shares):
@@ -126,11 +126,11 @@ def stream_batches(
     workers = workers or cores()
     fold_in = tf.random.experimental.stateless_fold_in
     count = len(examples)
-    # Order and views draw from different seeds, so that neither says anything about the other.
+    # Order and views have different seeds, so that they are independent.
     order_seed = tf.constant([seed, 2 * stream], tf.int64)
     views_seed = tf.constant([seed, 2 * stream + 1], tf.int64)
 
-    # Autograph would only cost time: there is nothing to convert here. `load` may need it.
+    # Nothing here needs autograph, which would cost time. `load` may need it.
     @tf.autograph.experimental.do_not_convert
     def position(number):
         return tf.random.experimental.index_shuffle(
@@ -150,7 +150,7 @@ def stream_batches(
 
 
 def with_threads(dataset: tf.data.Dataset, workers: int, replicas: int = 1) -> tf.data.Dataset:
-    """Returns the dataset, made ahead by `workers` threads of its own, always in one order.
+    """Returns the dataset, made ahead by `workers` threads, always in the same order.
 
     Two elements wait for each of the host's replicas.
     """

@@ -8,7 +8,7 @@ from wss.datasets.examples import Examples
 
 
 def cached(examples: Examples, limit: int, workers: int) -> tuple[Examples, int]:
-    """Decodes all examples into memory if they surely fit.
+    """Decodes all examples into memory if they certainly fit.
 
     Args:
         examples: Examples of any size.
@@ -16,7 +16,7 @@ def cached(examples: Examples, limit: int, workers: int) -> tuple[Examples, int]
         workers: Threads that decode.
 
     Returns:
-        The examples, cached or as they were, and an upper bound of the bytes used.
+        The examples, cached or unchanged, and an upper bound of the bytes used.
     """
     height, width = examples.max_size
     bound = len(examples) * height * width * (3 + int(examples.has_label))

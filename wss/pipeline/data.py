@@ -1,4 +1,4 @@
-"""What a run learns from and is scored on: a dataset, its views, and three choices of examples."""
+"""The data of a run: a dataset, its views, and three choices of examples."""
 
 import dataclasses
 import functools
@@ -12,7 +12,7 @@ from wss.datasets.lists import selection
 from wss.pipeline import batches, evaluation
 from wss.views.views import Views
 
-# Metadata of the settings that a resumed run may change: they do not touch the weights.
+# Metadata of the settings that a resumed run may change: they do not change the weights.
 MAY_CHANGE = {'may_change': True}
 ListFile = str | Callable[[], str] | None
 
@@ -23,8 +23,9 @@ class Labelled:
 
     Attributes:
         split: Name of the split.
-        list_file: File of ids, one a line, to which the split is narrowed, or what returns its path
-            when the run starts (`OfficialList`). Only these images are read. None for all.
+        list_file: File of ids, one a line, to which the split is narrowed; or a function that
+            returns its path when the run starts (`OfficialList`). Only these images are read. None
+            for all.
         amount: How many (int) or which share (float) of these is sampled; None for all.
         seed: Seed of the sample.
         every_class: Whether every class that one of these shows must be in the sample.
@@ -76,7 +77,7 @@ class Validation:
     Attributes:
         split: Name of the split; None for no evaluation.
         batch_size: Images a batch, of all replicas together; rounded up to a multiple of the
-            replicas, since what fills a batch does not count.
+            replicas. What fills the last batch does not count.
     """
 
     split: str | None = 'val'

@@ -70,9 +70,9 @@ def evaluation_batches(
 
 
 def size_for(examples: Examples, backbone) -> tuple[int, int]:
-    """Returns the height and width to which examples are padded to be scored by a backbone."""
+    """Returns the height and width to which a backbone needs its examples padded."""
     stride = backbone.output_stride
-    # The network refuses crops below this, and a run must be able to make it again at this size.
+    # The network refuses smaller crops, and a run is loaded at this size.
     smallest = 2 * stride + 1
     return evaluation_size([max(side, smallest) for side in examples.max_size], stride)
 

@@ -32,7 +32,7 @@ def fuse(
     calibrate: bool = True,
     over_replicas: bool = False,
 ) -> tf.Tensor:
-    """Fuses decoder and SGC into one distribution a pixel.
+    """Fuses decoder and SGC into one distribution for each pixel.
 
     Args:
         decoder_logits: float32 `[N, h, w, C]`, `d`.
@@ -46,7 +46,7 @@ def fuse(
         float32 `[N, h, w, C]`; sums to 1 over classes.
 
     Raises:
-        ValueError: If `source` is none of these.
+        ValueError: If `source` is not one of these.
     """
     if source == 'att':
         return tf.nn.softmax(sgc_logits)

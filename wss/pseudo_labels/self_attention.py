@@ -56,8 +56,8 @@ class SelfAttentionGradCAM(keras.layers.Layer):
         variant: 2 as above; 1, the older form: no skip connection, background `1 - max_c S`, and a
             bias in place of the batch norm.
         start: Initial kernel of the last convolution: `glorot`, as in the authors' program, or
-            `identity`, with which a class of the map votes for itself from the first step on. A
-            short run on few masks cannot learn that for classes it hardly sees.
+            `identity`, with which a class of the map votes for itself from the first step. A short
+            run on few masks cannot learn that for rare classes.
         decay: Decay of the moving statistics of the batch norm; only pictures use these.
 
     Raises:
@@ -73,7 +73,7 @@ class SelfAttentionGradCAM(keras.layers.Layer):
         start: str = 'glorot',
         decay: float = 0.999,
     ):
-        # All of it in float32, whatever the precision of the network: scores and logits decide.
+        # Always in float32, since scores and logits decide, whatever the precision of the network.
         super().__init__(name='sgc', dtype='float32')
         if variant not in (1, 2):
             raise ValueError(f'The SGC variant is {variant}; it can be 1 or 2.')

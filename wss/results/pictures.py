@@ -55,7 +55,7 @@ def colour_scores(scores: np.ndarray, colours) -> np.ndarray:
     """Draws the likeliest class, the darker the lower its score; a black class 0 is drawn grey.
 
     Args:
-        scores: Float `[..., h, w, C]`, mostly in [0, 1]; values outside are cut off.
+        scores: Float `[..., h, w, C]`, mostly in [0, 1]; values outside are clipped.
         colours: `C` RGB triples in 0..255.
 
     Returns:
@@ -69,16 +69,16 @@ def colour_scores(scores: np.ndarray, colours) -> np.ndarray:
 
 
 def as_picture(values: np.ndarray) -> np.ndarray:
-    """Rounds values in 0..255 to uint8, cutting off what lies outside."""
+    """Rounds values in 0..255 to uint8, clipping values outside."""
     return np.clip(np.rint(values), 0, 255).astype(np.uint8)
 
 
 def panel(columns: dict[str, np.ndarray], height: int | None = None) -> np.ndarray:
-    """Arranges pictures: a column a name, with the name above it, and a row an example.
+    """Arranges pictures in columns with their names above, and one row for each example.
 
     Args:
         columns: By name uint8 `[n, H, W, 3]`; sizes may differ between columns.
-        height: Pixels to which every picture is scaled; by default the largest height there is,
+        height: Pixels to which every picture is scaled; by default the largest height,
             at least 96.
 
     Returns:
@@ -164,7 +164,7 @@ def method_panel(pictures: dict, info, rows: int = 4) -> np.ndarray:
 
 
 def write_picture(path: str | os.PathLike, picture: np.ndarray) -> None:
-    """Writes uint8 `[H, W, 3]` as an image file of the kind its ending says."""
+    """Writes uint8 `[H, W, 3]` as an image file; the ending of its name decides the kind."""
     Image.fromarray(picture).save(path)
 
 

@@ -1,4 +1,4 @@
-"""Scores a method on a split, and says the scores in a table."""
+"""Scores a method on a split, and lays out the scores in a table."""
 
 from collections.abc import Callable
 
@@ -10,25 +10,25 @@ from wss.results import metrics
 def evaluate(method, make_batches: Callable[..., tf.data.Dataset], callbacks=()) -> dict:
     """Scores a method, with the moving averages of its weights if it has any.
 
-    Every image counts once, on whatever replica: what fills the last batch has no labelled pixel.
+    Every image counts once: what fills the last batch has no labelled pixel.
 
     Args:
         method: A compiled `Method`.
         make_batches: From a `tf.distribute.InputContext`, or None for a single device, to batches
-            of `pipeline.evaluation_batches`, with label maps.
+            of `evaluation.evaluation_batches`, with label maps.
         callbacks: Keras callbacks for `evaluate`.
 
     Returns:
-        `iou`, `miou`, `pixel_accuracy` and `pixels`, as `metrics.summarise` says, and the
+        `iou`, `miou`, `pixel_accuracy` and `pixels`, as in `metrics.summarise`, and the
         method's `extra_scores`.
 
     Raises:
-        ValueError: If not one pixel is labelled.
+        ValueError: If no pixel is labelled.
     """
 
     def parts(context=None):
-        # Accelerators have no strings; the ids stay behind. Endless, so that replicas need not ask
-        # each other at every step whether there is more.
+        # Accelerators have no strings, so the ids are left out. The batches are endless, so that
+        # replicas need not agree at every step whether there are more.
         batches = make_batches(context)
         return batches.map(
             lambda batch: {name: batch[name] for name in ('image', 'label')}
@@ -67,7 +67,7 @@ def table(scores: dict) -> str:
 
 
 def percentages(scores: dict) -> list[tuple[str, str]]:
-    """Lists the scores that are one number each: name and percent, as people read them."""
+    """Lists the scores that are one number each: name and percent, as text."""
     names = {'miou': 'mIoU'}
     return [
         (names.get(name, name.replace('_', ' ')), _percent(value))

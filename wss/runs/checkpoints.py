@@ -18,20 +18,19 @@ _SCORES = 'scores.json'
 
 
 class Checkpoints:
-    """The checkpoints of a run: `last` to go on from (two are kept) and `best` by validation mIoU.
+    """The checkpoints of a run: `last` to resume from (two are kept), `best` by validation mIoU.
 
-    A checkpoint is written beside the others, and has its `.index` file only when it is whole; then
-    the oldest goes. So one that cannot be written, or a process that dies, loses none that was
-    there.
+    A checkpoint is written beside the others and gets its `.index` file when it is whole; then the
+    oldest is deleted. So neither a failed write nor a killed process loses an earlier checkpoint.
 
     Attributes:
-        step: How many steps the weights have had.
+        step: Steps that the weights were trained for.
 
     Args:
-        workdir: Folder of the run; checkpoints lie in `checkpoints/last` and `checkpoints/best`.
+        workdir: Folder of the run; checkpoints are in `checkpoints/last` and `checkpoints/best`.
         method: Method whose variables exist already (`build_variables`).
-        means: What is summed for the next log line (`monitor.Means`), kept beside the weights;
-            None where nothing is trained.
+        means: The sums for the next log line (`monitor.Means`), kept beside the weights; None
+            without training.
     """
 
     def __init__(self, workdir: str | os.PathLike, method: keras.Model, means=None):
@@ -57,13 +56,13 @@ class Checkpoints:
 
     def save_last(self, step: int) -> None:
         """Saves the weights after `step` steps, unless they are saved."""
-        # Workers must agree on this, and do not all see a file at once on a shared file system.
+        # Workers must agree on this, but on a shared file system they see files at different times.
         if step != self._saved:
             self._save('last', step)
             self._saved = step
 
     def save_after_failure(self, step: int) -> None:
-        """Saves as `save_last` does, unless that took other workers, which may not have failed."""
+        """Saves like `save_last`, but not with several workers: the others may not have failed."""
         if not workers.is_multi_worker(self._strategy):
             self.save_last(step)
 
@@ -75,7 +74,7 @@ class Checkpoints:
         return is_best
 
     def note_score(self, step: int, miou: float) -> None:
-        """Notes that an evaluation, and all that belongs to it, is done."""
+        """Records the score of an evaluation, when everything else about it is written."""
         self._scores[step] = miou
         if workers.is_chief():
             scores = [{'step': step, 'miou': miou} for step, miou in self._scores.items()]
@@ -89,11 +88,11 @@ class Checkpoints:
     def restore(self, which: str) -> int:
         """Loads the checkpoint `last` or `best`; returns its step.
 
-        Where the newest is damaged, it is named, and the one before is taken.
+        If the newest is damaged, a line reports that, and the one before is loaded.
 
         Raises:
             ValueError: If `which` is neither, or no checkpoint fits the method and can be read.
-            FileNotFoundError: If there is none.
+            FileNotFoundError: If there is no checkpoint.
         """
         if which not in WHICH:
             raise ValueError(f'There is no checkpoint {which!r}; it can be {list(WHICH)}.')
@@ -120,9 +119,9 @@ class Checkpoints:
                 print(f'{message}; taking the one before.', flush=True)
 
     def resume(self) -> int:
-        """Loads the newest checkpoint that can be read, to train on; returns its step.
+        """Loads the newest checkpoint that can be read, to resume from; returns its step.
 
-        Whatever is later is forgotten: it comes again.
+        Later scores are forgotten, since the run evaluates those steps again.
 
         Raises:
             ValueError: As `restore` does; also if workers see different checkpoints.
@@ -147,14 +146,14 @@ class Checkpoints:
                 return scores
         except (KeyError, TypeError, ValueError):
             pass
-        # Without the scores, worse weights would take the place of the best ones.
+        # Without the scores, worse weights would replace the best ones.
         raise ValueError(
-            f'{self._scores_file} is damaged; restore it, or remove it: the best weights are then '
-            'chosen anew.'
+            f'{self._scores_file} is damaged; restore it, or delete it: the best weights are then '
+            'chosen again.'
         )
 
     def _forget_later(self, step):
-        """Puts damaged checkpoints aside, and removes what killed processes left half written."""
+        """Renames damaged checkpoints, and deletes what killed processes left half written."""
         for later in [other for other in self._steps('last') if other > step]:
             for path in self._files('last', later):
                 tf.io.gfile.rename(path, f'{path}.damaged', overwrite=True)
@@ -163,8 +162,8 @@ class Checkpoints:
                 _remove(leftover)
 
     def _half_written(self, which):
-        """Returns what is no part of a checkpoint that is whole, `.damaged` files aside."""
-        whole = self._steps(which)
+        """Lists the files that belong to no whole checkpoint, except `.damaged` ones."""
+        whole_steps = self._steps(which)
         data = [
             (path, re.fullmatch(r'ckpt-(\d+)\.data-\d+-of-\d+', os.path.basename(path)))
             for path in tf.io.gfile.glob(self._path(which, '*.data-*'))
@@ -173,7 +172,7 @@ class Checkpoints:
         return [
             *tf.io.gfile.glob(self._path(which, '*_temp*')),
             *tf.io.gfile.glob(listed),
-            *(path for path, match in data if match and int(match[1]) not in whole),
+            *(path for path, match in data if match and int(match[1]) not in whole_steps),
         ]
 
     def _read(self, path):
@@ -208,7 +207,7 @@ class Checkpoints:
             self._save_as_chief(which, step)
         else:
             self._save_as_worker(step)
-        # No worker may read, or leave, before the chief has written.
+        # No worker may read or end before the chief has written.
         workers.mean_over_workers(self._strategy, 0.0)
 
     def _save_as_chief(self, which, step):
@@ -217,7 +216,7 @@ class Checkpoints:
             self._write(path)
         except tf.errors.OpError:
             for part in tf.io.gfile.glob(glob.escape(path) + '_temp*'):
-                _remove(part)  # It would go on filling the disk.
+                _remove(part)  # It would keep filling the disk.
             raise
         kept = [other for other in before if other < step][-1:] if which == 'last' else []
         paths = [self._path(which, other) for other in (*kept, step)]
@@ -229,7 +228,7 @@ class Checkpoints:
                 tf.io.gfile.remove(old)
 
     def _write(self, path):
-        """Writes a checkpoint under another name first: TensorFlow's index grows in its place."""
+        """Writes under another name first: TensorFlow's index grows while it is written."""
         part = f'{path}_temp_whole'
         self._checkpoint.write(part)
         if tf.io.gfile.exists(f'{path}.index'):  # It belongs to the data that are replaced.
@@ -239,7 +238,7 @@ class Checkpoints:
         tf.io.gfile.rename(f'{part}.index', f'{path}.index')
 
     def _save_as_worker(self, step):
-        """Takes part in a save, since variables are read from all workers; keeps nothing."""
+        """Takes part in a save, which reads variables from all workers; keeps nothing."""
         folder = tempfile.mkdtemp()
         try:
             self._checkpoint.write(os.path.join(folder, f'ckpt-{step}'))

@@ -10,7 +10,7 @@ FOLDER = 'events'
 
 
 def make_writer(workdir: str | os.PathLike) -> tf.summary.SummaryWriter:
-    """Makes the TensorBoard writer of a run; its files lie in `events`."""
+    """Makes the TensorBoard writer of a run; its files are in `events`."""
     return tf.summary.create_file_writer(os.path.join(workdir, FOLDER))
 
 
@@ -25,12 +25,12 @@ def write_scalars(writer, values: dict[str, float], step: int) -> None:
 def trim(workdir: str | os.PathLike, is_kept: Callable[[str, int], bool]) -> None:
     """Removes points that a run will write again, and the end of a file that was cut off.
 
-    A process that dies has written points for steps after its last checkpoint. Each file is
-    replaced as a whole, or not at all.
+    A process that died has written points for steps after its last checkpoint. Each file is
+    replaced whole or not at all.
 
     Args:
         workdir: Folder of the run.
-        is_kept: From the tag and the step of a point to whether it stays.
+        is_kept: Whether a point stays, from its tag and step.
     """
     folder = os.path.join(workdir, FOLDER)
     if not tf.io.gfile.isdir(folder):

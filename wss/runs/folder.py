@@ -49,7 +49,7 @@ def read_description(workdir) -> tuple[DatasetInfo, tuple[int, int]]:
 def _description(content) -> tuple[DatasetInfo, tuple[int, int]]:
     """Turns the content of `dataset.json` into what `read_description` returns; or ValueError."""
 
-    def whole(value, low, high):
+    def integer(value, low, high):
         return type(value) is int and low <= value <= high
 
     def sequence(value, fits, length=None):
@@ -60,15 +60,15 @@ def _description(content) -> tuple[DatasetInfo, tuple[int, int]]:
         )
 
     def colour(value):
-        return sequence(value, lambda v: whole(v, 0, 255), 3)
+        return sequence(value, lambda v: integer(v, 0, 255), 3)
 
     rules = {
         'name': lambda value: isinstance(value, str),
         'class_names': lambda value: sequence(value, lambda v: isinstance(v, str)),
         'colours': lambda value: sequence(value, colour),
         'has_background': lambda value: isinstance(value, bool),
-        'ignore_value': lambda value: whole(value, 0, 255),
-        'evaluation_size': lambda value: sequence(value, lambda v: whole(v, 1, 10**6), 2),
+        'ignore_value': lambda value: integer(value, 0, 255),
+        'evaluation_size': lambda value: sequence(value, lambda v: integer(v, 1, 10**6), 2),
     }
     if not isinstance(content, dict) or set(content) != set(rules):
         raise ValueError(f'it must hold {", ".join(rules)} and nothing else')
@@ -82,7 +82,7 @@ def _description(content) -> tuple[DatasetInfo, tuple[int, int]]:
 
 
 def holds_checkpoints(workdir: str | os.PathLike) -> bool:
-    """Whether a folder is that of a run that began to train."""
+    """Whether a folder holds a run that has begun to train."""
     return tf.io.gfile.exists(os.path.join(workdir, CHECKPOINTS))
 
 

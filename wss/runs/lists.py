@@ -1,4 +1,4 @@
-"""Which lists a run learned from: recorded beside its checkpoints, compared when it goes on."""
+"""Which images a run learns from: recorded beside its checkpoints, compared when it resumes."""
 
 import json
 import os
@@ -15,7 +15,7 @@ RECORD_FILE = 'lists.json'
 
 
 def describe(choice: Choice, ids) -> dict:
-    """Says where the ids of a stream come from, for `lists.json`.
+    """Describes where the ids of a stream come from, for `lists.json`.
 
     Args:
         choice: How they were chosen.
@@ -52,7 +52,7 @@ def check(workdir: str | os.PathLike, streams: dict) -> None:
     """Refuses a folder whose checkpoints come from other images. Changes nothing.
 
     Args:
-        workdir: Folder of the run, there or not.
+        workdir: Folder of the run; need not exist.
         streams: From `labelled` and `unlabelled` to choice and ids.
 
     Raises:
@@ -65,14 +65,14 @@ def check(workdir: str | os.PathLike, streams: dict) -> None:
     for stream, (choice, ids) in streams.items():
         path = _ids_file(workdir, stream)
         before = recorded.get(stream, {}).get('sha256')
-        if before is None and tf.io.gfile.exists(path):  # A run from before there were records.
+        if before is None and tf.io.gfile.exists(path):  # The record is missing.
             before = whole.sha256(whole.read(path))
         if before not in (None, whole.sha256(id_lists.content(ids))):
             place = choice.list_file or f'split {choice.split!r}'
             raise ValueError(
                 f'{workdir} holds a run of other {stream} images than {place} gives now'
-                f'{_difference(path, ids)}, and its checkpoints belong to those. Give another '
-                '--workdir, or restore the list to go on with that run.'
+                f'{_difference(path, ids)}. Give another --workdir, or restore the list to resume '
+                'that run.'
             )
 
 
@@ -103,16 +103,16 @@ def _recorded(workdir):
 
 
 def _difference(path, ids):
-    """Says how ids differ from those of a run, if its file of them is there."""
+    """Describes how ids differ from those of a run; '' if its file of them is missing."""
     try:
         before = id_lists.read_ids(path)
     except (FileNotFoundError, ValueError):
         return ''
-    new, gone = sorted(set(ids) - set(before)), sorted(set(before) - set(ids))
-    if not new and not gone:
+    new, missing = sorted(set(ids) - set(before)), sorted(set(before) - set(ids))
+    if not new and not missing:
         return ' (the same in another order)'
-    first = f', such as {(new or gone)[0]}'
-    return f' ({len(new)} ids are new and {len(gone)} are gone{first})'
+    first = f', such as {(new or missing)[0]}'
+    return f' ({len(new)} ids are new and {len(missing)} are missing{first})'
 
 
 def _ids_file(workdir, stream):

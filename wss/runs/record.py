@@ -78,12 +78,12 @@ def recorded(workdir: str | os.PathLike, config_text: str, strategy: tf.distribu
 
 
 def _sessions(before):
-    """Returns the sessions of a record; none of one that is damaged, since it must stop no run."""
+    """Returns the sessions of a record; [] if it is damaged, since that must not stop a run."""
     sessions = before.get('sessions') if isinstance(before, dict) else None
     if not isinstance(sessions, list):
         return []
     sessions = [one for one in sessions if isinstance(one, dict) and 'started' in one]
-    # One that still runs did not live to say how it ended.
+    # A session that still says `running` was killed.
     return [
         {**one, 'state': 'killed'} if one.get('state') == 'running' else one for one in sessions
     ]
@@ -101,9 +101,9 @@ def versions() -> dict[str, str]:
 
 
 def git_revision() -> str | None:
-    """Returns the commit of this program's checkout, `+` after it if files differ; None if none.
+    """Returns the commit of this checkout, with a `+` if files differ; None if it is unknown.
 
-    A copy without git has it in a file `REVISION`, which `launch/tpu_pod.py` packs.
+    A copy without git has the commit in a file `REVISION`, which `launch/tpu_pod.py` packs.
     """
     root = pathlib.Path(__file__).resolve().parents[1]
     if not (root / '.git').exists():

@@ -1,7 +1,7 @@
 """What happens between the steps of training: checks, messages, pictures, checkpoints, scores.
 
-`training.py` passes these to `fit` in the order in which they stand here. A checkpoint comes before
-the evaluation of its step, which may take long: a resumed run makes up for it.
+`loop.py` passes these to `fit` in the order of this file. A checkpoint comes before the evaluation
+of its step, which may take long: if a process dies in it, the resumed run evaluates first.
 """
 
 import signal
@@ -60,23 +60,23 @@ class StopAtNaN(AfterStep):
         terms = [name for name in values if name not in totals]
         columns = {name: np.atleast_1d(values[name]) for name in (*terms, *totals)}
         broken = {name: np.flatnonzero(~np.isfinite(column)) for name, column in columns.items()}
-        # Of the first step that is broken, the term before the sums that it breaks.
+        # Name the first broken step, and its term rather than the sums that the term breaks.
         first = min((places[0] for places in broken.values() if len(places)), default=None)
         for name, column in columns.items():
             if first is not None and first in broken[name]:
                 raise FloatingPointError(
                     f'Training stopped at step {step - len(column) + 1 + first}: {name} is '
-                    f'{column[first]}. Checkpoints from before are kept in {self.checkpoints}; try '
+                    f'{column[first]}. Earlier checkpoints are kept in {self.checkpoints}; try '
                     'a lower learning rate, or look at the images of this step.'
                 )
 
 
 class Pictures(AfterStep):
-    """Draws, for TensorBoard, what the method makes of always the same batch.
+    """Writes pictures of the predictions for one fixed batch, for TensorBoard.
 
     Args:
         first_step: Step at which training resumes.
-        schedule: Says when pictures are due.
+        schedule: Interval of the pictures.
         writer: TensorBoard writer.
         make_batch: Makes the batch; called when the first picture is due.
         rows: Examples a picture.
@@ -90,10 +90,10 @@ class Pictures(AfterStep):
         self.writer = writer
         self.make_batch = make_batch
         self.rows = rows
-        self.batch = self.draw = None
+        self.batch = self.predict = None
 
     def after_step(self, step, values):
-        """Draws when it is time."""
+        """Writes a picture if one is due."""
         del values
         if not self.schedule.is_due('picture', step):
             return
@@ -101,28 +101,28 @@ class Pictures(AfterStep):
             self.batch = tf.nest.map_structure(
                 lambda values: values[: self.rows], self.make_batch()
             )
-            self.draw = tf.function(self._draw)  # TPUs compute functions only.
-        shown = self.draw(self.batch['labelled'], self.batch.get('unlabelled'))
+            self.predict = tf.function(self._predict)  # TPUs compute functions only.
+        shown = self.predict(self.batch['labelled'], self.batch.get('unlabelled'))
         sheet = pictures.method_panel(shown, self.model.info, self.rows)
         with self.writer.as_default():
             tf.summary.image('pictures', sheet[None], step=step)
         self.writer.flush()
 
-    def _draw(self, labelled, unlabelled):
+    def _predict(self, labelled, unlabelled):
         strategy = self.model.distribute_strategy
         shown = strategy.run(self.model.pictures, args=(labelled, unlabelled))
-        # Every replica draws the same.
+        # Every replica returns the same.
         return tf.nest.map_structure(
             lambda value: strategy.experimental_local_results(value)[0], shown
         )
 
 
 class Save(AfterStep):
-    """Saves the last weights when the schedule says so.
+    """Saves the last weights when a checkpoint is due.
 
     Args:
         first_step: Step at which training resumes.
-        schedule: Says when checkpoints are due.
+        schedule: Interval of the checkpoints.
         checkpoints: Keeps the weights.
     """
 
@@ -132,21 +132,21 @@ class Save(AfterStep):
         self.checkpoints = checkpoints
 
     def after_step(self, step, values):
-        """Saves when it is time."""
+        """Saves if a checkpoint is due."""
         del values
         if self.schedule.is_due('checkpoint', step):
             self.checkpoints.save_last(step)
 
 
 class Evaluate(AfterStep):
-    """Scores the method when the schedule says so, and keeps the best weights.
+    """Scores the method when an evaluation is due, and keeps the best weights.
 
     Attributes:
         scores: The scores after the latest evaluation.
 
     Args:
         first_step: Step at which training resumes.
-        schedule: Says when evaluations are due.
+        schedule: Interval of the evaluations.
         writer: TensorBoard writer.
         score: Returns the scores of the present weights (`scores.evaluate`).
         checkpoints: Keeps the best weights.
@@ -163,12 +163,12 @@ class Evaluate(AfterStep):
         self.scores = None
 
     def on_train_begin(self, logs=None):
-        """Makes up for an evaluation that the process before did not finish."""
+        """Scores first, if the process before did not finish its last evaluation."""
         if self.first_step and not self.checkpoints.scored(self.first_step):
             self.after_step(self.first_step, {})
 
     def after_step(self, step, values):
-        """Scores when it is time."""
+        """Scores if an evaluation is due."""
         del values
         if not self.schedule.is_due('evaluate', step):
             return
@@ -178,15 +178,15 @@ class Evaluate(AfterStep):
             self.checkpoints.save_after_failure(step)  # Training must not be lost with scores.
             raise
         best = self.checkpoints.save_if_best(step, self.scores['miou'])
-        said = ', '.join(f'{name} {text} %' for name, text in scores.percentages(self.scores))
-        self.report(f'step {step}: validation {said}{" (best so far)" if best else ""}')
+        text = ', '.join(f'{name} {value} %' for name, value in scores.percentages(self.scores))
+        self.report(f'step {step}: validation {text}{" (best so far)" if best else ""}')
         values = {f'{SCORES}/{k}': v for k, v in self.scores.items() if isinstance(v, float)}
         events.write_scalars(self.writer, values, step)
         self.checkpoints.note_score(step, self.scores['miou'])
 
 
 class Stop(AfterStep):
-    """Ends training after a step, on all workers, if one of them was asked to.
+    """Ends training after a step, on all workers, if one of them received a signal.
 
     Args:
         first_step: Step at which training resumes.
@@ -200,14 +200,14 @@ class Stop(AfterStep):
         self.mean_over_workers = mean_over_workers
 
     def after_step(self, step, values):
-        """Raises `signals.Stopped` if a signal has come."""
+        """Raises `signals.Stopped` if a signal has arrived."""
         del values
         if self.mean_over_workers(float(self.watch.asked > 0)):
             raise signals.Stopped(self.watch.asked or signal.SIGTERM)
 
 
 class Profile(AfterStep):
-    """Writes a TensorBoard profile of a few steps, some steps after the first.
+    """Writes a TensorBoard profile of a few steps, soon after the first.
 
     Args:
         first_step: Step at which training resumes.
@@ -223,7 +223,7 @@ class Profile(AfterStep):
         self.runs = False
 
     def after_step(self, step, values):
-        """Starts and ends the trace when it is time."""
+        """Starts and ends the trace."""
         del step, values
         if self.runs:
             self.left -= 1

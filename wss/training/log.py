@@ -1,4 +1,4 @@
-"""How training goes: printed, written for TensorBoard, and as JSON for programs."""
+"""The progress of training: printed, written for TensorBoard, and as JSON for programs."""
 
 import contextlib
 import shutil
@@ -20,17 +20,17 @@ _BAR = 20  # Characters.
 
 
 class Log(AfterStep):
-    """Writes scalars for TensorBoard and prints how training goes.
+    """Writes scalars for TensorBoard and prints the progress of training.
 
-    On a terminal one line is kept up to date; elsewhere a line is printed with every log.
+    On a terminal one line is updated; elsewhere a line is printed with every log.
 
     Args:
         first_step: Step at which training resumes.
-        schedule: Says how many steps there are, and when a log is due.
+        schedule: Number of steps, and interval of the logs.
         writer: TensorBoard writer.
         means: Sums the values between logs.
         speed: Measures the time of the steps.
-        progress_file: JSON file for programs that watch the run; None for none.
+        progress_file: JSON file for programs that watch the run, or None.
         stream: Where to print; standard output by default.
     """
 
@@ -60,9 +60,9 @@ class Log(AfterStep):
         self.begun = time.monotonic()
 
     def after_step(self, step, values):
-        """Adds the values of steps; logs their means when it is time."""
+        """Adds the values of steps; logs their means if a log is due."""
         now = time.monotonic()
-        # The first step is slow (the graph is built in it) and says nothing about the others.
+        # The first step builds the graph, so it is slower than the others.
         self.started = self.started or (now, step)
         steps = np.size(values['loss'])
         waited = values.get('input_wait', 0.0)
@@ -85,12 +85,12 @@ class Log(AfterStep):
             self.speed.clear()
 
     def report(self, text: str) -> None:
-        """Prints a line of its own."""
+        """Prints a text on a line of its own."""
         start = '\r\x1b[K' if self.terminal else ''
         print(start + text, file=self.stream, flush=True)
 
     def close(self) -> None:
-        """Leaves the last state of the line standing, however training ended."""
+        """Ends the line on a terminal, so that its last state stays."""
         if self.terminal:
             print(file=self.stream, flush=True)
 
@@ -106,7 +106,7 @@ class Log(AfterStep):
         return f'{progress}  loss {means["loss"]:.3f} = {parts}'
 
     def _seconds_per_step(self, step, now):
-        """Returns the mean time of a step, the first one aside; None if there was no other."""
+        """Returns the mean time of a step, without the first; None if there is no other."""
         start, first = self.started
         return (now - start) / (step - first) if step > first else None
 
@@ -122,7 +122,7 @@ class Log(AfterStep):
             'loss': self.means.values()['loss'],
             'updated': durations.now(),
         }
-        # A watcher can wait for the next one; a full disk is reported by what must be written.
+        # A watcher can wait for the next one. What must be written will report a full disk.
         with contextlib.suppress(OSError, tf.errors.OpError):
             whole.write_json(self.progress_file, content)
 

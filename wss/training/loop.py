@@ -20,12 +20,12 @@ from wss.training.schedule import Schedule
 
 @dataclasses.dataclass(frozen=True)
 class Inputs:
-    """What a run is fed with.
+    """The batches of a run.
 
     Attributes:
         make_batches: From the number of the first batch (and `cache_bytes` and `context`, see
             `batches.training_batches`) to endless batches.
-        make_validation: Makes batches to score the weights on (see `scores.evaluate`), or None.
+        make_validation: Makes batches to score the weights (see `scores.evaluate`), or None.
         images_per_step: Images that a step learns from.
     """
 
@@ -48,8 +48,8 @@ def train(
     Args:
         workdir: Folder of the run.
         method: A compiled `Method` whose variables exist.
-        inputs: Batches to train and to score on.
-        schedule: How many steps, and what happens at which of them.
+        inputs: The batches for training and for scores.
+        schedule: How many steps, and what happens after which of them.
         compute: How steps run.
         notes: Gets `first_step` and `result` for `run.json`.
         profile: Whether a TensorBoard profile of a few steps is written.
@@ -68,7 +68,7 @@ def train(
     is_new = not saved.has('last')
     notes['first_step'] = first_step = saved.resume()
     scores = None
-    # A process may have died between the last checkpoint and the scores of its weights.
+    # A process may have died between the last checkpoint and its evaluation.
     is_unscored = inputs.make_validation is not None and not saved.scored(first_step)
     if not schedule.steps and (is_new or is_unscored):
         scores = _keep(method, inputs.make_validation, saved)
@@ -115,7 +115,7 @@ def _keep(method, make_validation, saved):
 
 @dataclasses.dataclass(frozen=True)
 class _Session:
-    """What the steps of this process are made with."""
+    """What the steps of this process need."""
 
     workdir: str | os.PathLike
     method: keras.Model
@@ -177,7 +177,7 @@ def _fit(session):
 
 
 def _callbacks(session, writer, progress, watch):
-    """Returns what happens between the steps, in its order."""
+    """Returns the callbacks, in the order in which they run."""
     first, schedule, saved = session.first_step, session.schedule, session.saved
     strategy = session.method.distribute_strategy
 
@@ -192,8 +192,8 @@ def _callbacks(session, writer, progress, watch):
     ]
     make_validation = session.inputs.make_validation
     if make_validation is not None:
-        # Workers wait for each other's counts: one alone cannot leave an evaluation.
-        stops = [] if workers.is_multi_worker(strategy) else [_BetweenBatches(watch)]
+        # Workers wait for each other's counts, so one alone cannot end an evaluation.
+        stops = [] if workers.is_multi_worker(strategy) else [_StopEvaluation(watch)]
 
         def score():
             return results.evaluate(session.method, make_validation, stops)
@@ -207,8 +207,8 @@ def _callbacks(session, writer, progress, watch):
     return found
 
 
-class _BetweenBatches(keras.callbacks.Callback):
-    """Leaves an evaluation when a signal has come."""
+class _StopEvaluation(keras.callbacks.Callback):
+    """Ends an evaluation between two batches when a signal has arrived."""
 
     def __init__(self, watch):
         super().__init__()

@@ -17,7 +17,7 @@ except ImportError:  # Windows has none.
 class Means(tf.train.experimental.PythonState):
     """Means of step values, and the measures of pseudo labels, since the last log.
 
-    Checkpoints keep them, so that a run that goes on in the middle logs what it would have logged.
+    Checkpoints keep them, so that a resumed run logs the same means as one that never stopped.
 
     Args:
         quality: Running measures of the pseudo labels by name (`Method.quality`).
@@ -28,9 +28,9 @@ class Means(tf.train.experimental.PythonState):
         self.clear()
 
     def clear(self) -> None:
-        """Starts anew."""
+        """Forgets what was added."""
         self._sums, self._count = {}, 0
-        self._earlier = {}  # Of the process before, by name.
+        self._earlier = {}  # Totals of the process before, by name.
         for measure in self._quality.values():
             measure.reset_state()
 
@@ -67,7 +67,7 @@ class Means(tf.train.experimental.PythonState):
         return json.dumps({'sums': self._sums, 'count': self._count, 'quality': totals})
 
     def deserialize(self, text) -> None:
-        """Takes up a state."""
+        """Restores a state."""
         self.clear()
         state = json.loads(text)
         self._sums, self._count = state['sums'], state['count']
@@ -78,7 +78,7 @@ class Speed:
     """Steps a second, and the share of the time that input took, since the last log.
 
     Only the time of steps counts, not that of evaluations, pictures and checkpoints between them.
-    The first call of a process builds its graph; it counts only where there is no other.
+    The first call of a process builds its graph; it counts only until there is another.
 
     Args:
         images_per_step: Images that a step learns from.
@@ -90,7 +90,7 @@ class Speed:
         self.clear()
 
     def clear(self) -> None:
-        """Starts anew."""
+        """Forgets what was added."""
         self._steps, self._seconds, self._waited = 0, 0.0, 0.0
 
     def add(self, steps: int, seconds: float, waited: float) -> None:
@@ -127,7 +127,7 @@ def memory() -> dict[str, float]:
             try:
                 name = f'{kind}:{device.name.rsplit(":", 1)[1]}'
                 peaks.append(tf.config.experimental.get_memory_info(name)['peak'])
-            except (ValueError, tf.errors.OpError):  # Not every device tells.
+            except (ValueError, tf.errors.OpError):  # Not every device reports it.
                 continue
         if peaks:
             used['memory/device_gib'] = max(peaks) / 2**30

@@ -9,8 +9,8 @@ import tf_keras as keras
 class Momentum(keras.optimizers.SGD):
     """SGD with momentum as TensorFlow 1 has it: `m <- momentum * m + g`, `w <- w - rate * m`.
 
-    Keras puts the rate into `m`, so that a rate that falls is late by the memory of `m`. This is
-    also one fused operation a variable, where Keras has six.
+    In Keras the rate is part of `m`, so that a falling rate takes effect late. Here a variable also
+    needs only one fused operation, in Keras six.
     """
 
     def update_step(self, gradient, variable):
@@ -26,9 +26,9 @@ class Momentum(keras.optimizers.SGD):
 
 
 class SlowStart(keras.optimizers.schedules.LearningRateSchedule):
-    """A constant rate at first, then another schedule from its beginning.
+    """A constant rate at first, then another schedule from its start.
 
-    As DeepLab's slow start: the other schedule counts its steps from the end of the slow ones.
+    As in DeepLab, the other schedule counts its steps from the end of the slow ones.
 
     Args:
         steps: How many steps are slow.
@@ -87,7 +87,7 @@ def rate_factor_for_batch(batch_size: int, reference_batch_size: int) -> float:
     """Returns the factor of the learning rate of another batch, by the linear rule.
 
     `batch_size / reference_batch_size`: the rate of 64 images is divided by 8 for 8 images. With
-    `steps_for_batch`, the sum of the rates of all steps stays what it was.
+    `steps_for_batch`, the sum of the rates of all steps does not change.
 
     Args:
         batch_size: Images a step.

@@ -1,4 +1,4 @@
-"""How many steps a run takes, and which things happen at which of them."""
+"""How many steps a run takes, and what happens after which of them."""
 
 import dataclasses
 
@@ -10,14 +10,14 @@ _MOST = 10**9
 
 @dataclasses.dataclass(frozen=True)
 class Schedule:
-    """How many steps a run takes, and the intervals between the things that happen.
+    """The steps of a run, and the intervals of evaluations, checkpoints, logs and pictures.
 
     Attributes:
         steps: Steps of the whole run; 0 saves and evaluates the initial weights as they are.
         reference_batch_size: Labelled images a step for which `steps` and the learning rates are
-            meant. With `Labelled.batch_size` instead, the run takes as many steps as see the same
-            number of images, at rates in proportion to the batch; the intervals below stay as they
-            are. None for steps and rates as they are.
+            meant. With another `Labelled.batch_size`, the run takes as many steps as see the same
+            number of images, and its rates are in proportion to the batch. The intervals below do
+            not change. None leaves steps and rates as they are.
         evaluate_every: Steps between evaluations; 0 for the end alone.
         checkpoint_every: Steps between checkpoints to resume from; 0 for the end alone.
         log_every: Steps between log lines and TensorBoard scalars.
@@ -61,8 +61,8 @@ class Schedule:
         """Whether something happens after a step.
 
         Args:
-            what: `evaluate`, `checkpoint`, `log` or `picture`. All happen after the last step,
-                but pictures only where they have an interval.
+            what: `evaluate`, `checkpoint`, `log` or `picture`. All of them happen after the last
+                step too; pictures only if they have an interval.
             step: Steps of the whole run so far.
         """
         every = getattr(self, f'{what}_every')
@@ -71,6 +71,6 @@ class Schedule:
         return step == self.steps or bool(every and step % every == 0)
 
     def intervals(self) -> list[int]:
-        """Returns the steps after which, or every so many of which, something happens."""
+        """Returns all numbers of steps after which something happens, once or repeatedly."""
         every = self.evaluate_every, self.checkpoint_every, self.log_every, self.picture_every
         return [self.steps, *(number for number in every if number < self.steps)]

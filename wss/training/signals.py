@@ -1,4 +1,4 @@
-"""Signals that end a run: it finishes the step, saves, and goes."""
+"""Signals that end a run: it finishes the step, saves and ends."""
 
 import signal
 import threading
@@ -8,7 +8,7 @@ class Stopped(Exception):
     """The run was asked to end.
 
     Attributes:
-        number: Which signal asked, such as `signal.SIGTERM`.
+        number: The signal, such as `signal.SIGTERM`.
     """
 
     def __init__(self, number: int):
@@ -17,10 +17,10 @@ class Stopped(Exception):
 
 
 class Watch:
-    """Notes SIGTERM and Ctrl-C inside a `with`, in place of ending at once.
+    """Notes SIGTERM and Ctrl-C inside a `with`, instead of ending at once.
 
-    A second Ctrl-C ends at once. Where Python allows no handlers (outside of the main thread)
-    signals do what they did before.
+    A second Ctrl-C ends at once. Outside the main thread, where Python allows no handlers, signals
+    keep their effect.
 
     Attributes:
         asked: The signal that was noted, 0 for none.
@@ -53,9 +53,9 @@ class Watch:
 
 
 def leave(number: int) -> None:
-    """Ends the program as one that a signal ended: KeyboardInterrupt, or status 128 + `number`.
+    """Ends the program like one that a signal ended: KeyboardInterrupt, or status 128 + `number`.
 
-    Launchers know 143 as the end by SIGTERM: one that was asked for, and no failure.
+    Launchers take 143 as an end by SIGTERM, not as a failure.
     """
     if number == signal.SIGINT:
         raise KeyboardInterrupt
