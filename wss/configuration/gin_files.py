@@ -62,12 +62,13 @@ def _describe(setting):
 
 
 def _short(path):
-    """Returns the name of a file: from its `gin_configs` on, or its whole path."""
+    """Returns the name of a file: as seen from `gin_configs` or from here, or its whole path."""
     if '://' in path:
         return path
     path = os.path.abspath(path)
-    inside = [os.path.relpath(path, place) for place in _PLACES if place.name == 'gin_configs']
-    return next((name for name in inside if not name.startswith(os.pardir)), path)
+    homes = [*(place for place in _PLACES if place.name == 'gin_configs'), os.getcwd()]
+    names = [os.path.relpath(path, home) for home in homes]
+    return next((name for name in names if not name.startswith(os.pardir)), path)
 
 
 # gin's own readers also look for packages, and fail where a folder `datasets` of the user's passes
@@ -154,14 +155,12 @@ def build(part: Callable):
     Raises:
         ValueError: If no setting mentions it, or a part refuses its settings.
     """
-    try:
-        configured = gin.get_configurable(part)
-    except ValueError as error:
+    if not _bound(part):
         raise ValueError(
             f'The configuration sets nothing of {part.__name__}; give a --gin_file, such as one of '
             'gin_configs/experiments.'
-        ) from error
-    return configured()
+        )
+    return gin.get_configurable(part)()
 
 
 def built(part: Callable, name: str):
@@ -174,16 +173,19 @@ def built(part: Callable, name: str):
     Raises:
         ValueError: If the configuration does not set it.
     """
-    try:
-        values = gin.get_bindings(part)
-    except ValueError:  # No file that was read mentions it.
-        values = {}
-    if name not in values:
+    if name not in _bound(part):
         raise ValueError(
             f'The configuration does not set {part.__name__}.{name}; give a --gin_file that '
             'does, such as one of gin_configs/experiments.'
         )
-    return values[name]()
+    return gin.get_bindings(part)[name]()
+
+
+def _bound(part):
+    try:
+        return gin.get_bindings(part, resolve_references=False)
+    except ValueError:  # No file that was read mentions it.
+        return {}
 
 
 def operative() -> Configuration:
