@@ -579,7 +579,7 @@ def test_several_steps_an_execution_change_nothing_but_when_one_looks(tiny, tmp_
     first, second = last_weights(tmp_path / 'one'), last_weights(tmp_path / 'two')
     for name, value in first.items():
         np.testing.assert_array_equal(second[name], value, name)
-    with pytest.raises(ValueError, match=r'steps_per_execution is 3, and something'):
+    with pytest.raises(ValueError, match=r'steps_per_execution is 3, but something'):
         tiny.experiment(steps_per_execution=3).train(tmp_path / 'no')
     assert not (tmp_path / 'no').exists()
 

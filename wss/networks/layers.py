@@ -9,8 +9,8 @@ import tf_keras as keras
 def taps_in_reach(kernel: tf.Tensor, rate: int, size) -> tf.Tensor:
     """Leaves out the taps of an atrous kernel that see nothing but padding on a small map.
 
-    The tap in row `i` looks `(i - k // 2) * rate` rows away, which lies outside of a map of as many
-    rows or fewer, at whatever pixel the kernel stands.
+    The tap in row `i` reads `(i - k // 2) * rate` rows away. On a map of that many rows or fewer,
+    this is outside of the map wherever the kernel stands.
 
     Args:
         kernel: `[k, k, ...]`, `k` odd.
@@ -18,7 +18,7 @@ def taps_in_reach(kernel: tf.Tensor, rate: int, size) -> tf.Tensor:
         size: `(H, W)` of the map, integers, or None where one is not known.
 
     Returns:
-        `[k', k'', ...]`, odd and of the same centre, with which the result is the same.
+        `[k', k'', ...]`, odd, with the same centre; the result is the same.
     """
     for axis, side in enumerate(size):
         half = kernel.shape[axis] // 2
@@ -30,7 +30,7 @@ def taps_in_reach(kernel: tf.Tensor, rate: int, size) -> tf.Tensor:
 
 
 class _Convolution(keras.layers.Conv2D):
-    """Convolution without the work that leaves no trace in its result."""
+    """Convolution without the work that has no effect on its result."""
 
     def convolution_op(self, inputs, kernel):
         if self.strides == (1, 1) and self.dilation_rate != (1, 1):
@@ -46,7 +46,7 @@ class _Convolution(keras.layers.Conv2D):
 
 
 class _DepthwiseConvolution(keras.layers.DepthwiseConv2D):
-    """Depthwise convolution without the work that leaves no trace in its result."""
+    """Depthwise convolution without the work that has no effect on its result."""
 
     def call(self, inputs):
         kernel = tf.convert_to_tensor(self.depthwise_kernel)
@@ -84,8 +84,8 @@ class ConvBatchNorm(keras.layers.Layer):
         epsilon: Epsilon of the batch norm.
         decay: Decay of the moving statistics of the batch norm.
         activation: ReLU, or another function of a tensor.
-        explicit_padding: Whether a strided convolution pads as said above, and not by TensorFlow's
-            'SAME', which pads an even size of map only after its last row.
+        explicit_padding: Whether a strided convolution pads as described above. TensorFlow's 'SAME'
+            pads a map of even size only after its last row.
         name: Name of the layer.
     """
 
@@ -168,8 +168,8 @@ class SeparableConvBatchNorm(keras.layers.Layer):
 class Dropout(keras.layers.Layer):
     """Dropout whose masks follow from a seed and the number of calls, which checkpoints keep.
 
-    A run that goes on from a checkpoint so draws the masks that it would have drawn. Replicas draw
-    different ones. The seed comes from TensorFlow's global seed when the layer is built.
+    A resumed run therefore has the masks that it would have had. Each replica has masks of its own.
+    The seed comes from TensorFlow's global seed when the layer is built.
 
     Args:
         rate: Share of the values that are set to 0, in [0, 1); others are divided by `1 - rate`.

@@ -20,7 +20,7 @@ def bilinear(maps: tf.Tensor, size) -> tf.Tensor:
     known = maps.shape[1:3].is_fully_defined() and not tf.is_tensor(size)
     if known and tuple(maps.shape[1:3]) == tuple(size):
         return maps
-    # The raw operations: their wrappers of TensorFlow 1 warn that they are old at each start.
+    # The raw operations: the wrappers of TensorFlow 1 print a warning at each start.
     resized = tf.raw_ops.ResizeBilinear(
         images=tf.cast(maps, tf.float32), size=size, align_corners=True
     )

@@ -1,7 +1,7 @@
 """Further strong augmentations, from tensorflow-addons; the only file that imports it.
 
-Each takes and gives float32 `[h, w, 3]` in 0..1 and a seed. They look at the whole crop, its
-padding included; `Views` writes the padding back afterwards.
+Each takes float32 `[h, w, 3]` in 0..1 and a seed and returns such an image. They see the whole crop
+with its padding; `Views` writes the padding back afterwards.
 """
 
 import tensorflow as tf
@@ -45,7 +45,7 @@ AUGMENTATIONS = {'gaussian_blur': gaussian_blur, 'equalize': equalize, 'sharpnes
 
 
 def check(names: tuple[str, ...]):
-    """Checks that all `names` are augmentations of this file and can run here.
+    """Checks that all `names` are augmentations of this file and can be used.
 
     Raises:
         ValueError: If a name is unknown, or if tensorflow-addons cannot be imported.
@@ -53,16 +53,15 @@ def check(names: tuple[str, ...]):
     unknown = [name for name in names if name not in AUGMENTATIONS]
     if unknown:
         raise ValueError(
-            f'Views.strong has the unknown augmentation {unknown[0]!r}; there are '
-            f'{", ".join(AUGMENTATIONS)}.'
+            f'Views.strong has the unknown augmentation {unknown[0]!r}; known are '
+            f'{", ".join(AUGMENTATIONS)}, and functions.'
         )
     if not names:
         return
     try:
         _addons()
-    except (
-        Exception
-    ) as error:  # An installed but unsuited version fails in more ways than ImportError.
+    # An installed but unsuited version fails in more ways than ImportError.
+    except Exception as error:
         raise ValueError(
             f'Views.strong = {names[0]!r} needs tensorflow-addons, which cannot be imported '
             f'({error}). Install tensorflow-addons 0.23 with TensorFlow 2.15 (Python 3.10 or '

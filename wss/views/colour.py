@@ -2,8 +2,9 @@
 
 Images are float32 `[h, w, 3]` in 0..255. The authors' program changes the colours of the whole
 scaled image and then crops; here the crop comes first. Brightness, saturation, hue and clipping
-act on each pixel alone, so they are equal. Contrast differs: its mean is that of the visible part
-of the crop, not that of the whole image (`Views.contrast_mean = 'image'` has it as the authors).
+act on each pixel alone, so the result is the same. Contrast differs: its mean is that of the
+visible part of the crop. `Views.contrast_mean = 'image'` takes that of the whole image, as the
+authors do.
 """
 
 import tensorflow as tf
@@ -54,11 +55,11 @@ def jitter(
         seed: int32 or int64 `[2]`.
 
     Returns:
-        float32 `[h, w, 3]`, 0..255. A strength of 0 leaves that change out.
+        float32 `[h, w, 3]`, 0..255. A strength of 0 turns that change off.
     """
     seeds = tf.random.experimental.stateless_split(seed, 5)
 
-    def draw(index, low, high):
+    def sample(index, low, high):
         return tf.random.stateless_uniform([], seeds[index], low, high)
 
     def clip(changed):
@@ -66,16 +67,16 @@ def jitter(
 
     changes = []
     if brightness:
-        delta = 255.0 * draw(0, -brightness, brightness)
+        delta = 255.0 * sample(0, -brightness, brightness)
         changes.append(lambda x: clip(adjust_brightness(x, delta)))
     if contrast:
-        contrast_factor = draw(1, max(0.0, 1.0 - contrast), 1.0 + contrast)
+        contrast_factor = sample(1, max(0.0, 1.0 - contrast), 1.0 + contrast)
         changes.append(lambda x: clip(adjust_contrast(x, contrast_factor)))
     if saturation:
-        saturation_factor = draw(2, max(0.0, 1.0 - saturation), 1.0 + saturation)
+        saturation_factor = sample(2, max(0.0, 1.0 - saturation), 1.0 + saturation)
         changes.append(lambda x: clip(adjust_saturation(x, saturation_factor)))
     if hue:  # Trades the values of a pixel's channels within their range: nothing to clip.
-        turn = draw(3, -hue, hue)
+        turn = sample(3, -hue, hue)
         changes.append(lambda x: adjust_hue(x, turn))
     if not changes:
         return image

@@ -1,4 +1,4 @@
-"""CutOut: one square of the strong view is taken away (Zou et al., 2021, section 4.1)."""
+"""CutOut: one square of the strong view is removed (Zou et al., 2021, section 4.1)."""
 
 from typing import NamedTuple
 

@@ -1,7 +1,7 @@
 """Random scale, pad, crop and flip (Zou et al., 2021, section 4.1 and appendix).
 
-One `Geometry` is drawn for a sample and applied to its image, its label map and its mask, so that
-they stay aligned. Only the pixels of the crop are computed: the scaled image never exists.
+One `Geometry` is sampled for an example and applied to its image, label map and mask, so that these
+stay aligned. Only the pixels of the crop are computed; the scaled image never exists.
 """
 
 from typing import NamedTuple
@@ -35,7 +35,7 @@ def sample_geometry(
     flip_probability: float,
     seed: tf.Tensor,
 ) -> Geometry:
-    """Draws a scale, a crop and a flip.
+    """Samples a scale, a crop and a flip.
 
     Args:
         size: int32 `[2]`, height and width of the image in pixels.

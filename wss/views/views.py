@@ -187,5 +187,5 @@ class Views:
 
 
 def _seeds(seed: tf.Tensor) -> list[tf.Tensor]:
-    """Returns the four seeds of a sample: geometry, colours, further augmentations, CutOut."""
+    """Returns the four seeds of an example: geometry, colours, further augmentations, CutOut."""
     return tf.unstack(tf.random.experimental.stateless_split(seed, 4), num=4)

@@ -213,7 +213,7 @@ def test_a_download_that_fails_says_what_to_do(monkeypatch):
     with pytest.raises(FileNotFoundError) as caught:
         keras_applications.load_backbone(method)
     assert 'https://host/file.h5' in str(caught.value)
-    assert "keras_weights.load_backbone.weights = 'file.h5'" in str(caught.value)
+    assert "keras_applications.load_backbone.weights = 'file.h5'" in str(caught.value)
     assert '\n' not in str(caught.value)
 
 

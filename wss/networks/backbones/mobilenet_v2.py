@@ -85,8 +85,8 @@ def _units(output_stride) -> Iterator[_Unit]:
 class MobileNetV2(keras.layers.Layer):
     """MobileNetV2 of full width, up to the 320 channels before its last 1x1 convolution.
 
-    Strided convolutions pad as TensorFlow does by 'SAME', so that features sit at even pixels where
-    the map has an odd size, and at odd pixels where it is even: crops of `16 k + 1` fit best.
+    Strided convolutions pad as TensorFlow's 'SAME' does. Features sit at even pixels where the size
+    of the map is odd, and at odd pixels where it is even. Crops of `16 k + 1` fit best.
 
     Attributes:
         padding_value: RGB of padding, in [0, 255]; normalises to 0.
@@ -100,7 +100,7 @@ class MobileNetV2(keras.layers.Layer):
         output_stride: 8 or 16.
 
     Raises:
-        ValueError: If the output stride is another.
+        ValueError: If the output stride is neither.
     """
 
     padding_value = (127.5, 127.5, 127.5)

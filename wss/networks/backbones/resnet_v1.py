@@ -117,7 +117,7 @@ class ResNetV1(keras.layers.Layer):
 
     Args:
         variant: A key of `VARIANTS`; the networks of the paper are the `beta` ones. The `keras`
-            ones start from weights of `tf_keras.applications` (see `keras_weights.py`).
+            ones start from weights of `tf_keras.applications` (see `keras_applications.py`).
         output_stride: 8 or 16.
         multi_grid: Three factors of the atrous rates in the last block; by default (1, 2, 4) for
             the `beta` variants and (1, 1, 1) for the others.

@@ -41,8 +41,7 @@ class ResidualUnit(keras.layers.Layer):
 class SmallResNet(keras.layers.Layer):
     """Residual network of four blocks, for images of about 100 pixels and up.
 
-    A backbone is a callable from images to a dict of feature maps. It owns its input
-    normalisation, so it takes images in [0, 255], and says which value padding must have.
+    `network.check_backbone` says what a backbone is.
 
     Attributes:
         padding_value: RGB of padding, in [0, 255]; normalises to 0.

@@ -1,4 +1,4 @@
-"""Import of ImageNet weights as `tf_keras.applications` has them: ResNet-50, -101, MobileNetV2."""
+"""Import of the ImageNet weights of `tf_keras.applications`: ResNet-50, -101, MobileNetV2."""
 
 import logging
 import os
@@ -34,7 +34,7 @@ def load_backbone(method, weights: str = 'imagenet') -> None:
 
     Raises:
         FileNotFoundError: If there is no such file, or the download fails.
-        ValueError: If the backbone is another, or the file holds other weights.
+        ValueError: If the backbone or the weights in the file do not fit.
     """
     backbone = method.network.backbone
     name = _keras_model(backbone)
@@ -119,8 +119,8 @@ def _downloaded(name, make) -> keras.Model:
     except Exception as error:  # Keras raises a bare Exception where it cannot download.
         raise FileNotFoundError(
             f'The ImageNet weights of {name} could not be downloaded ({_reason(error)}). Fetch the '
-            'file where there is a connection, and name it: keras_weights.load_backbone.weights = '
-            "'file.h5'."
+            'file where there is a connection, and name it: '
+            "keras_applications.load_backbone.weights = 'file.h5'."
         ) from error
 
 

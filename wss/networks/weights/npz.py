@@ -43,7 +43,7 @@ def save(network, path: str | os.PathLike, parts: tuple[str, ...] = _PARTS) -> N
 
 
 def load(method, path: str, parts: tuple[str, ...] = ('backbone',)) -> None:
-    """Starts the network of a method from a file that `save` wrote, and says what it did.
+    """Starts the network of a method from a file that `save` wrote, and logs what it did.
 
     Args:
         method: A `Method` whose variables exist.
@@ -79,7 +79,7 @@ def load(method, path: str, parts: tuple[str, ...] = ('backbone',)) -> None:
             raise ValueError(
                 f'{name} is {stored[name].shape} in the weights file {found} and '
                 f'{tuple(variable.shape)} in the network; use the network it was made for, or '
-                'leave that part fresh (weights.load.parts).'
+                'leave that part fresh (npz.load.parts).'
             )
     for name, variable in wanted.items():
         variable.assign(stored[name])

@@ -40,18 +40,17 @@ def load_backbone(method, path: str, scope: str | None = None) -> None:
 
 
 def load_model(method, path: str, scope: str | None = None, last_layers: bool = True) -> None:
-    """Starts a method from a whole trained model, to evaluate it or to go on from it.
+    """Starts a method from a whole trained model, to evaluate it or to train it further.
 
-    Classifier and SGC start fresh where the file has none of them (a supervised model). What was
-    loaded, what starts fresh and what in the file found no place is logged; optimiser slots, step
-    counters and moving averages of weights are ignored. If an error is raised, the method is as it
-    was.
+    Classifier and SGC start fresh if the file lacks them (a supervised model). The log lists what
+    was loaded, what starts fresh and what in the file is unused. Optimiser slots, step counters and
+    moving averages of weights are ignored. An error leaves the method unchanged.
 
     Args:
         method: A `Method` whose variables exist.
         path: Prefix of the checkpoint (`model.ckpt-30000`; several shards or the old one-file
             format are fine), one of its files, or a folder: its latest checkpoint, or its only one.
-        scope: What stands before all names in the file; found by itself if None.
+        scope: What stands before all names in the file; None finds it.
         last_layers: Whether the layers whose shape depends on the classes are loaded: logits,
             classifier and SGC.
 
@@ -81,7 +80,7 @@ def _load(method, path, scope, wanted, required):
         if not missing:
             _check_shapes(prefix, part, variables, {n: shapes[held[n]] for n in variables})
             chosen |= variables
-    # All is read before anything changes: a shard can be missing or cut off.
+    # Read everything before anything changes: a shard can be missing or cut off.
     values = _read(prefix, reader, {name: held[name] for name in chosen})
     for name, variable in chosen.items():
         variable.assign(values[name].reshape(variable.shape).astype(variable.dtype.as_numpy_dtype))
@@ -161,7 +160,7 @@ def _reader(prefix):
     if '_CHECKPOINTABLE_OBJECT_GRAPH' in names:
         raise ValueError(
             f'{prefix} is a checkpoint of TensorFlow 2, not 1. To start from a run of this program '
-            'write its weights with python -m wss.export --weights, and use weights.load.'
+            'write its weights with python -m wss.export --weights, and use npz.load.'
         )
     return reader
 

@@ -1,0 +1,89 @@
+"""The examples of docs/extending.md: written to a folder as they stand there, and trained."""
+
+import pathlib
+import re
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from PIL import Image
+
+from wss.configuration import gin_files
+from wss.experiment import Experiment
+
+ROOT = pathlib.Path(__file__).resolve().parents[1]
+PAGE = (ROOT / 'docs' / 'extending.md').read_text(encoding='utf-8')
+FILES = dict(re.findall(r'^`mine/(\S+)`:\n\n```\w*\n(.*?)^```$', PAGE, re.MULTILINE | re.DOTALL))
+EXAMPLES = sorted(name for name in FILES if name.endswith('.gin'))
+# Besides training, these change what is loaded, scored and predicted.
+USED = ('my_dataset.gin', 'my_method.gin', 'my_network.gin')
+
+
+@pytest.fixture(scope='module')
+def mine(tmp_path_factory):
+    """A folder of a user, with all examples and an image."""
+    home = tmp_path_factory.mktemp('home')
+    for name, text in FILES.items():
+        (home / 'mine' / name).parent.mkdir(parents=True, exist_ok=True)
+        (home / 'mine' / name).write_text(text)
+    (home / 'photos').mkdir()
+    pixels = np.random.default_rng(0).integers(0, 256, (60, 80, 3)).astype(np.uint8)
+    Image.fromarray(pixels).save(home / 'photos' / 'photo.png')
+    return home / 'mine'
+
+
+def settings(name):
+    """Settings that make an example small."""
+    small = ['Schedule.steps = 2', 'Schedule.log_every = 1', 'Schedule.picture_every = 2']
+    small += [f'{part}.batch_size = 2' for part in ('Labelled', 'Unlabelled', 'Validation')]
+    if 'my_dataset' in name:
+        return [*small, 'Discs.count = 9']
+    return [*small, 'Labelled.amount = 3', "Shapes.counts = {'train': 8, 'val': 3}"]
+
+
+def test_every_part_has_an_example():
+    parts = {'my_dataset', 'my_backbone', 'my_network', 'my_method', 'my_views'}
+    assert parts <= {name.removesuffix('.gin') for name in EXAMPLES}
+    assert {name.removesuffix('.gin') for name in EXAMPLES} == {
+        name.removesuffix('.py') for name in FILES if name.endswith('.py')
+    }
+
+
+@pytest.mark.parametrize('name', EXAMPLES)
+def test_an_example_trains(name, mine, tmp_path, monkeypatch):
+    monkeypatch.setattr(sys, 'path', list(sys.path))
+    gin_files.parse([str(mine / name)], settings(name))
+    result = gin_files.build(Experiment).train(tmp_path / 'run', gin_files.operative)
+    assert result['steps'] == result['last']['step'] == 2
+    text = (tmp_path / 'run' / 'config.gin').read_text()
+    assert f'# Import path: ["{mine}"]' in text
+    if name not in USED:
+        return
+    gin_files.parse_run(str(tmp_path / 'run'))
+    experiment = gin_files.build(Experiment)
+    method = experiment.load(tmp_path / 'run', 'last')
+    assert method.predict_labels(tf.zeros([1, 65, 65, 3])).shape == (1, 65, 65)
+    scores = experiment.evaluate(tmp_path / 'run', 'last')
+    assert scores['miou'] == pytest.approx(result['last']['miou'])
+    predicted = experiment.predict(tmp_path / 'run', mine.parent / 'photos', tmp_path / 'out')
+    assert (predicted.predicted, predicted.unreadable) == (1, 0)
+
+
+def test_the_commands_find_a_module_beside_the_gin_file_and_again_from_elsewhere(mine, tmp_path):
+    def start(folder, command, *arguments):
+        result = subprocess.run(
+            [sys.executable, '-m', f'wss.{command}', '--workdir', tmp_path / 'run', *arguments],
+            cwd=folder,
+            env={'PATH': '/usr/bin:/bin', 'PYTHONPATH': str(ROOT), 'HOME': str(tmp_path)},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert (result.returncode, result.stderr) == (0, ''), result.stderr
+        return result.stdout
+
+    params = [word for line in settings('my_method.gin') for word in ('--gin_param', line)]
+    start(mine.parent, 'train', '--gin_file', 'mine/my_method.gin', *params)
+    assert 'mIoU' in start(tmp_path, 'evaluate')
