@@ -163,11 +163,20 @@ def test_compressed_and_plain_runs_agree_with_cocos_own_tools(seed):
 
 def test_long_compressed_runs():
     # 300 = 9 * 32 + 12, so that the text has 12 + 32 + 48 and 9 + 48; 0 is '0'.
-    assert coco_masks.unpack_counts('0\\9') == [0, 300]
+    mask = coco_masks.paint([region({'size': [300, 1], 'counts': '0\\9'}, 7)], 300, 1)
+    np.testing.assert_array_equal(mask, np.full((300, 1), 7))
     expected = np.zeros((480, 640), np.uint8)
     expected[17:401, 33:600] = 1
-    packed = pycocotools_mask.encode(np.asfortranarray(expected))
-    assert coco_masks.unpack_counts(packed['counts'].decode()) == runs(expected)['counts']
+    for packed in (pycocotools_mask.encode(np.asfortranarray(expected)), runs(expected)):
+        if isinstance(packed['counts'], bytes):
+            packed['counts'] = packed['counts'].decode()
+        np.testing.assert_array_equal(coco_masks.paint([region(packed)], 480, 640), expected)
+
+
+@pytest.mark.parametrize('text', ['01', '010', '000001'])
+def test_compressed_runs_of_no_pixels(text):
+    mask = coco_masks.paint([region({'size': [1, 1], 'counts': text}, 3)], 1, 1)
+    assert mask.tolist() == [[3]]
 
 
 @pytest.mark.parametrize(
@@ -189,7 +198,8 @@ def test_long_compressed_runs():
         ({'counts': 'é', 'size': [8, 10]}, 'damaged'),
         ({'counts': '0' + 30 * 'o', 'size': [8, 10]}, 'damaged'),
         ({'counts': '0P', 'size': [8, 10]}, 'cut off'),
-        ({'counts': 'O', 'size': [8, 10]}, 'neither lengths in pixels nor text'),  # -1.
+        ({'counts': '0' + 6 * 'P' + '0', 'size': [8, 10]}, 'damaged'),  # Too large a number.
+        ({'counts': '0\x001', 'size': [8, 10]}, 'damaged'),
     ],
 )
 def test_segmentations_that_are_none(segmentation, message):
@@ -205,6 +215,14 @@ def test_segmentations_that_are_none(segmentation, message):
         {'size': [HEIGHT, WIDTH], 'counts': [8, 800]},
         {'size': [HEIGHT, WIDTH], 'counts': []},
         {'size': [HEIGHT, WIDTH], 'counts': ''},
+        {'size': [HEIGHT, WIDTH], 'counts': 'O'},  # -1.
+        {'size': [HEIGHT, WIDTH], 'counts': '0O'},
+        {'size': [HEIGHT, WIDTH], 'counts': '0_2'},  # 79: one too few.
+        {'size': [HEIGHT, WIDTH], 'counts': 'a2'},  # 81: one too many.
+        {'size': [HEIGHT, WIDTH], 'counts': '0ooooo?'},  # 2**29 - 1.
+        {'size': [HEIGHT, WIDTH], 'counts': '00' + 2000 * '0'},
+        {'size': [1, 80], 'counts': '`2'},  # 80 = 2 * 32 + 16, but of another size.
+        {'size': [2**31 - 1, 2**31 - 1], 'counts': '`2'},
     ],
 )
 def test_runs_that_do_not_fill_the_image(segmentation):

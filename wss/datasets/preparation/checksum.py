@@ -2,32 +2,32 @@
 
 import hashlib
 import logging
-import time
 
 from etils import epath
+from tensorflow_datasets.core.download import checksums
 
 _LOGGER = logging.getLogger(__name__)
-_BLOCK = 1 << 22
-_PROGRESS_SECONDS = 15.0
 
 
 def check(archive, path) -> bool:
     """Compares the size and checksum of an archive with the published ones.
 
+    tensorflow-datasets does so for what it downloads itself, by SHA-256 alone.
+
     Args:
         archive: An `archives.Archive`.
-        path: Where it lies.
+        path: Its path, local or `gs://`.
 
     Returns:
-        Whether a checksum is published (and is right).
+        Whether a checksum is published (and the archive has it).
 
     Raises:
-        ValueError: If the size or the checksum is another.
+        ValueError: If the size or the checksum differs.
     """
     path = epath.Path(path)
     advice = (
-        f'Remove it and get it again{f" from {archive.page}" if archive.page else ""}; to use '
-        'other files than the official ones on purpose, unpack them yourself there.'
+        f'Delete it and get it again{f" from {archive.page}" if archive.page else ""}. To use '
+        'files other than the official ones, unpack them there yourself.'
     )
     size = path.stat().length
     if archive.size and size != archive.size:
@@ -38,23 +38,12 @@ def check(archive, path) -> bool:
     expected = archive.sha256 or archive.md5
     if not expected:
         return False
-    kind = 'sha256' if archive.sha256 else 'md5'
-    found = _checksum(path, kind, size)
+    kind = 'SHA256' if archive.sha256 else 'MD5'
+    _LOGGER.info('Checking the %s of %s (%.2f GB).', kind, path, size / 1e9)
+    found = checksums.compute_url_info(path, getattr(hashlib, kind.lower())).checksum
     if found != expected:
         raise ValueError(
-            f'{path} is damaged or not the official file: its {kind.upper()} is {found}, that of '
-            f'the official file {expected}. {advice}'
+            f'{path} is damaged or not the official file: its {kind} is {found}, that of the '
+            f'official file {expected}. {advice}'
         )
     return True
-
-
-def _checksum(path, kind, size):
-    digest, done, reported = hashlib.new(kind), 0, time.monotonic()
-    with path.open('rb') as file:
-        while block := file.read(_BLOCK):
-            digest.update(block)
-            done += len(block)
-            if time.monotonic() - reported > _PROGRESS_SECONDS:
-                reported = time.monotonic()
-                _LOGGER.info('Checking %s: %d %% done.', path, 100 * done // max(size, 1))
-    return digest.hexdigest()

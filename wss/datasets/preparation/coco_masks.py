@@ -5,13 +5,16 @@ columns (RLE), their lengths given as a list or packed into text.
 """
 
 import dataclasses
+import re
 from collections.abc import Iterable, Sequence
 
 import numpy as np
 
 IGNORED = 255  # Class index of the pixels of crowds.
-# Far beyond every image; pycocotools computes with ints, which larger coordinates overflow.
+# pycocotools is C and believes what it is given. Coordinates beyond every image overflow its ints;
 _FARTHEST = 1e5
+# and so do runs of more than six characters. All but the last character of a number are P to o.
+_PACKED = re.compile('(?:[P-o]{0,5}[0-O])*')
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -45,7 +48,7 @@ def compact(segmentation) -> tuple[np.ndarray, ...] | dict:
 
     Returns:
         float64 `[2 * points]` of each polygon, perhaps none; or `size` (a tuple of ints) and
-        `counts` (int64 `[runs]`).
+        `counts` (int64 `[runs]`, or the text).
 
     Raises:
         ValueError: If it is of neither form. The sentence needs a subject in front.
@@ -55,7 +58,9 @@ def compact(segmentation) -> tuple[np.ndarray, ...] | dict:
         if not isinstance(size, list) or not _ints(size) or len(size) != 2:
             raise ValueError(f'has an RLE of the size {size!r} where [height, width] is needed')
         if isinstance(counts, str):
-            counts = unpack_counts(counts)
+            if not _PACKED.fullmatch(counts):
+                raise ValueError('has a compressed RLE that is damaged or cut off')
+            return {'size': tuple(size), 'counts': counts}
         if not isinstance(counts, list) or not _ints(counts):
             raise ValueError('has an RLE whose counts are neither lengths in pixels nor text')
         return {'size': tuple(size), 'counts': np.asarray(counts, np.int64)}
@@ -63,34 +68,6 @@ def compact(segmentation) -> tuple[np.ndarray, ...] | dict:
         raise ValueError('has a segmentation that is neither polygons nor an RLE')
     polygons = tuple(_polygon(item) for item in segmentation)
     return tuple(polygon for polygon in polygons if len(polygon) >= 6)
-
-
-def unpack_counts(text: str) -> list[int]:
-    """Reads the lengths of runs from the text of a compressed RLE.
-
-    Each character less 48 holds six bits: five of the number, the lowest first, and one (32) that
-    says whether the number goes on. The highest of its bits is the sign. From the fourth number
-    on, what is stored is the difference from the number two before.
-
-    Raises:
-        ValueError: If the text is none. The sentence needs a subject in front.
-    """
-    counts, value, shift = [], 0, 0
-    for character in text:
-        bits = ord(character) - 48
-        if not 0 <= bits < 64 or shift > 30:
-            raise ValueError('has a compressed RLE that is damaged')
-        value |= (bits & 31) << shift
-        shift += 5
-        if bits & 32:
-            continue
-        if bits & 16:
-            value -= 1 << shift
-        counts.append(value + (counts[-2] if len(counts) > 2 else 0))
-        value, shift = 0, 0
-    if shift:
-        raise ValueError('has a compressed RLE that is cut off')
-    return counts
 
 
 def paint(regions: Iterable[Region], height: int, width: int) -> np.ndarray:
@@ -121,19 +98,54 @@ def _inside(region, height, width):
     """Returns which pixels a region covers: bool `[height, width]`."""
     outline = region.outline
     if isinstance(outline, dict):
-        size, counts = outline['size'], outline['counts']
-        if size != (height, width) or counts.sum() != height * width:
-            raise ValueError(
-                f'Annotation {region.id} has an RLE of {size[1]}x{size[0]} pixels (width x height) '
-                f'whose runs hold {counts.sum()}; its image has {width}x{height}, which is '
-                f'{height * width}.'
-            )
-        values = np.arange(len(counts)) % 2 == 1  # Runs outside and inside take turns.
-        return np.repeat(values, counts).reshape(width, height).T
+        return _inside_runs(region, height, width)
     if not outline:
         return np.zeros((height, width), bool)
     rle = _pycocotools().frPyObjects(list(outline), height, width)
     return _pycocotools().decode(_pycocotools().merge(rle)).astype(bool)
+
+
+def _inside_runs(region, height, width):
+    size, counts = region.outline['size'], region.outline['counts']
+    held = 'another number' if isinstance(counts, str) else counts.sum()
+    if size == (height, width):
+        if isinstance(counts, str):
+            inside = _unpacked(counts, height, width)
+        else:
+            inside = _repeated(counts, height, width)
+        if inside is not None:
+            return inside
+    raise ValueError(
+        f'Annotation {region.id} has an RLE of {size[1]}x{size[0]} pixels (width x height) whose '
+        f'runs hold {held}; its image has {width}x{height}, which is {height * width}.'
+    )
+
+
+def _repeated(counts, height, width):
+    """Returns the pixels that runs cover, None if they do not fill the image exactly."""
+    if counts.sum() != height * width:
+        return None
+    values = np.arange(len(counts)) % 2 == 1  # Runs outside and inside take turns.
+    return np.repeat(values, counts).reshape(width, height).T
+
+
+def _unpacked(text, height, width):
+    """Returns the pixels that packed runs cover, None if they do not fill the image exactly."""
+
+    def decode(*size):
+        return _pycocotools().decode({'size': size, 'counts': text})
+
+    try:
+        mask = decode(height, width)
+    except ValueError:  # Too many pixels.
+        return None
+    # Too few are no error for pycocotools: the rest of the mask is whatever was in the memory. But
+    # runs that fill the image do not fit into one with a pixel less.
+    try:
+        decode(1, height * width - 1)
+    except ValueError:
+        return mask.astype(bool)
+    return None
 
 
 def _polygon(points: Sequence[float]) -> np.ndarray:
@@ -157,7 +169,7 @@ def _pycocotools():
         from pycocotools import mask
     except ImportError as error:
         raise ValueError(
-            'The polygons of COCO are painted by pycocotools, which is not installed: '
-            'pip install pycocotools.'
+            'pycocotools paints the regions of COCO, and it is not installed: pip install '
+            'pycocotools.'
         ) from error
     return mask
