@@ -66,29 +66,6 @@ class PseudoSeg(Method):
         monitored_confidence: float = 0.8,
     ):
         super().__init__(network, info)
-        blocks = network.backbone.blocks
-        problems = {
-            f'source is {source!r}; it can be one of {fusion.SOURCES}': source
-            not in fusion.SOURCES,
-            f'temperature is {temperature}; it must be above 0': temperature <= 0,
-            f'threshold is {threshold}; it must be in 0..1': not 0 <= threshold <= 1,
-            f'gate_threshold is {gate_threshold}; it must be in 0..1': not 0 <= gate_threshold <= 1,
-            f'monitored_confidence is {monitored_confidence}; it must be in 0..1': (
-                not 0 <= monitored_confidence <= 1
-            ),
-            f'sgc_batch_norm_decay is {sgc_batch_norm_decay}; it must be in 0..1': (
-                not 0 <= sgc_batch_norm_decay <= 1
-            ),
-            f'consistency_weight is {consistency_weight}; it must be 0 or more': (
-                consistency_weight < 0
-            ),
-            f'attention_blocks is {attention_blocks}; the backbone has {len(blocks)} blocks': (
-                not 1 <= attention_blocks <= len(blocks)
-            ),
-        }
-        for problem, is_so in problems.items():
-            if is_so:
-                raise ValueError(f'PseudoSeg.{problem}.')
         self.weak_labels = self.needs_image_labels = weak_labels
         self.source = source
         self.calibrate = calibrate
@@ -99,7 +76,8 @@ class PseudoSeg(Method):
         self.consistency_weight = consistency_weight
         self.gate_threshold = gate_threshold
         self.cam_from_training_pass = cam_from_training_pass
-        self.attention_blocks = blocks[-attention_blocks:]
+        self.monitored_confidence = monitored_confidence
+        self.attention_blocks = network.backbone.blocks[-attention_blocks:]
         self.sgc = SelfAttentionGradCAM(
             info.num_classes,
             info.has_background,
@@ -108,10 +86,38 @@ class PseudoSeg(Method):
             sgc_start,
             sgc_batch_norm_decay,
         )
-        confidence = threshold or monitored_confidence
+        self._check(attention_blocks, sgc_batch_norm_decay)
         for name in ('decoder', 'sgc', 'fused'):
             self.quality[name] = metrics.PseudoLabelQuality(
-                info.num_classes, info.ignore_value, confidence, name
+                info.num_classes, info.ignore_value, threshold or monitored_confidence, name
+            )
+
+    def _check(self, attention_blocks, sgc_batch_norm_decay):
+        """Refuses settings out of range."""
+        shares = {
+            'threshold': self.threshold,
+            'gate_threshold': self.gate_threshold,
+            'monitored_confidence': self.monitored_confidence,
+            'sgc_batch_norm_decay': sgc_batch_norm_decay,
+        }
+        for name, value in shares.items():
+            if not 0 <= value <= 1:
+                raise ValueError(f'PseudoSeg.{name} is {value}; it must be in 0..1.')
+        if self.source not in fusion.SOURCES:
+            raise ValueError(
+                f'PseudoSeg.source is {self.source!r}; it can be one of {fusion.SOURCES}.'
+            )
+        if self.temperature <= 0:
+            raise ValueError(f'PseudoSeg.temperature is {self.temperature}; it must be above 0.')
+        if self.consistency_weight < 0:
+            raise ValueError(
+                f'PseudoSeg.consistency_weight is {self.consistency_weight}; it must be 0 or more.'
+            )
+        blocks = self.network.backbone.blocks
+        if not 1 <= attention_blocks <= len(blocks):
+            raise ValueError(
+                f'PseudoSeg.attention_blocks is {attention_blocks}; the backbone has '
+                f'{len(blocks)} blocks.'
             )
 
     def compute_losses(self, labelled, unlabelled):
