@@ -128,7 +128,9 @@ def settings(part):
 
 def kind(hint) -> str:
     """Returns a type as it is written in the code, what a reference is called with left out."""
-    text = re.sub(r'Callable\[\[?.*?\]?, [\w.]+\]', 'Callable', inspect.formatannotation(hint))
+    text = re.sub(
+        r'Callable\[(\[.*?\]|\.{3}), [\w.]+\]', 'Callable', inspect.formatannotation(hint)
+    )
     return f'`{re.sub(r"[a-z_0-9.]+[.](?=[A-Z])", "", text)}`'
 
 

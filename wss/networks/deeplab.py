@@ -51,7 +51,8 @@ class DeepLabV3Plus(Network):
     Args:
         num_classes: `C`, the classes of a label map.
         num_image_classes: `K`, the classes of an image-level label (`C - 1` with a background).
-        make_backbone: Makes the backbone (see `network.check_backbone`), with a map `stride_4`.
+        make_backbone: Makes the backbone (`network.check_backbone`, `docs/extending.md`). It must
+            have a map `stride_4`.
         aspp_filters: Channels of each ASPP branch and of its projection.
         decoder_filters: Channels of the two separable convolutions of the decoder.
         low_level_filters: Channels to which the low-level map is reduced.

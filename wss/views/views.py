@@ -38,7 +38,7 @@ class Views:
             most the longer side of the crop.
         strong: Further augmentations of the strong view, after the colours and in this order:
             'gaussian_blur', 'equalize' and 'sharpness', which need tensorflow-addons, and functions
-            (see `strong.Augmentation`).
+            of an image and a seed (`strong.Augmentation`, `docs/extending.md`).
         strong_probability: Probability of each of `strong`.
         image_labels: Image-level label of an unlabelled example that has a label map but no image
             label of its own: 'view' for the classes that `label` of the view shows, without those
