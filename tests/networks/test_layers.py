@@ -160,7 +160,7 @@ def test_a_pointwise_convolution_is_a_matrix_product(size, stride, known):
         loss = tf.reduce_sum(out**2)
     expected = out, *tape.gradient(loss, [maps, layer.kernel])
     for value, reference in zip(ours(maps), expected, strict=True):
-        np.testing.assert_allclose(value, reference, atol=1e-4)
+        np.testing.assert_allclose(value, reference, rtol=1e-5, atol=1e-4)
 
 
 def test_a_map_of_unknown_size_keeps_every_tap():
