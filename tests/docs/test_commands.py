@@ -11,8 +11,13 @@ from wss.configuration import gin_files
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 PAGES = [
     'README.md',
+    'CHANGELOG.md',
+    'docs/README.md',
+    'docs/datasets.md',
     'docs/method.md',
     'docs/own_images.md',
+    'docs/troubleshooting.md',
+    'docs/weights.md',
 ]
 OWN_FILES = ('mine.gin',)  # The reader's own.
 
@@ -61,3 +66,9 @@ def test_every_command_has_its_flags(page):
         known = re.findall(r"(?:DEFINE_\w+\(\s*|declare_key_flag\()'(\w+)'", source)
         for option in re.findall(r'--(\w+)', options):
             assert option in known, f'{module} has no --{option}'
+
+
+def test_the_index_lists_every_page():
+    index = re.findall(r'\]\((\w+\.md)\)', text('docs/README.md'))
+    pages = {path.name for path in (ROOT / 'docs').glob('*.md')} - {'README.md'}
+    assert sorted(index) == sorted(pages)

@@ -65,7 +65,7 @@ def test_a_dataset_a_method_and_a_network_make_an_experiment(files):
 
 def test_three_lines_of_python(tiny_run, monkeypatch, tmp_path):
     lines = re.search(r'```python\n(import wss\n.+?)```', README, re.S)[1]
-    assert len(lines.splitlines()) == 3
+    assert len(list(filter(None, lines.splitlines()))) == 3
     monkeypatch.chdir(tmp_path)
     (tmp_path / 'runs').mkdir()
     (tmp_path / 'runs' / 'mine').symlink_to(tiny_run)

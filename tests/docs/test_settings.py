@@ -45,6 +45,8 @@ def test_it_has_every_part_of_the_configurations():
 @pytest.mark.parametrize('page', test_commands.PAGES)
 def test_pages_name_settings_that_exist(page):
     text = test_commands.text(page)
+    if page == 'CHANGELOG.md':  # Without the old names.
+        text = re.sub(r'^\| .+? \|', '', text, flags=re.MULTILINE)
     for part, name in re.findall(r'\b([A-Z]\w+|momentum_poly|load|load_\w+)\.([a-z]\w*)', text):
         assert part not in PARTS or f'{part}.{name}' in KNOWN, f'{part}.{name}'
     for line in test_commands.flag_values(page, 'gin_param'):
