@@ -52,7 +52,7 @@ def weights(workdir: pathlib.Path, which: str) -> dict:
         if name == _GRAPH:
             continue
         value = reader.get_tensor(name)
-        # Numbers as they lie in memory, so that NaN is equal to itself; the rest is text.
+        # Compare the bytes of numbers, so that NaN is equal to itself; the rest is text.
         is_array = isinstance(value, np.ndarray) and value.dtype != object
         found[name] = (value.dtype.name, value.shape, value.tobytes()) if is_array else value
     return found
@@ -80,7 +80,7 @@ def points(workdir: pathlib.Path) -> dict[tuple[str, int], list[bytes]]:
 
 
 def compare_points(expected: dict, here: dict) -> list[str]:
-    """Lists points that are missing, new, doubled, or have another value (but for time, memory)."""
+    """Lists points that are missing, new, doubled or changed; speed and memory may change."""
     if not expected:
         return ['all are missing']
 

@@ -28,7 +28,7 @@ _GIN_FILE = 'experiments/shapes_pseudoseg.gin'
 # Little work between much that can be interrupted; logs and checkpoints fall on different steps.
 _INTERVALS = {'checkpoint': 5, 'evaluate': 15, 'picture': 15, 'log': 3}
 _SIGNALS = {'KILL': signal.SIGKILL, 'TERM': signal.SIGTERM}
-_LIMIT = 3600.0  # Seconds for a start that nobody ends.
+_LIMIT = 3600.0  # Seconds for a start that is not killed.
 _LIMIT_OF_OTHERS = 120.0  # Seconds for the other processes, after one was killed.
 
 

@@ -117,7 +117,7 @@ class Data:
 
         Args:
             dataset: What `make_dataset` made.
-            method: A `Method`, which says whether it needs unlabelled images.
+            method: A `Method`, with `needs_unlabelled` and `needs_image_labels`.
             choices: From `choices`.
 
         Returns:
