@@ -1,25 +1,25 @@
-"""What a whole run of an experiment costs, counted and not run.
+"""Counts what a whole run of an experiment costs, without running it.
 
     python benchmarks/run_cost.py --gin_file experiments/paper/voc_4_pseudoseg_xception_65.gin
 
-The training step of the experiment (forward, backward, optimiser) is traced at its crop for one
-labelled and one unlabelled image, and its floating-point operations are counted by TensorFlow's
-profiler. All but the update of the weights grows with the images, so the run costs that count times
-the batch times the steps. Nothing is trained, and no data is read.
+The training step (forward, backward, optimiser) is traced at the crop of the experiment for one
+labelled and one unlabelled image, and TensorFlow's profiler counts its floating-point operations.
+All of it but the update of the weights grows with the images, so the run costs that count times the
+batch times the steps. Nothing is trained, and no data is read.
 """
 
 import argparse
 import json
 
-import gin
 import tensorflow as tf
 from step_cost import count_flops
 
 from wss.configuration import gin_files
+from wss.experiment import Experiment
 
 
 def batch_spec(info, crop: tuple[int, int], labelled: int = 1, unlabelled: int = 1) -> dict:
-    """Describes a batch of so many labelled and unlabelled images of `crop` pixels."""
+    """Describes a batch of labelled and unlabelled images of `crop` pixels."""
 
     def part(size, names):
         def floats(*shape):
@@ -36,23 +36,24 @@ def batch_spec(info, crop: tuple[int, int], labelled: int = 1, unlabelled: int =
 
 
 def measure(files: list[str], params: list[str]) -> dict:
-    """Builds the step of an experiment and counts it; returns what is to be printed."""
+    """Builds the step of an experiment and counts it; returns what `main` prints."""
     gin_files.parse(files, params)
-    settings = gin.get_bindings('experiment.run')
-    info = settings['make_dataset']().info
-    crop = settings['make_views']().crop_size
-    network = settings['make_network'](
+    experiment = gin_files.build(Experiment)
+    info = experiment.data.make_dataset().info
+    crop = experiment.data.make_views().crop_size
+    network = experiment.make_network(
         num_classes=info.num_classes, num_image_classes=info.num_image_classes
     )
-    method = settings['make_method'](network, info)
+    method = experiment.make_method(network, info)
+    method.set_recipe(experiment.update, experiment.supervised_loss)
     method.build_variables((65, 65))  # The variables are the same for every crop.
-    # By the rule of the batch, a run of any other batch sees as many images.
-    steps = settings['steps']
-    batch = settings.get('reference_batch_size') or settings['labelled_batch_size']
-    method.compile(optimizer=settings['make_optimizer'](steps=steps))
+    method.compile(optimizer=experiment.make_optimiser(steps=experiment.schedule.steps))
     method.optimizer.build(method.trainable_variables)
     step = tf.function(method.train_step, autograph=False)
     flops = count_flops(step, batch_spec(info, crop))
+    # By the rule of the batch, a run with any other batch sees as many images.
+    steps = experiment.schedule.steps
+    batch = experiment.schedule.reference_batch_size or experiment.data.labelled.batch_size
     return {
         'crop': f'{crop[0]}x{crop[1]}',
         'flops_per_image_pair': flops,

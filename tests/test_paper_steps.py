@@ -1,4 +1,4 @@
-"""Experiments of the paper as `wss.train` runs them, on a few images and with small backbones."""
+"""Experiments of the paper as `wss.train` runs them, with a few images and small backbones."""
 
 import dataclasses
 import functools
@@ -10,9 +10,9 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
-from wss import experiment
 from wss.configuration import gin_files
-from wss.datasets.lists import official as official_lists
+from wss.datasets.lists import official
+from wss.experiment import Experiment
 from wss.networks import deeplab
 from wss.networks.backbones import resnet_v1, xception
 from wss.networks.weights import tf1_names
@@ -102,26 +102,26 @@ def publish(monkeypatch, folder, name, ids):
     path.parent.mkdir(parents=True)
     path.write_text(''.join(f'{line}\n' for line in ids))
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
-    short = dataclasses.replace(official_lists.LISTS[name], sha256=digest, count=len(ids))
-    monkeypatch.setitem(official_lists.LISTS, name, short)
+    short = dataclasses.replace(official.LISTS[name], sha256=digest, count=len(ids))
+    monkeypatch.setitem(official.LISTS, name, short)
 
 
-def train(name, *settings):
-    """Takes a step as the paper has it, which is two of half its batch; returns `gin_files.gin`."""
+def train(data, method, network, *settings):
+    """Takes a step of the paper, which is two of half its batch; returns `config.gin`."""
     params = [
         'batch_size = 1',
-        'run.reference_batch_size = 2',
-        'run.steps = 1',
-        'run.evaluation_batch_size = 2',
-        'run.picture_every = 0',
+        'Schedule.reference_batch_size = 2',
+        'Schedule.steps = 1',
+        'Validation.batch_size = 2',
+        'Schedule.picture_every = 0',
         'Views.crop_size = (65, 65)',
         'Views.cutout_half_size = 6',
         *settings,
     ]
-    gin_files.parse([f'experiments/paper/{name}.gin'], params)
-    run = gin_files.configured(experiment.run)
-    # The text is made of what was used, and a setting that was not is an error.
-    result = run('run', experiment.Train(gin_files.operative_text))
+    files = [f'networks/{network}.gin', f'datasets/{data}.gin', f'methods/{method}.gin']
+    gin_files.parse(files, params)
+    # A setting that nothing used is an error of `operative`.
+    result = gin_files.build(Experiment).train('run', gin_files.operative)
     assert result['steps'] == 2
     with open('run/config.gin') as file:
         return file.read()
@@ -142,9 +142,11 @@ def test_image_level_labels_on_voc(folder, monkeypatch, capsys):
     write_prepared(folder, 'voc_seg/2012', '2007_00000')
     write_backbone(folder / 'checkpoints/xception_65/model.ckpt', 'xception_65')
     publish(monkeypatch, folder / 'lists', 'voc/16_clean_3', ['2007_000002', '2007_000000'])
-    settings = train('voc_16_3_pseudoseg_weak_xception_65', "official_lists.find.folder = 'lists'")
+    settings = train(
+        'voc_16_3', 'pseudoseg_weak_paper', 'xception_65_imagenet', "OfficialList.folder = 'lists'"
+    )
     assert 'PseudoSeg.weak_labels = True' in settings
-    assert 'WeightUpdate.bias_multiplier = 2.0' in settings
+    assert 'Update.bias_multiplier = 2.0' in settings
     assert ids(folder / 'run/labelled.txt') == ['2007_000000', '2007_000002']
     assert len(ids(folder / 'run/unlabelled.txt')) == COUNTS['train_aug']
     assert 'the learning rate 0.0035 at first: 1 steps of 2' in capsys.readouterr().out
@@ -155,8 +157,10 @@ def test_unlabelled_images_on_coco_elsewhere(folder, monkeypatch):
     write_backbone(folder / 'weights/model.ckpt', 'resnet_v1_50_beta')
     publish(monkeypatch, folder / 'lists', 'coco/512_all', ['train2017/000000000001'])
     train(
-        'coco_512_pseudoseg_resnet_v1_50',
-        "official_lists.find.folder = 'lists'",
+        'coco_512',
+        'pseudoseg_paper',
+        'resnet_v1_50_imagenet',
+        "OfficialList.folder = 'lists'",
         "data_dir = 'disk/data'",
         "checkpoint = 'weights/model.ckpt'",
     )
@@ -164,11 +168,13 @@ def test_unlabelled_images_on_coco_elsewhere(folder, monkeypatch):
     assert len(ids(folder / 'run/unlabelled.txt')) == COUNTS['train']
 
 
-def test_supervised_on_a_draw_of_cityscapes(folder):
+def test_supervised_on_a_sample_of_cityscapes(folder):
     write_prepared(folder, 'cityscapes_seg/fine', 'ulm_000000_00000')
     write_backbone(folder / 'checkpoints/resnet_v1_101_beta/model.ckpt', 'resnet_v1_101_beta')
-    settings = train('cityscapes_30_supervised_resnet_v1_101', 'run.labelled_count = 2')
-    assert 'WeightUpdate.bias_multiplier = 2.0' in settings
+    settings = train(
+        'cityscapes_30', 'supervised_paper', 'resnet_v1_101_imagenet', 'Labelled.amount = 2'
+    )
+    assert 'Update.bias_multiplier = 2.0' in settings
     assert len(ids(folder / 'run/labelled.txt')) == 2
     assert not (folder / 'run/unlabelled.txt').exists()
 
@@ -178,6 +184,6 @@ def test_the_records_that_the_authors_publish(folder):
         path = folder / f'data/pascal_voc_seg/{split}-00000-of-00001'
         write(path, [deeplab_record(f'{split}_', i) for i in range(count)])
     write_backbone(folder / 'checkpoints/xception_65/model.ckpt', 'xception_65')
-    train('voc_records_4_pseudoseg_xception_65')
+    train('voc_records_4', 'pseudoseg_paper', 'xception_65_imagenet')
     assert ids(folder / 'run/labelled.txt') == ['4_clean_0', '4_clean_1']
     assert len(ids(folder / 'run/unlabelled.txt')) == COUNTS['train_aug']

@@ -1,4 +1,4 @@
-"""What a run costs: counts that can be compared, and what is printed."""
+"""What a run costs: the counts, and what the command prints."""
 
 import json
 import sys
@@ -32,5 +32,5 @@ def test_unlabelled_images_cost_more_than_labelled_ones(shallow):
     alone = run_cost.measure(FILES, small)['flops_per_image_pair']
     method = 'methods/pseudoseg_paper.gin'
     both = run_cost.measure([FILES[0], method, FILES[2]], small)['flops_per_image_pair']
-    # One view trains and two passes more do not: a pass back is about two passes forward.
+    # One view more is trained and two passes are not: a backward pass is about two forward ones.
     assert 1.8 * alone < both < 3.5 * alone

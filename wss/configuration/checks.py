@@ -1,4 +1,4 @@
-"""Checks of a gin configuration: names, types of values, settings that nothing uses."""
+"""Checks of a gin configuration: names, types of values, unused settings."""
 
 import collections.abc
 import dataclasses
@@ -18,7 +18,7 @@ _PLAIN_TYPES = (bool, int, float, str, type(None))
 
 
 def check_types(config: dict) -> None:
-    """Refuses values of a wrong type; gin calls it when everything is read.
+    """Refuses values of a wrong type; gin calls this at the end of reading.
 
     Args:
         config: From `(scope, selector)` to the values by argument name.
@@ -37,10 +37,10 @@ def check_types(config: dict) -> None:
 
 
 def fits(value, hint) -> bool:
-    """Whether a value of a configuration fits an annotation; True where that cannot be told.
+    """Whether a value of a configuration fits an annotation; True where this is unknown.
 
-    An int counts as float, a list as tuple or sequence, a reference (`@name`) as callable, and
-    what a reference makes (`@name()`) as anything but a callable.
+    An int fits a float, a list fits a tuple or a sequence, a reference (`@name`) fits a callable,
+    and what a reference makes (`@name()`) fits anything but a callable.
     """
     origin, inner = typing.get_origin(hint), typing.get_args(hint)
     if origin in (typing.Union, types.UnionType):
@@ -66,11 +66,11 @@ def fits(value, hint) -> bool:
         return isinstance(value, dict) and all(
             fits(key, inner[0]) and fits(item, inner[1]) for key, item in value.items()
         )
-    return collections.abc.Callable not in (origin, hint)  # References were dealt with above.
+    return collections.abc.Callable not in (origin, hint)  # References are checked above.
 
 
 def describe(hint) -> str:
-    """Says in words what `fits` accepts: `an int`, `a tuple of floats or None`."""
+    """Returns in words what `fits` accepts: `an int`, `a tuple of 2: an int, an int or None`."""
     origin, inner = typing.get_origin(hint), typing.get_args(hint)
     if origin in (typing.Union, types.UnionType):
         return ' or '.join(describe(choice) for choice in inner)
@@ -106,11 +106,11 @@ def may_change(name: str) -> bool:
 
 
 def check_all_used(bound: str, used: str) -> None:
-    """Refuses settings that nothing used.
+    """Refuses unused settings.
 
     Args:
         bound: `gin.config_str()`.
-        used: `gin.operative_config_str()`, when everything is built.
+        used: `gin.operative_config_str()`, after everything is built.
 
     Raises:
         ValueError: If a setting of `bound` is not in `used`.
@@ -125,11 +125,14 @@ def check_all_used(bound: str, used: str) -> None:
 
 
 def as_user_error(error: Exception, source: str | None) -> Exception:
-    """Turns what gin raised as it read into one sentence, if possible with what was meant.
+    """Turns an error of gin's reading into one sentence, if possible with the right name.
 
     Args:
         error: What gin raised.
         source: The file or setting that was read; None for neither.
+
+    Returns:
+        The error to raise, with one sentence; `error` itself if it is none of the user's.
     """
     text, place = _first_line(error), _place(error, source)
     if isinstance(error, tokenize.TokenError):
@@ -140,7 +143,7 @@ def as_user_error(error: Exception, source: str | None) -> Exception:
         macros = [name for name in _names(gin.config_str()) if '.' not in name]
         meant = _meant(match[1], macros)
         return ValueError(
-            f'A setting uses %{match[1]}, which nothing defines{meant}; add a line '
+            f'A setting uses %{match[1]}, which is not defined{meant}; add a line '
             f'{match[1]} = value.'
         )
     if isinstance(error, RecursionError) and source is None:
@@ -161,22 +164,22 @@ def as_user_error(error: Exception, source: str | None) -> Exception:
     if match := re.match(r"No configurable matching (?:reference )?'@?([\w./]+)", text):
         bound = settings(gin.config_str())
         known = {name.split('.')[-2] for name in bound if '.' in name}
-        references = [value.removesuffix('()') for value in bound.values() if value[0] == '@']
+        references = [value.removesuffix('()') for value in bound.values() if value.startswith('@')]
         known |= {name.removeprefix('@').split('.')[-1] for name in references}
         meant = _meant(match[1], known)
-        return ValueError(f'The configuration knows no {match[1]}{meant}{place}.')
+        return ValueError(f'There is no {match[1]} in the configuration{meant}{place}.')
     if match := re.match(r"Couldn't resolve selector .+; <(?:module|class) '(.+?)'", text):
         name = re.search(r'has no attribute (\w+)', text)[1]
         meant = _meant(name, _public_names(match[1]))
         return ValueError(f'{match[1]} has no {name}{meant}{place}.')
     if match := re.match(r"'(.+)' was not provided by an import statement", text):
-        return ValueError(f'Nothing called {match[1]} is imported in the gin file{place}.')
+        return ValueError(f'The gin file does not import {match[1]}{place}.')
     if match := re.match(r'Unable to open file: (.*?)\. Searched', text):
         return FileNotFoundError(f'The gin file {match[1]} does not exist or is a folder{place}.')
     if isinstance(error, ImportError):
         return ValueError(
-            f'A gin file imports what is not there: {text}{place}. Modules are looked for beside '
-            'the --gin_file, in the current folder and on PYTHONPATH.'
+            f'A gin file imports a missing module: {text}{place}. Modules are searched beside the '
+            '--gin_file, in the current folder and on PYTHONPATH.'
         )
     return error
 
@@ -186,7 +189,7 @@ def _first_line(error):
 
 
 def _place(error, source):
-    """Says in which line of a file, or in which setting, gin met an error."""
+    """Returns in which line of a file, or in which setting, gin met an error."""
     if isinstance(error, SyntaxError) and error.filename:
         return f' ({error.filename}, line {error.lineno})'
     lines = str(error).splitlines()

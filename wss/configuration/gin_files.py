@@ -62,7 +62,7 @@ def _describe(setting):
 
 
 def _short(path):
-    """Returns the name of a file: as seen from `gin_configs` or from here, or its whole path."""
+    """Returns the name of a file: its path from `gin_configs` or from here, or its whole path."""
     if '://' in path:
         return path
     path = os.path.abspath(path)
@@ -71,8 +71,8 @@ def _short(path):
     return next((name for name in names if not name.startswith(os.pardir)), path)
 
 
-# gin's own readers also look for packages, and fail where a folder `datasets` of the user's passes
-# for the package that an include of `datasets/shapes.gin` names. This one reads `gs://` too.
+# gin's own readers also look for packages, and take a user's folder `datasets` for the package that
+# an include of `datasets/shapes.gin` names. This one reads `gs://` too.
 gin.config._FILE_READERS[:] = [
     (_open, lambda path: tf.io.gfile.exists(path) and not tf.io.gfile.isdir(path))
 ]
@@ -129,13 +129,13 @@ def _folders(paths):
 
 
 def _found(path):
-    """Returns the file that `path` means; gin's own search stumbles over folders on `sys.path`."""
+    """Returns the file that `path` means; gin's own search fails on folders of `sys.path`."""
     choices = [place / path for place in (pathlib.Path(), *_PLACES)]
     return str(next((choice for choice in choices if choice.is_file()), path))
 
 
 def parse_run(workdir: str, params: Sequence[str] = ()) -> None:
-    """Reads the configuration of a run that is there (see `parse`)."""
+    """Reads the configuration of a run (see `parse`)."""
     if not holds_run(workdir):
         raise FileNotFoundError(f'{workdir} is not the folder of a run: it has no config.gin.')
     path = os.path.join(workdir, 'config.gin')
@@ -164,7 +164,7 @@ def build(part: Callable):
 
 
 def built(part: Callable, name: str):
-    """Builds one setting of a part alone, for a command that needs no more of it.
+    """Builds one setting of a part alone, for a command that needs nothing else.
 
     Args:
         part: The part, such as `Data`.
@@ -189,10 +189,10 @@ def _bound(part):
 
 
 def operative() -> Configuration:
-    """Returns every setting that was used, defaults too.
+    """Returns every setting that was used, with defaults.
 
     Raises:
-        ValueError: If a setting was not used by anything built so far.
+        ValueError: If nothing that was built so far used a setting.
     """
     used = gin.operative_config_str()
     checks.check_all_used(gin.config_str(), used)
