@@ -179,7 +179,7 @@ def test_a_list_is_drawn_and_what_is_wrong_is_said(folder):
     assert said[0] == "Drew 4 of 8 images (50.0 %) of split 'train' with seed 0."
     assert said[2].split() == ['background', '4']
     result = start(folder, 'draw', *dataset, '--amount', '0.25', '--out', 'drawn.txt')
-    assert 'drawn.txt is there and holds something else' in refused(result)
+    assert 'drawn.txt exists and holds something else' in refused(result)
 
 
 def test_a_folder_of_a_gin_name_does_no_harm(folder):

@@ -23,7 +23,7 @@ def write(path: str | os.PathLike, content: str | bytes) -> None:
     Raises:
         tf.errors.OpError: If the file cannot be written. Nothing is left of the attempt.
     """
-    # Of each process its own, so that two that write the same file do not mix their parts.
+    # Each process has its own, so that two processes that write the same file do not mix.
     part = f'{path}.{os.getpid()}.part'
     try:
         with tf.io.gfile.GFile(part, 'wb') as file:
