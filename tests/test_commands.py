@@ -179,7 +179,7 @@ def test_a_list_is_sampled_and_what_is_wrong_is_reported(folder):
     assert said[0] == "Sampled 4 of 8 images (50.0 %) of split 'train' with seed 0."
     assert said[2].split() == ['background', '4']
     result = start(folder, 'sample', *dataset, '--amount', '0.25', '--out', 'sampled.txt')
-    assert 'sampled.txt is there and holds something else' in refused(result)
+    assert 'sampled.txt exists and holds something else' in refused(result)
 
 
 def test_a_folder_of_a_gin_name_does_no_harm(folder):

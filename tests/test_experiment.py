@@ -357,7 +357,7 @@ def test_an_optimiser_of_ones_own_needs_no_rate_factor(tiny, tmp_path):
         ({'steps': -1}, r'Schedule.steps is -1; it must be 0 or more'),
         ({'evaluate_every': -1}, r'Schedule.evaluate_every is -1'),
         ({'steps': 10**20}, r'Schedule.steps is 10+; it must be at most'),
-        ({'labelled_amount': 13}, r'Cannot draw 13 of 12 ids'),
+        ({'labelled_amount': 13}, r'Cannot sample 13 of 12 ids'),
         ({'labelled_amount': 1, 'labelled_every_class': True}, r'too few for every class'),
         ({'labelled_split': 'trian'}, r"no split 'trian'; it has train"),
         ({'validation_split': 'test'}, r"no split 'test'"),

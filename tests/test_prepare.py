@@ -1,4 +1,4 @@
-"""The preparation of datasets: what it says, how it goes on, and what it leaves behind."""
+"""The preparation of datasets: its messages, how it resumes, and what it leaves behind."""
 
 import dataclasses
 import errno
@@ -12,11 +12,12 @@ import sys
 import pytest
 import tensorflow as tf
 from tensorflow_datasets.core import file_adapters
-from tests.test_binaries import ROOT, start
+from tests.test_commands import ROOT, start
 
 from tests.datasets import small_archives
-from wss.datasets.preparation import archives, build, voc
+from wss.datasets.preparation import archives, build, disk, lookup
 from wss.datasets.preparation import cost as preparation_cost
+from wss.datasets.preparation.builders import voc
 from wss.datasets.preparation.cost import Records
 
 ALL = ['main', 'train', 'train_aug', 'trainval', 'val']
@@ -70,7 +71,7 @@ def test_the_command(tmp_path, manual):
     assert 'train_aug: 5' in after
     again = start(tmp_path, 'prepare', *arguments)
     assert again.returncode == 0
-    assert 'voc_seg/2012 is there already, in data/voc_seg/2012/1.0.0' in again.stdout
+    assert 'voc_seg/2012 is built already, in data/voc_seg/2012/1.0.0' in again.stdout
     assert 'train_aug: 5' in again.stdout
     assert 'Preparing' not in again.stdout
     assert again.stderr == ''
@@ -91,11 +92,13 @@ def test_the_command_says_what_is_missing_in_one_line(tmp_path, manual):
 def test_names(tmp_path):
     with pytest.raises(ValueError, match=r"no dataset 'voc_sge' \(did you mean voc_seg\?\); there"):
         build.prepare('voc_sge', str(tmp_path))
-    with pytest.raises(ValueError, match='say which: coco_seg/2017, coco_seg/2014, coco_seg/unla'):
+    with pytest.raises(
+        ValueError, match=r'one of them: coco_seg/2017, coco_seg/2014, coco_seg/unl'
+    ):
         build.prepare('coco_seg', str(tmp_path))
     with pytest.raises(ValueError, match=r"'voc_seg/2007' \(did you mean voc_seg/2012\?\)"):
         build.prepare('voc_seg/2007', str(tmp_path))
-    with pytest.raises(FileNotFoundError, match=r'manual_dir .*nowhere is no folder'):
+    with pytest.raises(FileNotFoundError, match=r'manual_dir .*nowhere is not a folder'):
         build.prepare('voc_seg', str(tmp_path), str(tmp_path / 'nowhere'))
     assert not list(tmp_path.iterdir())
     small_archives.unpack(tmp_path / 'mine', {'voc2012.tar': b'', 'sbd.tgz': b''})
@@ -137,7 +140,7 @@ def test_missing_archives_behind_a_login_are_named_first(tmp_path, packed):
         FileNotFoundError, match=r'lacks .*benchmark\.tgz .*, benchmark\(1\)\.tgz\.'
     ):
         build.prepare('voc_seg', str(tmp_path / 'data'), packed)
-    with pytest.raises(FileNotFoundError, match='folder and name it as manual_dir'):
+    with pytest.raises(FileNotFoundError, match='folder and give it as manual_dir'):
         build.prepare('voc_seg', str(tmp_path / 'data'))
     assert built(tmp_path) == []
     assert not (tmp_path / 'data' / 'downloads').exists()
@@ -172,12 +175,12 @@ def interrupt(monkeypatch, error, after=4):
     monkeypatch.setattr(voc.builder_records, 'example', example)
 
 
-def test_an_interrupted_preparation_goes_on(tmp_path, packed, caplog):
+def test_an_interrupted_preparation_resumes(tmp_path, packed, caplog):
     with pytest.MonkeyPatch.context() as patch, caplog.at_level(logging.INFO, logger='wss'):
         interrupt(patch, KeyboardInterrupt())
         with pytest.raises(KeyboardInterrupt):
             prepared(tmp_path, packed)
-    assert 'Run the same command again to go on' in caplog.text
+    assert 'Run the same command again to resume' in caplog.text
     assert built(tmp_path) == []
     caplog.clear()
     with caplog.at_level(logging.INFO, logger='wss'):
@@ -186,10 +189,11 @@ def test_an_interrupted_preparation_goes_on(tmp_path, packed, caplog):
     assert f'benchmark.tgz: 0.0 GB in {packed}, unpacked' in caplog.text
 
 
-def test_a_killed_preparation_goes_on(tmp_path, manual, caplog):
+def test_a_killed_preparation_resumes(tmp_path, manual, caplog):
     code = (
         'import os, sys\n'
-        'from wss.datasets.preparation import build, voc\n'
+        'from wss.datasets.preparation import build\n'
+        'from wss.datasets.preparation.builders import voc\n'
         'voc.builder_records.example = lambda *_, **__: os.kill(os.getpid(), 9)\n'
         'build.prepare("voc_seg", "data", "manual")\n'
     )
@@ -205,7 +209,7 @@ def test_a_killed_preparation_goes_on(tmp_path, manual, caplog):
     assert len(left) == 1 and left[0].startswith('incomplete.')
     with caplog.at_level(logging.INFO, logger='wss'):
         assert prepared(tmp_path, manual) == ALL
-    assert f'Removing half-written records of an earlier attempt: {tmp_path}' in caplog.text
+    assert f'Deleting half-written records of an earlier attempt: {tmp_path}' in caplog.text
     assert built(tmp_path) == ['1.0.0']
 
 
@@ -229,19 +233,19 @@ def test_a_disk_that_fills_up_is_a_sentence_and_leaves_nothing(tmp_path, manual,
 
 
 def test_a_disk_that_is_too_small_is_found_before_anything_is_done(tmp_path, manual, monkeypatch):
-    monkeypatch.setattr(preparation_cost.shutil, 'disk_usage', lambda _: disk(free=2.7e9))
+    monkeypatch.setattr(disk.shutil, 'disk_usage', lambda _: space(free=2.7e9))
     with pytest.raises(OSError, match=r'about 3\.1 GB are needed and 2\.7 GB are free'):
         prepared(tmp_path, manual)
     assert built(tmp_path) == []
     # Estimates are not exact: what may suffice is tried.
-    monkeypatch.setattr(preparation_cost.shutil, 'disk_usage', lambda _: disk(free=2.9e9))
+    monkeypatch.setattr(disk.shutil, 'disk_usage', lambda _: space(free=2.9e9))
     assert prepared(tmp_path, manual) == ALL
 
 
 def test_a_folder_that_is_not_whole_is_not_taken_for_a_build(tmp_path, manual):
     prepared(tmp_path, manual)
     (tmp_path / 'data/voc_seg/2012/1.0.0/dataset_info.json').unlink()
-    with pytest.raises(ValueError, match=r'1\.0\.0 is there, but without .* Delete the folder'):
+    with pytest.raises(ValueError, match=r'1\.0\.0 exists, but it lacks .* Delete the folder'):
         prepared(tmp_path, manual)
 
 
@@ -281,7 +285,7 @@ def test_a_data_dir_that_cannot_be_made_is_named(tmp_path, manual, path):
     assert (tmp_path / 'file').read_text() == 'mine'
 
 
-def disk(free):
+def space(free):
     return type('', (), {'free': free})
 
 
@@ -317,8 +321,9 @@ def test_the_cost_by_hand(tmp_path):
 
 
 def test_every_dataset_has_its_cost():
-    for entry in build._BUILDERS.values():
-        for records in entry.configs.values():
+    for builder in lookup.packaged().values():
+        assert set(builder.COST) == {config.name for config in builder.BUILDER_CONFIGS}
+        for records in builder.COST.values():
             assert records.count > 1000 and records.size > 1000 and records.rate > 1
 
 

@@ -1,4 +1,8 @@
-"""Builds a dataset: python -m wss.prepare --dataset voc_seg --data_dir D [--manual_dir M]."""
+"""Builds a dataset: python -m wss.prepare --dataset voc_seg --data_dir D [--manual_dir M].
+
+A dataset of your own is named by the file and the class of its builder, `lakes.py:Lakes`; see
+`wss.datasets.preparation.builder`.
+"""
 
 from absl import flags
 
@@ -9,16 +13,16 @@ DATASET = flags.DEFINE_string(
     'dataset',
     None,
     'voc_seg; coco_seg/2017, coco_seg/2014, coco_seg/unlabeled2017; cityscapes_seg/fine or '
-    'cityscapes_seg/coarse.',
+    'cityscapes_seg/coarse; or a builder of your own, FILE.py:CLASS[/CONFIGURATION].',
 )
 DATA_DIR = flags.DEFINE_string('data_dir', None, 'Folder for datasets, local or gs://.')
 MANUAL_DIR = flags.DEFINE_string(
-    'manual_dir', None, 'Folder with official archives, or with what was unpacked from them.'
+    'manual_dir', None, 'Folder with official archives, or with folders unpacked from them.'
 )
 
 
 def main() -> None:
-    """Prepares the dataset."""
+    """Builds the dataset."""
     build.prepare(DATASET.value, DATA_DIR.value, MANUAL_DIR.value)
 
 

@@ -56,7 +56,7 @@ def test_without_a_note_there_is_no_folder(note):
 @pytest.mark.parametrize(
     ('python', 'message'),
     [
-        ('import nowhere_to_be_found\n', 'imports what is not there: No module named .nowhere'),
+        ('import nowhere_to_be_found\n', 'imports a missing module: No module named .nowhere'),
         ('def broken(:\n', r'broken_module\.py, line 1, is not Python: invalid syntax'),
     ],
 )

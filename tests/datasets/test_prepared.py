@@ -93,7 +93,7 @@ def test_image_labels_of_the_annotations(build):
     expected[[1, 19]] = 1  # Classes 2 and 20, the background left out.
     np.testing.assert_array_equal(load(examples, 1)['image_label'], expected)
     np.testing.assert_array_equal(load(examples, 4)['image_label'], np.zeros(20))
-    with pytest.raises(ValueError, match=r'have no image-level label: test0, test1; take Prepared'):
+    with pytest.raises(ValueError, match=r'have no image-level label: test0, test1; set Prepared'):
         dataset.examples('test', 'none')
 
 
@@ -133,7 +133,7 @@ def test_what_is_not_there_is_named(build):
         Prepared('voc_seg/2012', build[0]).examples('validation')
 
 
-def test_index_is_kept_and_made_anew_when_files_change(build, monkeypatch):
+def test_index_is_kept_and_made_again_when_files_change(build, monkeypatch):
     data_dir, folder = build
     dataset = Prepared('voc_seg/2012', data_dir)
     before = dataset.examples('train')
@@ -157,13 +157,13 @@ def test_index_that_cannot_be_kept_is_no_error(build, monkeypatch, caplog):
 
     monkeypatch.setattr(record_index, '_save', refuse)
     assert len(Prepared('voc_seg/2012', build[0]).examples('train')) == 5
-    assert 'cannot be kept' in caplog.text
+    assert 'cannot be written' in caplog.text
 
 
 def test_half_an_index_is_not_left_behind(build, caplog):
     os.mkdir(os.path.join(build[1], 'index-train.npz'))  # Cannot be replaced by a file.
     assert len(Prepared('voc_seg/2012', build[0]).examples('train')) == 5
-    assert 'cannot be kept' in caplog.text
+    assert 'cannot be written' in caplog.text
     assert not [name for name in os.listdir(build[1]) if 'unfinished' in name]
 
 
@@ -179,7 +179,7 @@ def test_missing_and_damaged_files_are_named(build):
         dataset.examples('train')
     with tf.io.TFRecordWriter(first) as writer:
         writer.write(tf.train.Example().SerializeToString())
-    with pytest.raises(ValueError, match=r'is not as wss.prepare writes it'):
+    with pytest.raises(ValueError, match=r'is not a record of wss.prepare'):
         dataset.examples('train')
     os.remove(first)
     with pytest.raises(ValueError, match=r'has 1 of its 2 files'):
@@ -188,5 +188,5 @@ def test_missing_and_damaged_files_are_named(build):
 
 def test_ids_that_stand_twice_are_named(tmp_path):
     write_build(tmp_path, {'train': [[record('a', 0), record('b', 0), record('a', 1)]]})
-    with pytest.raises(ValueError, match=r'more than one record of .*: a; delete'):
+    with pytest.raises(ValueError, match=r'more than one record in .*: a; delete'):
         Prepared('voc_seg/2012', tmp_path).examples('train')

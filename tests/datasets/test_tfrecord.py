@@ -149,7 +149,7 @@ def test_no_file_is_named(tmp_path):
         make(str(tmp_path / 'nowhere-*')).examples('train')
     with pytest.raises(ValueError, match='names no files'):
         make().examples('train')
-    with pytest.raises(ValueError, match='hold no record'):
+    with pytest.raises(ValueError, match='hold no records'):
         make(write(tmp_path / 'empty', [])).examples('train')
 
 
@@ -173,7 +173,7 @@ def test_wrong_arguments_are_refused(tmp_path):
         (record('a', mask=ONES, image__encoded=None), 'record 1 .* has no image/encoded'),
         (record('', mask=ONES), 'record 1 .* has no image/filename'),
         (record('a', mask=ONES, image__filename=3), 'record 1 .* has no image/filename'),
-        (b'nonsense', 'record 1 .* is no tf.train.Example'),
+        (b'nonsense', 'record 1 .* is not a tf.train.Example'),
     ],
 )
 def test_bad_records_are_named(tmp_path, content, message):

@@ -144,4 +144,5 @@ CITYSCAPES = DatasetInfo(
 )
 CITYSCAPES_LABEL_IDS = tuple(label_id for _, _, label_id in _CITYSCAPES)
 
+# Known before the dataset is built. Other datasets are not here: their builds hold their classes.
 BY_NAME = {info.name: info for info in (VOC, COCO, CITYSCAPES)}

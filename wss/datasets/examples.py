@@ -12,7 +12,7 @@ from wss.datasets.info import DatasetInfo
 
 
 class SelectionError(ValueError):
-    """Ids do not fit the examples that they are to choose from."""
+    """Ids do not select from the examples of a dataset."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -20,7 +20,7 @@ class Examples:
     """Random access to the examples of one split.
 
     Attributes:
-        ids: One unique name an example.
+        ids: A unique name for each example.
         load: From an int64 scalar (position in `ids`) to an example: `image` uint8 `[H, W, 3]`,
             `id` string, and, where the flags below say so, `label` int32 `[H, W]` and
             `image_label` float32 `[num_image_classes]` of 0 and 1. Can be traced by `tf.data`.
@@ -28,9 +28,9 @@ class Examples:
         max_size: Largest height and largest width in pixels.
         info: Classes of the dataset.
         has_image_label: Whether examples have an `image_label` that does not come from a mask.
-        skipped: Ids that the split has but that were left out because their files are damaged.
+        skipped: Ids of the split that are left out because their files are damaged.
         mask_classes: bool `[n, num_classes]`, the classes that the mask of each example shows;
-            None if that is not known without decoding.
+            None if that takes decoding.
     """
 
     ids: tuple[str, ...]
@@ -49,7 +49,7 @@ class Examples:
         """Returns the examples named by `ids`, in that order.
 
         Raises:
-            SelectionError: If `ids` is empty, repeats an id or has one that is not here.
+            SelectionError: If `ids` is empty, repeats an id or has an unknown one.
         """
         ids = tuple(ids)
         check_selection(ids, self.ids, self.skipped)
@@ -109,23 +109,23 @@ def request(dataset, split: str, labels: str = 'required', ids=None) -> Examples
 
 
 def check_selection(ids, known, skipped=()) -> None:
-    """Refuses ids that do not choose from the examples of a dataset.
+    """Refuses ids that do not select examples of a dataset.
 
     Args:
         ids: Ids of a list.
         known: Ids of the dataset.
-        skipped: Ids that the dataset has but that were left out because their files are damaged.
+        skipped: Ids of the dataset that are left out because their files are damaged.
 
     Raises:
-        SelectionError: If `ids` is empty, repeats an id or has one that is not known.
+        SelectionError: If `ids` is empty, repeats an id or has an unknown one.
     """
     known, lost = dict.fromkeys(known), set(skipped)
     broken = [name for name in ids if name in lost]
     if broken:
         raise SelectionError(
             f'{len(broken)} ids of the list were left out because their files are damaged '
-            f'(skip_broken), the first: {", ".join(broken[:5])}. Mend the files, or take '
-            'the ids off the list.'
+            f'(skip_broken), the first: {", ".join(broken[:5])}. Fix the files, or delete the ids '
+            'from the list.'
         )
     unknown = [name for name in ids if name not in known]
     if unknown:

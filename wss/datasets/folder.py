@@ -1,4 +1,4 @@
-"""A user's own images and index masks in folders."""
+"""A user's own images and index masks, in folders."""
 
 import collections
 import os
@@ -14,9 +14,9 @@ from wss.datasets.lists import ids as id_lists
 class Folder:
     """Images and masks in folders; the id of an image is its path in the folder without ending.
 
-    `images/seq1/0001.jpg` has the id `seq1/0001` and its mask is `masks/seq1/0001.png`. Masks hold
-    class indices (see `decoding.decode_mask`). Images may differ in size. Folders and lists are
-    first looked at when `examples` is called, so that `info` is there without them.
+    `images/seq1/0001.jpg` has the id `seq1/0001`, and its mask is `masks/seq1/0001.png`. Masks hold
+    class indices (see `decoding.decode_mask`). Images may differ in size. Only `examples` reads the
+    folders and lists; `info` does not need them.
 
     Attributes:
         info: Classes of the dataset.
@@ -24,21 +24,21 @@ class Folder:
     Args:
         images: Folder of the images, local or `gs://`; its subfolders count.
         class_names: Name of each class, in the order of the indices.
-        masks: Folder of the masks, or None if there are none. May be the folder of the images if
-            the endings tell the two apart.
-        splits: From a split's name to the file that lists its ids, one a line (with or without
-            ending), or to None for every image of the folder. None stands for `{'all': None}`.
+        masks: Folder of the masks; None without masks. Can be the folder of the images if the
+            endings tell the two apart.
+        splits: From the name of a split to the file of its ids, one a line (with or without
+            ending), or to None for every image of the folder. None means `{'all': None}`.
         colours: RGB triple of each class in 0..255; the PASCAL VOC colours if None.
         has_background: Whether class 0 is "none of the others".
         ignore_value: Value of mask pixels that belong to no class.
         image_endings: Endings of the names of images, in any case.
         mask_endings: Endings of the names of masks, such as `('_mask.png',)`.
-        skip_broken: Whether damaged files are left out, with a warning, instead of refused.
+        skip_broken: Whether to leave damaged files out, with a warning, instead of refusing them.
         check: `full` decodes every file before training, `headers` compares sizes only.
         name: Name of the dataset.
 
     Raises:
-        ValueError: If an argument is none of the above.
+        ValueError: If an argument has another value than above.
     """
 
     def __init__(
@@ -84,20 +84,19 @@ class Folder:
 
         Args:
             split: Name of a split.
-            labels: `required`: every id must have a mask; `available`: a mask where there is one,
-                everything ignored where not; `none`: masks are not looked for.
-            ids: Ids of the split (with or without ending); only their files are looked at. None
-                for all.
+            labels: `required`: every id must have a mask; `available`: an image without a mask is
+                ignored everywhere; `none`: masks are not looked for.
+            ids: Ids of the split (with or without ending); only their files are read. None for
+                all.
 
         Returns:
-            The examples in the order of `ids`, else of the id list of the split (sorted by id
-            where there is none).
+            The examples in the order of `ids`, else of the id list of the split, else sorted by id.
 
         Raises:
             FileNotFoundError: If folders, lists, or files of ids do not exist.
-            ValueError: If the split is unknown, the folder or list empty, an id twofold, a file
-                damaged or refused, or a mask does not fit its image or the classes. One error
-                holds all problems. A `SelectionError` if `ids` do not fit the split.
+            ValueError: If the split is unknown, the folder or list is empty, an id has two files, a
+                file is damaged or refused, or a mask does not fit its image or the classes. One
+                error holds all problems. A `SelectionError` if `ids` do not fit the split.
         """
         checks.check_request(self.info.name, split, self._splits, labels)
         if labels == 'required' and self._masks is None:
@@ -137,11 +136,11 @@ class Folder:
             skipped=tuple(sorted(set(there) - set(kept_ids))),
             mask_classes=checks.mask_classes(results[i] for i in good) if has_label else None,
         )
-        # Refuses damaged files that a list names, even where others are left out.
+        # Refuses damaged files that a list names, even if others are left out.
         return examples if ids is None else examples.select(wanted)
 
     def _ids(self, split, images):
-        """Returns the ids of a split, whether or not they have an image."""
+        """Returns the ids of a split, also those without an image."""
         path = self._splits[split]
         if path is None:
             return sorted(images)
@@ -161,7 +160,7 @@ class Folder:
         example = min(images)
         sentence = (
             f'{len(lost)} ids of {self._splits[split]} have no image in {self._images}: '
-            f'{checks.list_some(lost)} (an id that is there: {example}).'
+            f'{checks.list_some(lost)} (an id that has one: {example}).'
         )
         return [name for name in ids if name in images], [sentence]
 
@@ -176,7 +175,7 @@ class Folder:
         found = collections.defaultdict(list)
         for parent, _, files in tf.io.gfile.walk(folder):
             inside = parent[len(folder) :].strip('/')
-            # Hidden files are left alone, among them those that macOS puts beside the real ones.
+            # Hidden files are ignored, such as those that macOS writes beside the real ones.
             if any(part.startswith(('.', '__MACOSX')) for part in inside.split('/')):
                 continue
             for file in files:
@@ -189,12 +188,12 @@ class Folder:
                 f'Dataset {self.info.name!r}: the folder of {kind}s {folder} holds no file whose '
                 f'name ends in {", ".join(self._endings[kind])}.'
             )
-        twofold = [files for files in found.values() if len(files) > 1]
-        if twofold:
-            names = '; '.join(' and '.join(sorted(files)) for files in sorted(twofold)[:3])
+        several = [files for files in found.values() if len(files) > 1]
+        if several:
+            names = '; '.join(' and '.join(sorted(files)) for files in sorted(several)[:3])
             raise ValueError(
-                f'Dataset {self.info.name!r}: {len(twofold)} ids have more than one {kind}, the '
-                f'first: {names}. Remove one of each, or tell them apart with {kind}_endings.'
+                f'Dataset {self.info.name!r}: {len(several)} ids have more than one {kind}, the '
+                f'first: {names}. Delete one of each, or tell them apart with {kind}_endings.'
             )
         self._found[kind] = {name: files[0] for name, files in found.items()}
         return self._found[kind]

@@ -1,4 +1,4 @@
-"""What a dataset is to the rest of the library: its classes, and random access to its examples."""
+"""What a dataset is to the rest of the library: its classes."""
 
 import dataclasses
 
@@ -31,7 +31,7 @@ class DatasetInfo:
         if len(self.class_names) != len(self.colours):
             raise ValueError(
                 f'Dataset {self.name!r} has {len(self.class_names)} class names and '
-                f'{len(self.colours)} colours; give one colour a class.'
+                f'{len(self.colours)} colours; give one colour for each class.'
             )
         if len(set(self.class_names)) != len(self.class_names):
             raise ValueError(f'Dataset {self.name!r} repeats a class name: {self.class_names}.')
@@ -48,10 +48,40 @@ class DatasetInfo:
 
     @property
     def num_classes(self) -> int:
-        """`C`, the background included where there is one."""
+        """`C`, which includes the background, if there is one."""
         return len(self.class_names)
 
     @property
     def num_image_classes(self) -> int:
         """Classes of an image-level label: `C - 1` with a background, else `C`."""
         return self.num_classes - int(self.has_background)
+
+
+def parse_info(content) -> DatasetInfo:
+    """Returns the `DatasetInfo` that became `content` by `dataclasses.asdict` and JSON.
+
+    Raises:
+        ValueError: If a field is missing, surplus or wrong. The sentence has no subject or full
+            stop.
+    """
+
+    def is_byte(value):
+        return type(value) is int and 0 <= value <= 255
+
+    def is_list(value, fits):
+        return isinstance(value, list) and all(map(fits, value))
+
+    rules = {
+        'name': lambda value: isinstance(value, str),
+        'class_names': lambda value: is_list(value, lambda name: isinstance(name, str)),
+        'colours': lambda value: is_list(value, lambda c: is_list(c, is_byte) and len(c) == 3),
+        'has_background': lambda value: isinstance(value, bool),
+        'ignore_value': is_byte,
+    }
+    if not isinstance(content, dict) or set(content) != set(rules):
+        raise ValueError(f'it must hold {", ".join(rules)} and nothing else')
+    for name, fits in rules.items():
+        if not fits(content[name]):
+            raise ValueError(f'{name} is {content[name]!r}')
+    names, colours = tuple(content['class_names']), tuple(map(tuple, content['colours']))
+    return DatasetInfo(**content | {'class_names': names, 'colours': colours})

@@ -1,6 +1,7 @@
-"""The datasets that `wss.prepare` builds: PASCAL VOC 2012, COCO and Cityscapes."""
+"""The datasets that `wss.prepare` builds: PASCAL VOC 2012, COCO, Cityscapes and a user's own."""
 
 import dataclasses
+import functools
 import os
 import re
 from collections.abc import Mapping, Sequence
@@ -13,6 +14,7 @@ from wss.datasets.examples import Examples
 from wss.datasets.files import checks
 from wss.datasets.info import DatasetInfo
 from wss.datasets.lists import ids as id_lists
+from wss.datasets.records import description
 from wss.datasets.records import index as record_index
 from wss.datasets.records import reading as record_reading
 
@@ -23,22 +25,23 @@ _IMAGE_LABELS = ('masks', 'annotations')
 class Prepared:
     """One prepared dataset, with random access to its records.
 
-    Nothing is decoded before it is needed: the records were checked when they were built. What is
-    read for the first time is compared with its checksum.
+    Nothing is decoded in advance: the records were checked when they were built. Reading compares
+    them with their checksums.
 
     Attributes:
         name: Dataset and configuration, such as `voc_seg/2012`, `coco_seg/2017` and
-            `cityscapes_seg/fine`.
-        data_dir: Folder that `wss.prepare --data_dir` named, local or `gs://`.
-        splits: From the names of splits here to where they are: a split of `name`, or
-            `DATASET/CONFIGURATION:SPLIT` for one of another dataset of the same classes. None for
-            the splits of `name` under their own names.
-        image_labels: Where image-level labels come from. `masks`: from the masks, as the views
-            take them. `annotations`: from what the dataset has besides (VOC's annotation files,
-            COCO's categories), so that images need no mask.
+            `cityscapes_seg/fine`; for a builder of your own, as `wss.prepare` reports it.
+        data_dir: The folder of `wss.prepare --data_dir`, local or `gs://`.
+        splits: From new names of splits to stored ones: `SPLIT` of `name`, or
+            `DATASET/CONFIGURATION:SPLIT` of another dataset with the same classes. None for the
+            splits of `name` under their own names.
+        image_labels: Source of image-level labels. `masks`: the views take them from the masks.
+            `annotations`: the records have them (from VOC's annotation files or COCO's
+            categories), and images need no masks.
 
     Raises:
-        ValueError: If a setting is none of the above.
+        FileNotFoundError: If an unknown dataset is not built.
+        ValueError: If an attribute has another value than above.
     """
 
     name: str
@@ -47,7 +50,11 @@ class Prepared:
     image_labels: str = 'masks'
 
     def __post_init__(self):
-        info = self.info
+        if not re.fullmatch('[^/]+/[^/]+', self.name):
+            raise ValueError(
+                f'Prepared.name = {self.name!r}: it must be DATASET/CONFIGURATION, such as '
+                'voc_seg/2012.'
+            )
         if self.image_labels not in _IMAGE_LABELS:
             raise ValueError(
                 f'Prepared.image_labels is {self.image_labels!r}; it can be one of {_IMAGE_LABELS}.'
@@ -58,15 +65,15 @@ class Prepared:
         object.__setattr__(self, 'data_dir', data_dir)
         for place in (self.splits or {}).values():
             other, _, _ = place.rpartition(':')
-            if other and _info(other) != info:
+            if other and self._info(other) != self.info:
                 raise ValueError(
                     f'Prepared.splits: {place!r} has other classes than {self.name!r}.'
                 )
 
-    @property
+    @functools.cached_property
     def info(self) -> DatasetInfo:
-        """Classes of the dataset."""
-        return _info(self.name)
+        """Classes of the dataset; those of the paper's datasets are known before the build."""
+        return self._info(self.name)
 
     def examples(
         self, split: str, labels: str = 'required', ids: Sequence[str] | None = None
@@ -75,36 +82,34 @@ class Prepared:
 
         Args:
             split: Name of a split.
-            labels: `required`: every example must have a mask; `available`: a mask where there is
-                one, everything ignored where not; `none`: masks are not decoded.
-            ids: Names of the examples to narrow the split to, in this order; None for all.
+            labels: `required`: every example must have a mask; `available`: an example without a
+                mask is ignored everywhere; `none`: masks are not decoded.
+            ids: Ids to narrow the split to, in this order; None for all.
 
         Returns:
             The examples, in the order of the records or of `ids`.
 
         Raises:
-            FileNotFoundError: If the dataset was not built.
+            FileNotFoundError: If the dataset is not built.
             SelectionError: If `ids` do not fit the split (a ValueError).
-            ValueError: If the split is unknown, masks or image-level labels are missing, or the
-                files are damaged.
+            ValueError: If the split is unknown, masks or image-level labels are missing, or files
+                are damaged.
         """
         folder, stored = self._place(split)
         annotated = self.image_labels == 'annotations'
         checks.check_labels(labels)
         index = record_index.read(folder, stored)
         what = f'split {split!r} of dataset {self.name!r} in {folder}'
-        _refuse_twofold(index, what)
+        _refuse_repeated(index, what)
         if ids is not None:
             index = index.take(id_lists.narrow(ids, index.ids.tolist()))
         if labels == 'required':
             instead = 'name another split'
             if index.has_image_label.all() and not annotated:
-                instead += (
-                    ", or, for their image-level labels, take Prepared.image_labels = 'annotations'"
-                )
+                instead += ", or set Prepared.image_labels = 'annotations' for image-level labels"
             _require(index, index.has_label, what, 'mask', instead)
         elif annotated:
-            instead = "take Prepared.image_labels = 'masks', or name another split"
+            instead = "set Prepared.image_labels = 'masks', or name another split"
             _require(index, index.has_image_label, what, 'image-level label', instead)
         has_label = labels != 'none' and bool(index.has_label.any())
         has_image_label = annotated and bool(index.has_image_label.all())
@@ -118,8 +123,25 @@ class Prepared:
             mask_classes=index.mask_classes[:, : self.info.num_classes] if has_label else None,
         )
 
+    def _info(self, name) -> DatasetInfo:
+        """Returns the classes of a build, or of a dataset of the package."""
+        packaged = classes.BY_NAME.get(name.partition('/')[0])
+        try:
+            folder = _build_folder(self.data_dir, name)
+        except FileNotFoundError:
+            if packaged is None:
+                raise
+            return packaged
+        info = description.read(folder) or packaged
+        if info is None:
+            raise ValueError(
+                f'{folder} does not hold classes.json, the classes of its dataset. Run wss.prepare '
+                'with its builder again: it adds the file and keeps the records.'
+            )
+        return info
+
     def _place(self, split) -> tuple[str, str]:
-        """Returns the folder of the build that has a split, and the name of the split in it."""
+        """Returns the folder of the build with a split, and the stored name of the split."""
         if self.splits is not None and split not in self.splits:
             raise ValueError(
                 f'Dataset {self.name!r} has no split {split!r}; Prepared.splits names '
@@ -129,19 +151,8 @@ class Prepared:
         return _build_folder(self.data_dir, other or self.name), stored
 
 
-def _info(name):
-    """Returns the classes of `DATASET/CONFIGURATION`."""
-    dataset, _, configuration = name.partition('/')
-    if dataset not in classes.BY_NAME or not configuration:
-        raise ValueError(
-            f'Prepared.name = {name!r}: it must be DATASET/CONFIGURATION, such as voc_seg/2012, '
-            f'where the dataset is one of {", ".join(classes.BY_NAME)}.'
-        )
-    return classes.BY_NAME[dataset]
-
-
 def _build_folder(data_dir, name):
-    """Returns the folder of the newest version of a build; only whole ones have a description."""
+    """Returns the folder of the newest finished version of a build."""
     parent = os.path.join(data_dir, name)
     found = {}
     if tf.io.gfile.isdir(parent):
@@ -152,10 +163,16 @@ def _build_folder(data_dir, name):
                 found[tuple(map(int, match.groups()))] = folder
     if not found:
         raise FileNotFoundError(
-            f'{parent} holds no prepared dataset. Build it: python -m wss.prepare --dataset {name} '
-            f'--data_dir {data_dir}; or name the folder that has it (Prepared.data_dir).'
+            f'{parent} holds no prepared dataset. Build it: python -m wss.prepare --dataset '
+            f'{_builder_of(name)} --data_dir {data_dir}; or set Prepared.data_dir to the folder '
+            'that has it.'
         )
     return found[max(found)]
+
+
+def _builder_of(name):
+    """Returns what to give `wss.prepare` to build a dataset."""
+    return name if name.partition('/')[0] in classes.BY_NAME else 'FILE.py:CLASS'
 
 
 def _require(index, present, what, thing, instead):
@@ -167,17 +184,17 @@ def _require(index, present, what, thing, instead):
         )
 
 
-def _refuse_twofold(index, what):
+def _refuse_repeated(index, what):
     names, counts = np.unique(index.ids, return_counts=True)
     if (counts > 1).any():
         raise ValueError(
-            f'Ids stand on more than one record of {what}: {checks.list_some(names[counts > 1])}; '
+            f'Ids have more than one record in {what}: {checks.list_some(names[counts > 1])}; '
             'delete the folder and build the dataset again with wss.prepare.'
         )
 
 
 def _loader(index, with_label, with_image_label, info):
-    """Returns a function from a position to an example that reads only what is asked for."""
+    """Returns a function from a position to an example, which decodes only what it must have."""
     names = tf.constant(index.ids)
     has_label = tf.constant(index.has_label)
     if with_image_label:
@@ -187,7 +204,7 @@ def _loader(index, with_label, with_image_label, info):
 
     def load(position):
         record = read(position)
-        # Reads PNG files too. Its default is a faster, rougher way than that of other decoders.
+        # Decodes PNG files too. By default it is faster and less exact than other decoders.
         image = tf.io.decode_jpeg(record['image'], 3, dct_method='INTEGER_ACCURATE')
         example = {'image': tf.ensure_shape(image, [None, None, 3]), 'id': names[position]}
         if with_label:

@@ -1,7 +1,7 @@
 """Scenes generated from a seed: patterned objects of uneven outline on textured ground.
 
-Nothing is downloaded. A class is known by its pattern, whatever its colour, size, pose, outline
-and light; objects overlap, and plain patches without a pattern belong to the background.
+Nothing is downloaded. The pattern of an object is its class, whatever its colour, size, pose,
+outline and light. Objects overlap; plain patches without a pattern belong to the background.
 """
 
 import functools
@@ -50,7 +50,7 @@ def _waves(x, y, period):
     return np.sin(2 * np.pi * (x / period + 0.45 * np.sin(2 * np.pi * y / (2.2 * period))))
 
 
-# In the order of the classes; each takes object coordinates in pixels and is above 0 on half of it.
+# In the order of the classes. Each takes object coordinates in pixels; half of it is above 0.
 _PATTERNS = (_stripes, _checks, _dots, _rings, _spokes, _waves)
 
 
@@ -59,10 +59,10 @@ class Shapes:
 
     Args:
         size: Height and width of a scene in pixels.
-        counts: Number of scenes by split. Every split draws its scenes from seeds of its own, so a
-            name such as `train-000007` means one and the same scene whatever the counts.
-        max_objects: Most objects of a scene; at least one is there.
-        seed: Seed of the whole dataset; another seed gives other scenes throughout.
+        counts: Number of scenes by split. Every split has seeds of its own, so a name such as
+            `train-000007` means the same scene for all counts.
+        max_objects: Maximum number of objects in a scene; the minimum is one.
+        seed: Seed of the whole dataset; another seed gives other scenes.
 
     Raises:
         ValueError: If a number is not positive, the seed is negative, or a split too large.
@@ -177,13 +177,13 @@ def _outline(random, size):
 
 
 def _plain(random, size, around):
-    """A surface without a pattern, in a colour near that of what it covers."""
+    """A surface without a pattern, in a colour near that of the pixels it covers."""
     colour = 0.5 * around + 0.5 * random.random(3)
     return colour + 0.3 * (_noise(random, size, 6)[..., None] - 0.5)
 
 
 def _patterned(random, kind, x, y, around):
-    """The surface of an object of class `kind + 1`: two colours, of which one is camouflage."""
+    """The surface of an object of class `kind + 1`, in two colours; the first is camouflage."""
     size = x.shape[0]
     x = x + 4 * (_noise(random, size, 5) - 0.5)
     y = y + 4 * (_noise(random, size, 5) - 0.5)

@@ -17,7 +17,7 @@ from wss.datasets.records import frames as record_frames
 
 @dataclasses.dataclass(frozen=True)
 class _Record:
-    """What the checks of a record found; nothing is `found` where it was passed over."""
+    """The result of the checks of a record; `found` is None if it was not checked."""
 
     frame: record_frames.Frame
     id: str
@@ -26,29 +26,28 @@ class _Record:
 
 
 class TFRecord:
-    """TFRecord files as the DeepLab tools write them, with random access to their records.
+    """TFRecord files of the DeepLab tools, with random access to their records.
 
-    Of each record `image/encoded`, `image/filename` (the id; an image ending is taken off) and, if
-    it is there and not empty, `image/segmentation/class/encoded` are used; `image/height` and
-    `image/width` must fit where they are given. EXIF orientation is not applied, since the tools
-    that write the format do not apply it either. Files are first looked at when `examples` is
-    called, which reads them once from end to end.
+    A record has an image in `image/encoded`, its id in `image/filename` (the image ending is
+    dropped), and perhaps a mask in `image/segmentation/class/encoded`. `image/height` and
+    `image/width` must fit if they are given. EXIF orientation is not applied, as in the tools that
+    write the format. Only `examples` reads the files, once from end to end.
 
     Attributes:
         info: Classes of the dataset.
 
     Args:
-        splits: From a split's name to the pattern of its files (`voc/train-*`) or several.
+        splits: From the name of a split to the pattern of its files (`voc/train-*`), or to several.
         class_names: Name of each class, in the order of the indices; PASCAL VOC 2012 by default.
         colours: RGB triple of each class in 0..255; the PASCAL VOC colours if None.
         has_background: Whether class 0 is "none of the others".
         ignore_value: Value of mask pixels that belong to no class.
-        skip_broken: Whether damaged records are left out, with a warning, instead of refused.
+        skip_broken: Whether to leave damaged records out, with a warning, instead of refusing them.
         check: `full` decodes every record before training, `headers` compares sizes only.
         name: Name of the dataset.
 
     Raises:
-        ValueError: If an argument is none of the above.
+        ValueError: If an argument has another value than above.
     """
 
     def __init__(
@@ -72,7 +71,7 @@ class TFRecord:
         self._splits = dict(splits)
         self._skip_broken = skip_broken
         self._full = check == 'full'
-        # (split, whether masks are looked at, ids or None) -> results of the checks.
+        # (split, whether masks are read, ids or None) -> results of the checks.
         self._scans = {}
 
     def examples(
@@ -82,19 +81,19 @@ class TFRecord:
 
         Args:
             split: Name of a split.
-            labels: `required`: every record must have a mask; `available`: a mask where there is
-                one, everything ignored where not; `none`: masks are not looked at.
+            labels: `required`: every record must have a mask; `available`: a record without a mask
+                is ignored everywhere; `none`: masks are not read.
             ids: Ids of the split (with or without ending); only their records are decoded. None
                 for all.
 
         Returns:
-            The examples in the order of `ids`, else of the files (sorted) and their records.
+            The examples in the order of `ids`, else of the sorted files and their records.
 
         Raises:
             FileNotFoundError: If no file fits a pattern, or masks are missing.
-            ValueError: If the split is unknown, a file or record is damaged or holds no example,
-                an id is twofold, or a mask does not fit its image or the classes. One error
-                holds all problems. A `SelectionError` if `ids` do not fit the split.
+            ValueError: If the split is unknown, a file or record is damaged or has no example, an
+                id has two records, or a mask does not fit its image or the classes. One error holds
+                all problems. A `SelectionError` if `ids` do not fit the split.
         """
         checks.check_request(self.info.name, split, self._splits, labels)
         what = f'split {split!r} of dataset {self.info.name!r}'
@@ -111,7 +110,7 @@ class TFRecord:
         if ids is not None:
             ids = id_lists.narrow(ids, [record.id for record in good], decoding.ENDINGS)
         records = _records(good, ids)
-        _refuse_twofold(records, what)
+        _refuse_repeated(records, what)
         heights, widths = zip(*(record.found.size for record in records), strict=True)
         has_label = with_masks and any(record.has_mask for record in records)
         names = tuple(record.id for record in records)
@@ -128,7 +127,7 @@ class TFRecord:
         return examples if ids is None else examples.select(ids)
 
     def _scan(self, split, with_masks, wanted, what):
-        """Returns a record or an error each; records of other ids are passed over undecoded."""
+        """Returns a record or an error each; records of other ids are not decoded."""
         for choice in (None, wanted):
             if (split, with_masks, choice) in self._scans:
                 return self._scans[split, with_masks, choice]
@@ -142,7 +141,7 @@ class TFRecord:
         items = (item for path in self._files(split) for item in record_frames.walk(path))
         results = checks.check_all(check, items, what)
         if not results:
-            raise ValueError(f'The files of {what} hold no record.')
+            raise ValueError(f'The files of {what} hold no records.')
         self._scans[split, with_masks, wanted] = results
         return results
 
@@ -199,11 +198,11 @@ def _parse(data, frame):
     try:
         return tf.train.Example.FromString(data).features.feature
     except DecodeError as error:
-        raise decoding.BrokenFileError(f'The {frame} is no tf.train.Example.') from error
+        raise decoding.BrokenFileError(f'The {frame} is not a tf.train.Example.') from error
 
 
 def _content(features, frame):
-    """Returns id, encoded image and encoded mask (None if there is none) of a record."""
+    """Returns id, encoded image and encoded mask (None without one) of a record."""
     name, image = _one(features, 'image/filename'), _one(features, 'image/encoded')
     for key, value in (('image/filename', name), ('image/encoded', image)):
         if not isinstance(value, bytes) or not value:
@@ -220,7 +219,7 @@ def _without_ending(name):
 
 
 def _records(results, ids):
-    """Returns the records among results of checks; those of some ids unless None."""
+    """Returns the records among results of checks: those of `ids`, or all if None."""
     records = [result for result in results if isinstance(result, _Record)]
     if ids is None:
         return records
@@ -229,7 +228,7 @@ def _records(results, ids):
 
 
 def _one(features, key):
-    """Returns the first value of a feature, None if it has none."""
+    """Returns the first value of a feature; None without one."""
     if key not in features:
         return None
     feature = features[key]
@@ -238,15 +237,15 @@ def _one(features, key):
 
 
 def _names(name, frame):
-    """Returns what messages call the image and the mask of a record."""
+    """Returns the names of the image and the mask of a record in messages."""
     return f'Image {name!r} of {frame}', f'Mask {name!r} of {frame}'
 
 
-def _refuse_twofold(records, what):
+def _refuse_repeated(records, what):
     twice = [name for name, n in collections.Counter(r.id for r in records).items() if n > 1]
     if twice:
         first = [str(record.frame) for record in records if record.id == twice[0]]
         raise ValueError(
-            f'{len(twice)} ids of {what} stand on more than one record, the first: {twice[0]} '
+            f'{len(twice)} ids of {what} have more than one record, the first: {twice[0]} '
             f'({" and ".join(first[:2])}).'
         )

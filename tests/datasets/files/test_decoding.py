@@ -181,7 +181,7 @@ def test_a_nonsense_orientation_is_passed_over():
     [
         (
             encode(Image.fromarray(np.zeros((2, 3), np.float32)), 'TIFF'),
-            r'a\.img has pixels of a kind that is not supported \(TIFF, mode F\)',
+            r'a\.img has pixels of an unsupported type \(TIFF, mode F\)',
         ),
         (
             encode(

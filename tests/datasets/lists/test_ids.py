@@ -51,26 +51,26 @@ def test_ids_that_would_not_come_back_are_not_written(tmp_path, ids):
         id_lists.write_ids(tmp_path / 'list.txt', ids)
 
 
-def test_draw_is_fixed_by_its_seed():
+def test_a_sample_is_fixed_by_its_seed():
     # Ordered by `printf '%s' 7:ID | sha256sum`: c, e, a, d, b.
     ids = ['a', 'b', 'c', 'd', 'e']
     assert sampling.sample(ids, 2, seed=7) == ('c', 'e')
     assert sampling.sample(ids, 3, seed=7) == ('a', 'c', 'e')
 
 
-def test_draw_keeps_the_order_and_does_not_depend_on_it():
+def test_a_sample_keeps_the_order_and_does_not_depend_on_it():
     ids = [f'{i:03d}' for i in range(100)]
-    drawn = sampling.sample(ids, 20, seed=1)
-    assert list(drawn) == sorted(drawn) and len(set(drawn)) == 20
-    assert set(sampling.sample(ids[::-1], 20, seed=1)) == set(drawn)
-    assert set(sampling.sample(ids, 10, seed=1)) < set(drawn)
-    assert sampling.sample(ids, 20, seed=2) != drawn
+    sampled = sampling.sample(ids, 20, seed=1)
+    assert list(sampled) == sorted(sampled) and len(set(sampled)) == 20
+    assert set(sampling.sample(ids[::-1], 20, seed=1)) == set(sampled)
+    assert set(sampling.sample(ids, 10, seed=1)) < set(sampled)
+    assert sampling.sample(ids, 20, seed=2) != sampled
 
 
 @pytest.mark.parametrize(
     ('amount', 'count'), [(0.125, 46), (1.0, 367), (1, 1), (367, 367), (0.5, 184), (0.0014, 1)]
 )
-def test_draw_takes_counts_and_shares(amount, count):
+def test_a_sample_takes_counts_and_shares(amount, count):
     # 367 / 8 = 45.875; 367 / 2 = 183.5; 367 * 0.0014 = 0.5138.
     assert len(sampling.sample([str(i) for i in range(367)], amount, seed=0)) == count
 
@@ -78,9 +78,9 @@ def test_draw_takes_counts_and_shares(amount, count):
 @pytest.mark.parametrize(
     ('amount', 'message'),
     [
-        (0, 'Cannot draw 0 of 4 ids'),
+        (0, 'Cannot sample 0 of 4 ids'),
         (5, 'give 1 to 4'),
-        (-1, 'Cannot draw -1'),
+        (-1, 'Cannot sample -1'),
         (0.0, 'above 0 and at most 1'),
         (1.5, 'for a count write an int'),
         (float('nan'), 'above 0'),
@@ -89,12 +89,12 @@ def test_draw_takes_counts_and_shares(amount, count):
         (True, 'a count'),
     ],
 )
-def test_draws_out_of_range_are_refused(amount, message):
+def test_samples_out_of_range_are_refused(amount, message):
     with pytest.raises(ValueError, match=message):
         sampling.sample(['a', 'b', 'c', 'd'], amount, seed=0)
 
 
-def test_draw_needs_an_int_seed_and_unique_ids():
+def test_a_sample_needs_an_int_seed_and_unique_ids():
     with pytest.raises(ValueError, match='seed'):
         sampling.sample(['a', 'b'], 1, seed=0.5)
     with pytest.raises(ValueError, match='repeats 1 ids'):
@@ -121,7 +121,7 @@ def presence(ids):
     return np.array([[c in SHOWN[name] for c in range(4)] for name in ids])
 
 
-def test_a_draw_of_every_class_takes_the_first_of_each():
+def test_a_sample_of_every_class_takes_the_first_of_each():
     # In the order c, e, a, d, b: c is the first with class 0, d with class 1, b with class 2.
     assert sampling.sample('abcde', 3, 7, presence('abcde')) == ('b', 'c', 'd')
     assert sampling.sample('abcde', 4, 7, presence('abcde')) == ('b', 'c', 'd', 'e')
@@ -129,12 +129,12 @@ def test_a_draw_of_every_class_takes_the_first_of_each():
     assert set(sampling.sample('edcba', 4, 7, presence('edcba'))) == set('bcde')
 
 
-def test_a_draw_too_small_for_every_class_says_the_least_count():
+def test_a_sample_too_small_for_every_class_says_the_least_count():
     with pytest.raises(ValueError, match=r'2 of 5 ids are too few .* seed 7 it takes 3 or more'):
         sampling.sample('abcde', 2, 7, presence('abcde'))
 
 
-def test_draws_of_every_class_nest_also_in_each_other():
+def test_samples_of_every_class_nest_also_in_each_other():
     ids = [f'{i:03d}' for i in range(60)]
     shown = np.random.default_rng(0).random((60, 8)) < 0.08
     shown[:3, :] = False
@@ -151,7 +151,7 @@ def test_draws_of_every_class_nest_also_in_each_other():
 def test_amounts_without_a_point_are_counts(text, amount):
     parsed = sampling.parse_amount(text)
     assert (parsed, type(parsed)) == (amount, type(amount))
-    with pytest.raises(ValueError, match=r"'1/8' is no amount; write a count such as 46"):
+    with pytest.raises(ValueError, match=r"'1/8' is not an amount; write a count such as 46"):
         sampling.parse_amount('1/8')
 
 

@@ -145,7 +145,7 @@ def test_what_cannot_be_fetched_says_what_to_do(tmp_path, toy, server, answer, e
 def test_a_cache_that_cannot_be_written(tmp_path, toy, server):
     server[0].append(CONTENT)
     (tmp_path / 'cache').write_text('a file')
-    with pytest.raises(OSError, match=r'cannot be kept as .*toy.txt: .*OfficialList\.cache_dir'):
+    with pytest.raises(OSError, match=r'cannot be written to .*toy.txt: .*OfficialList\.cache_dir'):
         official_lists.find('voc/toy', cache_dir=str(tmp_path / 'cache'))
 
 

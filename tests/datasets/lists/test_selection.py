@@ -95,7 +95,7 @@ def test_other_errors_do_not_blame_the_list(tmp_path):
 
 
 @pytest.mark.parametrize('known', [True, False])
-def test_a_draw_of_every_class(tmp_path, known):
+def test_a_sample_of_every_class(tmp_path, known):
     # By the hashes of `7:ID`: c, x/b, a, d; c is the first with class 0, x/b with 2, d with 1.
     path = write(tmp_path / 'list.txt', 'a', 'x/b', 'c', 'd')
     choice = Choice('train', path, 3, 7)
@@ -103,9 +103,9 @@ def test_a_draw_of_every_class(tmp_path, known):
     assert selection.labelled_examples(dataset, choice).ids == ('a', 'x/b', 'c')
     assert dataset.decoded == []
     every = dataclasses.replace(choice, every_class=True)
-    drawn = selection.labelled_examples(dataset, every)
-    assert drawn.ids == ('x/b', 'c', 'd')
-    assert drawn.mask_classes.tolist() == [
+    sampled = selection.labelled_examples(dataset, every)
+    assert sampled.ids == ('x/b', 'c', 'd')
+    assert sampled.mask_classes.tolist() == [
         [True, False, True],
         [True, False, False],
         [True, True, False],
@@ -113,7 +113,7 @@ def test_a_draw_of_every_class(tmp_path, known):
     assert sorted(dataset.decoded) == ([] if known else ['a', 'c', 'd', 'x/b'])
     with pytest.raises(ValueError, match=r'2 of 4 ids are too few for every class: .* 3 or more'):
         selection.labelled_examples(dataset, dataclasses.replace(every, amount=2))
-    with pytest.raises(ValueError, match=r'nothing is drawn; set Labelled.amount'):
+    with pytest.raises(ValueError, match=r'nothing is sampled; set Labelled.amount'):
         selection.labelled_examples(dataset, dataclasses.replace(every, amount=None))
 
 

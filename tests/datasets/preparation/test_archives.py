@@ -102,7 +102,7 @@ def test_a_folder_that_the_user_unpacked_is_used_where_it_is(tmp_path, place):
     assert not any((tmp_path / 'downloads' / 'extracted').iterdir())
 
 
-def test_what_was_unpacked_is_used_again_and_made_anew_for_another_archive(tmp_path):
+def test_what_was_unpacked_is_used_again_but_not_for_another_archive(tmp_path):
     path = small_archives.pack(tmp_path / 'manual' / 'small.tar', FILES)
     source = fetch(small(), manager(tmp_path))
     mark = source.folder / 'top' / 'mark'
@@ -216,7 +216,7 @@ def test_damage_in_the_table_of_a_zip_file_is_a_sentence(tmp_path, place, value)
     content[content.index(b'PK\x01\x02') + place] = value
     path.write_bytes(content)
     with pytest.raises(
-        ValueError, match=r'x\.zip is damaged or cut off: .*\. Remove it and get it'
+        ValueError, match=r'x\.zip is damaged or cut off: .*\. Delete it and get it'
     ):
         unpacking.unpack(path, 'x.zip', tmp_path / 'out')
     assert not (tmp_path / 'out' / 'x').exists()
@@ -319,7 +319,7 @@ def test_missing_archives_behind_a_login_are_named_with_what_is_there(tmp_path):
     assert 'small.tar (or, unpacked, top/a.txt and top/deep) from example.org; b.zip' in text
     assert 'c.zip' not in text
     assert text.endswith('It holds c, smal.tar.')
-    with pytest.raises(FileNotFoundError, match='Put them into a folder and name it as manual_dir'):
+    with pytest.raises(FileNotFoundError, match='Put them into a folder and give it as manual_dir'):
         archives.check_present(wanted, None)
     with pytest.raises(FileNotFoundError, match='The folder does not exist'):
         archives.check_present(wanted, tmp_path / 'nowhere')

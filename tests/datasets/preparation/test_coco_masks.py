@@ -184,9 +184,9 @@ def test_compressed_runs_of_no_pixels(text):
     [
         (None, 'neither polygons nor an RLE'),
         ('abc', 'neither polygons nor an RLE'),
-        (['abc'], 'no list of pairs'),
-        ([[0.0, 0.0, 1.0, 1.0, 2.0]], 'no list of pairs'),
-        ([[[0.0, 0.0], [1.0, 1.0], [2.0, 0.0]]], 'no list of pairs'),
+        (['abc'], 'not a list of pairs'),
+        ([[0.0, 0.0, 1.0, 1.0, 2.0]], 'not a list of pairs'),
+        ([[[0.0, 0.0], [1.0, 1.0], [2.0, 0.0]]], 'not a list of pairs'),
         ([[0.0, 0.0, 1.0, float('nan'), 2.0, 0.0]], 'beyond 100000 pixels'),
         ([[0.0, 0.0, 1e9, 1.0, 2.0, 0.0]], 'beyond 100000 pixels'),
         ({'counts': [80]}, 'size None'),

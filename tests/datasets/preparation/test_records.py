@@ -77,8 +77,8 @@ def test_the_size_is_that_of_the_stored_pixels():
 @pytest.mark.parametrize(
     ('image', 'said'),
     [
-        (b'', r'i\.png is neither a JPEG nor a PNG'),
-        (encoded(kind='BMP'), r'i\.png is neither a JPEG nor a PNG'),
+        (b'', r'i\.png is damaged, or not a JPEG or PNG'),
+        (encoded(kind='BMP'), r'i\.png is damaged, or not a JPEG or PNG'),
         (encoded(40, 40, 'JPEG')[:300], r'i\.png is damaged or cut off'),
         (encoded(40, 40)[:200], r'i\.png is damaged or cut off'),
     ],
@@ -101,5 +101,5 @@ def test_masks_that_do_not_fit_are_refused_by_name():
 
 @pytest.mark.parametrize('wrong', [[0], [3, 1], [255]])
 def test_image_level_classes_are_checked(wrong):
-    with pytest.raises(ValueError, match='of id7 are not all among the classes 1 to 2'):
+    with pytest.raises(ValueError, match='of id7 are not all in 1 to 2'):
         made(image_classes=wrong)

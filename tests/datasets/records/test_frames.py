@@ -102,14 +102,14 @@ def test_a_cut_file_is_noticed(path, left):
     found = list(record_frames.walk(path))
     assert [item[1] for item in found[:3]] == DATA[:3]
     assert len(found) == 4
-    assert f'{path} from record 3' in str(found[3]) and 'cut off' in str(found[3])
+    assert f'{path} is lost from record 3' in str(found[3]) and 'cut off' in str(found[3])
 
 
 def test_another_kind_of_file_is_noticed(tmp_path):
     path = tmp_path / 'text'
     path.write_text('a file of quite another kind')
     (found,) = record_frames.walk(str(path))
-    assert 'no TFRecord file' in str(found)
+    assert 'not a TFRecord file' in str(found)
 
 
 def test_a_length_beyond_the_file_is_noticed(tmp_path):

@@ -1,4 +1,4 @@
-"""Checks of images and masks before training begins, and loading of those that passed."""
+"""Checks of images and masks, before training begins."""
 
 import concurrent.futures
 import dataclasses
@@ -20,10 +20,10 @@ _LABELS = ('required', 'available', 'none')
 
 
 def dataset_info(name, class_names, colours, has_background, ignore_value) -> DatasetInfo:
-    """Makes a `DatasetInfo` from what a configuration holds (lists, perhaps no colours).
+    """Makes a `DatasetInfo` from the values of a configuration (lists, perhaps no colours).
 
     Raises:
-        ValueError: If a value is of the wrong type, a colour is none, or the classes do not fit.
+        ValueError: If a value has the wrong type, a colour is not RGB, or the classes do not fit.
     """
     if isinstance(class_names, str) or not all(isinstance(item, str) for item in class_names):
         raise ValueError(
@@ -48,26 +48,26 @@ def dataset_info(name, class_names, colours, has_background, ignore_value) -> Da
 
 
 def check_mode(name: str, check: str) -> None:
-    """Refuses an unknown degree of checking (ValueError)."""
+    """Refuses an unknown mode of checking (ValueError)."""
     if check not in ('full', 'headers'):
         raise ValueError(f"Dataset {name!r}: check must be 'full' or 'headers', not {check!r}.")
 
 
 def check_request(name: str, split: str, splits, labels: str) -> None:
-    """Refuses a split that does not exist, and an unknown way to treat labels (ValueError)."""
+    """Refuses an unknown split or an unknown value of `labels` (ValueError)."""
     if split not in splits:
         raise ValueError(f'Dataset {name!r} has no split {split!r}; it has {", ".join(splits)}.')
     check_labels(labels)
 
 
 def check_labels(labels: str) -> None:
-    """Refuses an unknown way to treat labels (ValueError)."""
+    """Refuses an unknown value of `labels` (ValueError)."""
     if labels not in _LABELS:
         raise ValueError(f'labels must be one of {", ".join(_LABELS)}, not {labels!r}.')
 
 
 def check_size(image_size, mask_size, image_name: str, mask_name: str) -> None:
-    """Raises a ValueError if a mask differs in size (height, width) from its image."""
+    """Refuses a mask that differs in size (height, width) from its image (ValueError)."""
     if tuple(image_size) != tuple(mask_size):
         raise ValueError(
             f'{mask_name} is {mask_size[1]}x{mask_size[0]} pixels (width x height), but its image '
@@ -76,7 +76,7 @@ def check_size(image_size, mask_size, image_name: str, mask_name: str) -> None:
 
 
 def check_values(mask: np.ndarray, info: DatasetInfo, name: str) -> None:
-    """Raises a ValueError if a mask `[H, W]` holds values that are no class and not ignored."""
+    """Refuses a mask `[H, W]` with values that are neither a class nor ignored (ValueError)."""
     outside = ((mask < 0) | (mask >= info.num_classes)) & (mask != info.ignore_value)
     strange = np.unique(mask[outside])
     if strange.size:
@@ -92,14 +92,14 @@ def decode_pair(image, mask, info: DatasetInfo, image_name: str, mask_name: str,
 
     Args:
         image: Path or bytes.
-        mask: Path or bytes, or None where there is no mask.
+        mask: Path or bytes; None without a mask.
         info: Classes of the dataset.
-        image_name: What messages call the image.
-        mask_name: What messages call the mask.
-        upright: Whether to turn both as their EXIF orientation says.
+        image_name: Name of the image in messages.
+        mask_name: Name of the mask in messages.
+        upright: Whether to turn both by their EXIF orientation.
 
     Returns:
-        Image uint8 `[H, W, 3]`, and mask int32 `[H, W]` (all ignored where there is none).
+        Image uint8 `[H, W, 3]`, and mask int32 `[H, W]` (all ignored without a mask).
 
     Raises:
         FileNotFoundError: If a file does not exist.
@@ -120,7 +120,7 @@ class Checked:
 
     Attributes:
         size: Height and width in pixels.
-        classes: bool `[num_classes]`, which classes the mask shows (none where there is no mask);
+        classes: bool `[num_classes]`, the classes that the mask shows (no class without a mask);
             None if it was not decoded.
     """
 
@@ -129,7 +129,7 @@ class Checked:
 
 
 def check_pair(image, mask, info, image_name, mask_name, upright=True, full=True) -> Checked:
-    """Like `decode_pair`, but says what it found; from headers alone unless `full`."""
+    """Checks as `decode_pair` does, but reads headers alone unless `full`."""
     if full:
         _, label = decode_pair(image, mask, info, image_name, mask_name, upright)
         return Checked(label.shape, classes_of(label, info))
@@ -140,7 +140,10 @@ def check_pair(image, mask, info, image_name, mask_name, upright=True, full=True
 
 
 def classes_of(label: np.ndarray, info: DatasetInfo) -> np.ndarray:
-    """Returns bool `[num_classes]`: the classes that a checked label map `[H, W]` shows."""
+    """Returns bool `[num_classes]`: the classes that a checked label map `[H, W]` shows.
+
+    In the views, `image_label.classes_present` does this inside of `tf.data`.
+    """
     counts = np.bincount(label.ravel(), minlength=info.num_classes)
     return counts[: info.num_classes] > 0
 
@@ -157,8 +160,8 @@ def check_all(check, items, what: str, total: int | None = None) -> list:
     Args:
         check: From an item to a result; may raise ValueError or FileNotFoundError.
         items: Iterable of items.
-        what: What is being checked, for the log.
-        total: How many items there are, if known.
+        what: Name of the items in the log.
+        total: Number of items, if known.
 
     Returns:
         For each item its result, or the error raised.
@@ -172,7 +175,7 @@ def check_all(check, items, what: str, total: int | None = None) -> list:
 
     items, results, reported = iter(items), [], time.monotonic()
     with concurrent.futures.ThreadPoolExecutor(_THREADS) as pool:
-        # By the piece, because items may hold the content of whole files.
+        # In pieces, because items may hold the content of whole files.
         while piece := list(itertools.islice(items, _PIECE)):
             results.extend(pool.map(attempt, piece))
             if time.monotonic() - reported > _PROGRESS_SECONDS:
@@ -183,19 +186,19 @@ def check_all(check, items, what: str, total: int | None = None) -> list:
 
 
 def keep_good(results, what: str, skip_broken: bool, missing=()) -> list[int]:
-    """Decides over the results of `check_all`: raises one error for all problems, or goes on.
+    """Returns the good results of `check_all`, or raises one error for all problems.
 
     Args:
         results: Results and errors.
         what: Dataset and split, for messages.
-        skip_broken: Whether damaged files are left out (logged as a warning) or an error.
-        missing: Sentences about what was found missing before.
+        skip_broken: Whether to leave damaged files out, with a warning, or to refuse them.
+        missing: Sentences about missing files.
 
     Returns:
-        Positions of the results that are no errors.
+        Positions of the results that are not errors.
 
     Raises:
-        FileNotFoundError: If things are missing and nothing else is wrong.
+        FileNotFoundError: If files are missing and nothing else is wrong.
         ValueError: If anything else is wrong, or no example is left.
     """
     errors = [result for result in results if isinstance(result, Exception)]
@@ -226,6 +229,6 @@ def keep_good(results, what: str, skip_broken: bool, missing=()) -> list[int]:
 
 
 def list_some(names) -> str:
-    """Returns the first few names as text, with dots where there are more."""
+    """Returns the first few names as text, with dots if there are more."""
     names = list(names)
     return ', '.join(names[:_NAMED]) + (', ...' if len(names) > _NAMED else '')

@@ -1,7 +1,7 @@
-"""Decoding of image and mask files into arrays; whatever is not understood is refused by name.
+"""Decodes image and mask files into arrays, and refuses by name what it cannot decode.
 
-A source is a path (local or `gs://`) or the content of a file as bytes; `name` is what messages
-call it, and may be left out for a path.
+A source is a path (local or `gs://`) or the content of a file as bytes. Messages call it `name`,
+which is optional for a path.
 """
 
 import io
@@ -32,29 +32,29 @@ _UPRIGHT = {
 
 
 class BrokenFileError(ValueError):
-    """The content of a file is damaged, so that leaving the file out may be the answer."""
+    """The content of a file is damaged; leaving the file out may help."""
 
 
 def decode_image(source, name: str | None = None, upright: bool = True) -> np.ndarray:
     """Decodes an image to RGB.
 
     Grey, bilevel, palette, CMYK and YCbCr images are converted to RGB; 16-bit grey is scaled to
-    8 bits (65535 becomes 255, rounded). Alpha is dropped: transparent pixels show the colour that
-    the file holds for them. A picture with a smaller copy beside it, as some cameras write (MPO),
-    counts as one picture.
+    8 bits (65535 becomes 255, rounded). Alpha is dropped: transparent pixels have the colour that
+    the file holds for them. A file of a picture and a smaller copy of it, as some cameras write
+    (MPO), is one picture.
 
     Args:
         source: Path or bytes.
-        name: What messages call the source.
-        upright: Whether to turn the image as its EXIF orientation says.
+        name: Name of the source in messages.
+        upright: Whether to turn the image by its EXIF orientation.
 
     Returns:
         uint8 `[H, W, 3]`.
 
     Raises:
         FileNotFoundError: If there is no such file.
-        BrokenFileError: If the file is damaged or no image (a ValueError).
-        ValueError: If it is of a kind that cannot be converted, such as an animation or floats.
+        BrokenFileError: If the file is damaged or not an image (a ValueError).
+        ValueError: If it cannot be converted, such as an animation or floats.
     """
     image, orientation, _ = _decoded(source, name, _check_image_mode, upright)
     return _turned(_rgb(image), orientation)
@@ -64,7 +64,7 @@ def to_rgb(image: Image.Image, upright: bool = True) -> np.ndarray:
     """Converts a PIL image as `decode_image` converts a file: uint8 `[H, W, 3]`.
 
     Raises:
-        ValueError: If it is of a kind that cannot be converted, or its file is damaged.
+        ValueError: If it cannot be converted, or its file is damaged.
     """
     _check_image_mode(image, 'The image')
     try:
@@ -84,21 +84,21 @@ def _rgb(image):
 def decode_mask(source, name: str | None = None, upright: bool = True) -> np.ndarray:
     """Decodes a mask to class indices.
 
-    In a palette image the index of a pixel counts, not its colour. Grey of 1 to 16 bits is taken
-    as it is stored (a bilevel mask holds 0 and 1).
+    In a palette image the index of a pixel counts, not its colour. Grey values of 1 to 16 bits
+    count as they are stored (a bilevel mask holds 0 and 1).
 
     Args:
         source: Path or bytes.
-        name: What messages call the source.
-        upright: Whether to turn the mask as its EXIF orientation says.
+        name: Name of the source in messages.
+        upright: Whether to turn the mask by its EXIF orientation.
 
     Returns:
         int32 `[H, W]`.
 
     Raises:
         FileNotFoundError: If there is no such file.
-        BrokenFileError: If the file is damaged or no image (a ValueError).
-        ValueError: If it holds colours instead of indices, or was compressed as JPEG.
+        BrokenFileError: If the file is damaged or not an image (a ValueError).
+        ValueError: If it holds colours instead of indices, or is a JPEG file.
     """
     image, orientation, stretch = _decoded(source, name, _check_mask_mode, upright)
     return _turned(np.asarray(image).astype(np.int32) // stretch, orientation)
@@ -115,21 +115,21 @@ def mask_size(source, name: str | None = None, upright: bool = True) -> tuple[in
 
 
 def _decoded(source, name, check, upright):
-    """Returns the decoded image, its EXIF orientation and by how much its values are stretched."""
+    """Returns the decoded image, its EXIF orientation, and the factor on its grey values."""
     with _file(source) as file:
         content = file.read()
     name = _name(source, name)
     image = _opened(io.BytesIO(content), name)
     check(image, name)
     try:
-        if image.format == 'PNG':  # Decoding alone passes over some wrong checksums.
+        if image.format == 'PNG':  # Decoding alone ignores some wrong checksums.
             Image.open(io.BytesIO(content)).verify()
         image.load()
-    except Exception as error:  # Damaged files make the decoders raise nearly anything.
+    except Exception as error:  # Damaged files make the decoders raise errors of many types.
         raise BrokenFileError(f'{name} is damaged or cut off: {error}.') from error
     stretch = 1
     if image.format == 'PNG' and image.mode == 'L':
-        # Pillow stretches grey of 2 and 4 bits to 0..255. The depth stands after the signature
+        # Pillow scales grey of 2 and 4 bits to 0..255. The depth is the byte after the signature
         # (8 bytes), the head of the first chunk (8), width (4) and height (4).
         stretch = {2: 85, 4: 17}.get(content[24], 1)
     return image, _orientation(image) if upright else 1, stretch
@@ -144,7 +144,7 @@ def _size(source, name, check, upright):
             width, height = image.size
             turned = upright and _orientation(image) in (5, 6, 7, 8)
             return (width, height) if turned else (height, width)
-    # Pillow turns TIFF files itself, some versions of it only as they decode.
+    # Pillow turns TIFF files itself, in some versions only while it decodes them.
     image, orientation, _ = _decoded(source, name, check, upright)
     return image.size if orientation in (5, 6, 7, 8) else image.size[::-1]
 
@@ -173,7 +173,7 @@ def _file(source):
 
 
 def _opened(file, name):
-    """Opens an image, of which only the header is read."""
+    """Opens an image, and reads its header only."""
     try:
         image = Image.open(file)
         frames = getattr(image, 'n_frames', 1)
@@ -195,7 +195,7 @@ def _opened(file, name):
 def _orientation(image):
     try:
         return image.getexif().get(_ORIENTATION_TAG, 1)
-    except Exception:  # Damaged camera data does not spoil the pixels.
+    except Exception:  # Damaged EXIF data does not affect the pixels.
         return 1
 
 
@@ -212,8 +212,8 @@ def _is_16_bit(image):
 def _check_image_mode(image, name):
     if image.mode not in _IMAGE_MODES and not _is_16_bit(image):
         raise ValueError(
-            f'{name} has pixels of a kind that is not supported ({image.format}, mode '
-            f'{image.mode}); save it as 8-bit RGB.'
+            f'{name} has pixels of an unsupported type ({image.format}, mode {image.mode}); save '
+            'it as 8-bit RGB.'
         )
 
 

@@ -1,4 +1,4 @@
-"""Loading of images and masks that passed the checks, inside `tf.data`."""
+"""Loads images and masks that passed the checks, inside of `tf.data`."""
 
 import tensorflow as tf
 
@@ -12,11 +12,11 @@ def loader(ids, read, has_label: bool, full: bool):
         ids: Ids of the examples.
         read: From a position (int) to image uint8 `[H, W, 3]` and label int32 `[H, W]`.
         has_label: Whether examples have a label.
-        full: Whether the check before decoded the files, or read headers alone.
+        full: Whether the check decoded the files, or read headers alone.
 
     Returns:
-        Function from an int64 scalar to an example; can be traced by `tf.data`, where what `read`
-        raises becomes a `tf.errors.OpError` that holds the message.
+        Function from an int64 scalar to an example. `tf.data` can trace it; errors of `read`
+        become a `tf.errors.OpError` with the message inside.
     """
     names = tf.constant(ids, tf.string)
 
@@ -27,8 +27,8 @@ def loader(ids, read, has_label: bool, full: bool):
             if full:
                 raise
             raise decoding.BrokenFileError(
-                f"{error} The check of headers cannot see this; with check = 'full' such files are "
-                'found before training, and left out if skip_broken = True.'
+                f"{error} The check of headers cannot find this; check = 'full' finds such files "
+                'before training, and leaves them out if skip_broken = True.'
             ) from error
 
     def load(index):

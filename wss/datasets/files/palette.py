@@ -1,11 +1,11 @@
-"""Class colours for datasets that bring none."""
+"""Class colours for datasets without colours of their own."""
 
 
 def distinct_colours(count: int, first: int = 0) -> tuple[tuple[int, int, int], ...]:
-    """Returns the colours of the PASCAL VOC colour map, which stay apart for all 256 indices.
+    """Returns the colours of the PASCAL VOC colour map, which differ for all 256 indices.
 
-    The bits of the index are dealt out in turn to red, green and blue, most significant bit of
-    the colour first, so that small indices already differ strongly.
+    The bits of the index go in turn to red, green and blue, to the most significant bit of the
+    colour first, so that small indices differ strongly.
 
     Args:
         count: Number of colours.

@@ -30,7 +30,7 @@ def write(path: str | os.PathLike, content: str | bytes) -> None:
             with tf.io.gfile.GFile(path, 'wb') as file:
                 file.write(content)
             return
-    # Of each process its own, so that two that write the same file do not mix their parts.
+    # Each process has its own, so that two processes that write the same file do not mix.
     part = f'{path}.{os.getpid()}.part'
     try:
         with tf.io.gfile.GFile(part, 'wb') as file:

@@ -1,4 +1,4 @@
-"""Id lists: reading, writing and matching with the ids of a dataset."""
+"""Files of ids: reads and writes them, and matches them with the ids of a dataset."""
 
 import collections
 import os
@@ -10,17 +10,17 @@ from wss.datasets.files import whole
 
 
 def read_ids(path: str | os.PathLike) -> tuple[str, ...]:
-    """Reads an id list: one id a line; blank lines and surrounding white space do not count.
+    """Reads an id list: one id a line, without blank lines and surrounding white space.
 
     Args:
-        path: Text file in UTF-8, with line ends of any system; local or `gs://`.
+        path: Text file in UTF-8 with line ends of any system, local or `gs://`.
 
     Returns:
         The ids in the order of the file.
 
     Raises:
         FileNotFoundError: If there is no such file.
-        ValueError: If the file is not text, names no id or repeats one.
+        ValueError: If the file is not text, has no id or repeats one.
     """
     path = os.path.expanduser(os.fspath(path))
     if not tf.io.gfile.exists(path) or tf.io.gfile.isdir(path):
@@ -38,14 +38,14 @@ def read_ids(path: str | os.PathLike) -> tuple[str, ...]:
 
 
 def write_ids(path: str | os.PathLike, ids) -> None:
-    """Writes an id list that `read_ids` reads back; makes its folder if need be.
+    """Writes an id list that `read_ids` reads back; makes its folder if needed.
 
     Args:
-        path: File to write, local or `gs://`; one that is there is replaced.
+        path: File to write, local or `gs://`; an existing one is replaced.
         ids: Names of examples.
 
     Raises:
-        ValueError: If there is no id, one repeats, or one cannot stand on a line of its own.
+        ValueError: If there is no id, one repeats, or one does not fit on a line.
     """
     path = os.path.expanduser(os.fspath(path))
     ids = tuple(ids)
@@ -67,13 +67,13 @@ def content(ids) -> bytes:
 
 
 def narrow(ids, known, endings=('.jpg', '.jpeg', '.png'), skipped=()) -> tuple[str, ...]:
-    """Maps ids of a list to those of a dataset (see `match_ids`) and refuses what does not fit.
+    """Maps ids of a list to ids of a dataset (see `match_ids`), and refuses those that do not fit.
 
     Args:
-        ids: Ids as a list has them.
+        ids: Ids of a list.
         known: Ids of the dataset.
         endings: File name endings that an id may carry, in any case.
-        skipped: Ids that the dataset has but that were left out because their files are damaged.
+        skipped: Ids of the dataset that are left out because their files are damaged.
 
     Returns:
         Ids of the dataset, one for each of `ids`.
@@ -87,15 +87,15 @@ def narrow(ids, known, endings=('.jpg', '.jpeg', '.png'), skipped=()) -> tuple[s
 
 
 def match_ids(ids, known, endings=('.jpg', '.jpeg', '.png')) -> tuple[str, ...]:
-    """Maps ids as people write them (`0001.jpg`) to the ids of a dataset (`0001`).
+    """Maps ids of a list (`0001.jpg`) to the ids of a dataset (`0001`).
 
     Args:
-        ids: Ids as a list has them.
+        ids: Ids of a list.
         known: Ids of the dataset.
         endings: File name endings that an id may carry, in any case.
 
     Returns:
-        One id each: as it was if it is known or nothing fits, else without its ending.
+        One id each: without its ending if the dataset has that id alone, else as it is.
     """
     known = set(known)
 
@@ -107,10 +107,10 @@ def match_ids(ids, known, endings=('.jpg', '.jpeg', '.png')) -> tuple[str, ...]:
 
 
 def split_ending(name: str, endings) -> tuple[str, str]:
-    """Splits a file name into what stands before the longest fitting ending, and that ending.
+    """Splits a file name at the longest ending that fits.
 
     Returns:
-        Stem and ending as they are written; `(name, '')` if no ending fits or nothing is before it.
+        Stem and ending; `(name, '')` if no ending fits, or the name is nothing but an ending.
     """
     fitting = [ending for ending in endings if name.lower().endswith(ending.lower())]
     length = max(map(len, fitting), default=0)

@@ -1,4 +1,4 @@
-"""Which classes the masks of examples show, decoded where the dataset does not know."""
+"""Which classes the masks of examples show, decoded where the dataset does not know it."""
 
 import numpy as np
 import tensorflow as tf
@@ -20,7 +20,7 @@ def shown(examples: Examples, info: DatasetInfo) -> np.ndarray:
         label maps show, which are decoded one after another (progress is logged).
 
     Raises:
-        ValueError: If a file is damaged or holds what is no class.
+        ValueError: If a file is damaged or holds values that are not classes.
         FileNotFoundError: If a file does not exist.
     """
     if examples.mask_classes is not None:

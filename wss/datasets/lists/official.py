@@ -51,7 +51,7 @@ def _coco(name, *rest):
     return Published(f'data_splits/coco/{name}.txt', *rest)
 
 
-# Of `16_clean` there are three draws; the paper reports the one with the number 3.
+# `16_clean` was sampled three times; the paper reports number 3.
 LISTS = {
     'voc/2_clean': _voc(
         '2_clean',
@@ -94,7 +94,7 @@ LISTS = {
 
 @dataclasses.dataclass(frozen=True)
 class OfficialList:
-    """A list for `Labelled.list_file`: called, it returns its path, fetched if need be.
+    """A list for `Labelled.list_file`: calling it returns its path, and fetches it if needed.
 
     Attributes:
         name: One of `LISTS`, such as `voc/4_clean`.
@@ -112,13 +112,13 @@ class OfficialList:
 
 
 def find(name: str, folder: str | None = None, cache_dir: str | None = None) -> str:
-    """Returns the path of a list, which it fetches if need be.
+    """Returns the path of a list, and fetches it if needed.
 
     Args:
         name: One of `LISTS`, such as `voc/4_clean`.
         folder: Folder that has the lists, local or `gs://`: a copy of the authors' `data_splits`
-            or repository, or with files such as `voc/4_clean.txt` or `4_clean.txt`. Nothing is
-            fetched then. None for the cache.
+            or repository, or a folder of files such as `voc/4_clean.txt` or `4_clean.txt`. Nothing
+            is fetched then. None for the cache.
         cache_dir: Folder in which fetched lists are kept; `wss/lists` in `$XDG_CACHE_HOME`, or in
             `~/.cache`, if None. They are data and can be deleted at any time.
 
@@ -126,7 +126,7 @@ def find(name: str, folder: str | None = None, cache_dir: str | None = None) -> 
         Path of a file with one id a line.
 
     Raises:
-        ValueError: If there is no such list, or what was found or fetched is another file.
+        ValueError: If there is no such list, or the file is not the published one.
         FileNotFoundError: If `folder` does not have the list.
         OSError: If the list cannot be fetched, or the cache cannot be written.
     """
@@ -140,7 +140,7 @@ def find(name: str, folder: str | None = None, cache_dir: str | None = None) -> 
         home = os.environ.get('XDG_CACHE_HOME') or os.path.join(os.path.expanduser('~'), '.cache')
         cache_dir = os.path.join(home, 'wss', 'lists')
     path = os.path.join(os.path.expanduser(os.fspath(cache_dir)), f'{name}.txt')
-    # A damaged copy is fetched anew.
+    # A damaged copy is fetched again.
     if not (tf.io.gfile.exists(path) and whole.sha256(whole.read(path)) == LISTS[name].sha256):
         _keep(_fetch(name), path)
     return path
@@ -165,8 +165,8 @@ def _in_folder(name, folder):
             if whole.sha256(whole.read(path)) != LISTS[name].sha256:
                 raise ValueError(
                     f'{path} is not the official list {name} of {LISTS[name].count} ids: its '
-                    f'SHA-256 is another than {LISTS[name].sha256}. {_by_hand(name)} To use your '
-                    'own list, set Labelled.list_file to its path.'
+                    f'SHA-256 is not {LISTS[name].sha256}. {_by_hand(name)} To use your own list, '
+                    'set Labelled.list_file to its path.'
                 )
             return path
     raise FileNotFoundError(
@@ -181,15 +181,15 @@ def _fetch(name):
         with urllib.request.urlopen(url, timeout=_SECONDS) as response:
             content = response.read(_MOST_BYTES)
     except (OSError, http.client.HTTPException) as error:
-        # Only the plain kind of this error prints its reason in angle brackets.
+        # URLError prints its reason in angle brackets, its subclasses do not.
         reason = error.reason if type(error) is urllib.error.URLError else error
         raise OSError(
             f'The official list {name} cannot be fetched: {reason}. {_by_hand(name)}'
         ) from error
     if whole.sha256(content) != LISTS[name].sha256:
         raise ValueError(
-            f'What {url} gave is not the official list {name}: its SHA-256 is another than '
-            f'{LISTS[name].sha256}. Is there a proxy or a login page in between? {_by_hand(name)}'
+            f'The file of {url} is not the official list {name}: its SHA-256 is not '
+            f'{LISTS[name].sha256}. Perhaps a proxy or a login page answered. {_by_hand(name)}'
         )
     return content
 
@@ -208,6 +208,6 @@ def _keep(content, path):
     except (OSError, tf.errors.OpError) as error:
         reason = getattr(error, 'message', error)
         raise OSError(
-            f'The fetched list cannot be kept as {path}: {reason}. Name a folder that can be '
+            f'The fetched list cannot be written to {path}: {reason}. Name a folder that can be '
             "written: OfficialList.cache_dir = 'FOLDER'."
         ) from error

@@ -1,4 +1,4 @@
-"""Drawing a new list of labelled images from a dataset, and what to say about it."""
+"""Samples a new list of labelled images from a dataset, and reports what is in it."""
 
 import dataclasses
 import os
@@ -16,9 +16,9 @@ class Sampled:
 
     Attributes:
         ids: Its ids, in the order of the dataset.
-        available: How many there were to draw from.
+        available: Number of images to sample from.
         images: From each class name to the number of sampled images that show it.
-        absent: Names of classes that none of the images to draw from shows; None if not known.
+        absent: Names of classes that no image to sample from shows; None if unknown.
     """
 
     ids: tuple[str, ...]
@@ -28,11 +28,11 @@ class Sampled:
 
 
 def sample(dataset, choice: selection.Choice) -> Sampled:
-    """Draws labelled images as a run with these settings would.
+    """Samples labelled images as a run with these settings would.
 
     Args:
         dataset: A dataset, with `info` and `examples(split, labels, ids)`.
-        choice: Split, list to draw from, amount, seed and whether with every class.
+        choice: Split, list to sample from, amount, seed, and whether with every class.
 
     Returns:
         The list.
@@ -54,20 +54,20 @@ def sample(dataset, choice: selection.Choice) -> Sampled:
 
 
 def refuse_folder(path: str) -> None:
-    """Refuses, before the work is done, a path at which there cannot be a list (ValueError)."""
+    """Refuses a path that cannot be a list, before the work is done (ValueError)."""
     if not path or tf.io.gfile.isdir(os.path.expanduser(path)):
-        raise ValueError(f'{path or "An empty --out"} is no file to write; name a file.')
+        raise ValueError(f'{path or "An empty --out"} is not a file to write; name a file.')
 
 
 def write(path: str, ids) -> None:
-    """Writes a list, but never over another one.
+    """Writes a list, but does not replace another one.
 
     Args:
         path: File to write, local or `gs://`.
         ids: Its ids.
 
     Raises:
-        ValueError: If the file is there and holds anything else.
+        ValueError: If the file exists and holds anything else.
         OSError: If it cannot be written.
     """
     path = os.path.expanduser(path)
@@ -80,12 +80,12 @@ def write(path: str, ids) -> None:
         raise OSError(f'{path} cannot be written: {error.message}') from error
     if not same:
         raise ValueError(
-            f'{path} is there and holds something else; name another --out, or remove it first.'
+            f'{path} exists and holds something else; name another --out, or delete it first.'
         )
 
 
 def report(sampled: Sampled, choice: selection.Choice, path: str) -> str:
-    """Says what was sampled: how many, and how many of them show each class."""
+    """Returns text about a sample: its size, and how many images of it show each class."""
     source = f'split {choice.split!r}'
     if choice.list_file is not None:
         source = f'{choice.list_file} ({source})'

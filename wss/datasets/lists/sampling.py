@@ -11,63 +11,65 @@ from wss.datasets.lists import ids as id_lists
 def sample(
     ids, amount: int | float, seed: int, presence: np.ndarray | None = None
 ) -> tuple[str, ...]:
-    """Draws ids at random: the same ones for the same seed, on every machine and library version.
+    """Samples ids: the same ones for the same seed, on every machine and library version.
 
-    Each id gets a hash of the seed and its name, and those with the smallest hashes are drawn.
-    So the order of `ids` does not matter, and of two draws of one seed the smaller is part of the
-    larger. With `presence` the ids that show a class which none of smaller hash shows go first, so
-    that every class is in the draw; this too depends on hashes alone and nests.
+    Each id gets a hash of the seed and its name. The sample has the ids of the smallest hashes, so
+    the order of `ids` does not matter, and of two samples of one seed the smaller is part of the
+    larger. With `presence`, the ids that show a class which no id of a smaller hash shows come
+    first, so that every class is in the sample. This depends on hashes alone too, and nests.
 
     Args:
-        ids: Names to draw from.
-        amount: How many (an int), or which share (a float in (0, 1]; 1.0 is all of them, halves
-            are rounded up).
+        ids: Names to sample from.
+        amount: A count (an int) or a share (a float in (0, 1]; 1.0 is all of them, halves are
+            rounded up).
         seed: Any int.
-        presence: bool `[len(ids), C]`, which classes each shows, if every class that any of them
-            shows must be in the draw; None if not.
+        presence: bool `[len(ids), C]`, the classes that each id shows, if every class that any of
+            them shows must be in the sample; None if not.
 
     Returns:
-        The drawn ids in the order in which they stand in `ids`.
+        The sampled ids, in the order of `ids`.
 
     Raises:
-        ValueError: If `amount` is out of range, draws nothing or too few for every class, or `ids`
+        ValueError: If `amount` is out of range, gives no id or too few for every class, or `ids`
             repeats an id.
     """
     ids = tuple(ids)
-    id_lists.refuse_repeated(ids, 'to draw from')
+    id_lists.refuse_repeated(ids, 'to sample from')
     count = _count(amount, len(ids))
     if isinstance(seed, bool) or not isinstance(seed, int):
-        raise ValueError(f'The seed of a draw must be an int, not {seed!r}.')
+        raise ValueError(f'The seed of a sample must be an int, not {seed!r}.')
     order = sorted(ids, key=lambda name: hashlib.sha256(f'{seed}:{name}'.encode()).digest())
     if presence is not None:
         cover = _cover(order, dict(zip(ids, presence, strict=True)))
         if count < len(cover):
             raise ValueError(
                 f'{count} of {len(ids)} ids are too few for every class: with seed {seed} it takes '
-                f'{len(cover)} or more. Draw so many, try another seed, or do without every class.'
+                f'{len(cover)} or more. Sample more, try another seed, or omit every_class.'
             )
         first = set(cover)
         order = [*cover, *(name for name in order if name not in first)]
-    drawn = set(order[:count])
-    return tuple(name for name in ids if name in drawn)
+    sampled = set(order[:count])
+    return tuple(name for name in ids if name in sampled)
 
 
 def parse_amount(text: str) -> int | float:
-    """Reads the amount of a draw as people write it: `46` is a count, `0.125` and `1.0` shares.
+    """Reads the amount of a sample from text: `46` is a count, `0.125` and `1.0` are shares.
 
     Raises:
-        ValueError: If it is no number.
+        ValueError: If it is not a number.
     """
     for number in (int, float):
         try:
             return number(text)
         except ValueError:
             pass
-    raise ValueError(f'{text!r} is no amount; write a count such as 46, or a share such as 0.125.')
+    raise ValueError(
+        f'{text!r} is not an amount; write a count such as 46, or a share such as 0.125.'
+    )
 
 
 def _cover(order, presence):
-    """Returns the names that show a class which none before them in `order` shows."""
+    """Returns the names that show a class which no name before them in `order` shows."""
     cover, seen = [], None
     for name in order:
         shown = np.asarray(presence[name], bool)
@@ -80,14 +82,14 @@ def _cover(order, presence):
 
 def _count(amount, available):
     if isinstance(amount, bool) or not isinstance(amount, (int, float)):
-        raise ValueError(f'A draw takes a count (int) or a share (float), not {amount!r}.')
+        raise ValueError(f'A sample takes a count (int) or a share (float), not {amount!r}.')
     if isinstance(amount, int):
         if not 1 <= amount <= available:
-            raise ValueError(f'Cannot draw {amount} of {available} ids; give 1 to {available}.')
+            raise ValueError(f'Cannot sample {amount} of {available} ids; give 1 to {available}.')
         return amount
     if not 0 < amount <= 1:
         raise ValueError(
-            f'The share of a draw must be above 0 and at most 1, not {amount}; '
+            f'The share of a sample must be above 0 and at most 1, not {amount}; '
             'for a count write an int.'
         )
     count = math.floor(available * amount + 0.5)

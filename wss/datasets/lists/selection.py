@@ -1,4 +1,4 @@
-"""Which examples of a dataset a run learns from: lists, draws and what is left out."""
+"""Selects the examples that a run learns from: by lists and samples."""
 
 import dataclasses
 import logging
@@ -13,14 +13,14 @@ _LOGGER = logging.getLogger(__name__)
 
 @dataclasses.dataclass(frozen=True)
 class Choice:
-    """How examples of a split are chosen.
+    """How to choose examples of a split.
 
     Attributes:
         split: Name of the split.
         list_file: File of ids to which it is narrowed, or None.
-        amount: How many (int) or which share (float) of these is drawn; None for all.
-        seed: Seed of the draw.
-        every_class: Whether every class that one of these shows is in the draw.
+        amount: Count (int) or share (float) of these to sample; None for all.
+        seed: Seed of the sample.
+        every_class: Whether every class that any of these shows must be in the sample.
     """
 
     split: str
@@ -35,7 +35,7 @@ def labelled_examples(dataset, choice: Choice) -> Examples:
 
     Args:
         dataset: A dataset, with `info` and `examples(split, labels, ids)`.
-        choice: Which; all that the list names must have masks (all of the split without a list).
+        choice: Which. All that the list names must have masks; without a list, the whole split.
 
     Returns:
         The examples, all with label maps.
@@ -47,14 +47,14 @@ def labelled_examples(dataset, choice: Choice) -> Examples:
     """
     if choice.every_class and choice.amount is None:
         raise ValueError(
-            'Labelled.every_class = True is about a draw, and nothing is drawn; set '
-            'Labelled.amount, or leave it out.'
+            'Labelled.every_class = True is for samples, but nothing is sampled; set '
+            'Labelled.amount, or omit it.'
         )
     return sample(pool(dataset, choice), choice)
 
 
 def pool(dataset, choice: Choice) -> Examples:
-    """Returns the labelled examples to draw from; with `every_class`, what their masks show too."""
+    """Returns the labelled examples to sample from, with `every_class` with their classes."""
     examples = _examples(dataset, choice, 'required')
     if not choice.every_class:
         return examples
@@ -62,7 +62,7 @@ def pool(dataset, choice: Choice) -> Examples:
 
 
 def sample(examples: Examples, choice: Choice) -> Examples:
-    """Draws from what `pool` returned.
+    """Samples from what `pool` returned.
 
     Raises:
         ValueError: If the amount is out of range or too small for every class.
@@ -80,11 +80,11 @@ def unlabelled_examples(
 
     Args:
         dataset: A dataset, with `examples(split, labels, ids)`.
-        method: A `Method`, which says whether it needs them and their image-level labels.
-        choice: Which, without a draw; masks may be missing, unless image-level labels come from
-            them.
-        left_out: Ids that are not taken.
-        masks: Whether masks are looked at where there are some.
+        method: A `Method`, which knows whether it needs them and their image-level labels.
+        choice: Which; nothing is sampled. Masks may be missing, unless image-level labels come
+            from them.
+        left_out: Ids to leave out.
+        masks: Whether existing masks are read.
 
     Returns:
         The examples, or None if the method needs none.
@@ -92,7 +92,7 @@ def unlabelled_examples(
     Raises:
         FileNotFoundError: If a file is missing.
         ValueError: If the split is unknown, the list does not fit it, no example is left, or
-            image-level labels must come from masks that are not to be looked at.
+            image-level labels must come from masks that are not read.
     """
     if not method.needs_unlabelled:
         return None
@@ -102,15 +102,15 @@ def unlabelled_examples(
     if not ids:
         raise ValueError(
             f'No unlabelled image is left: all {len(examples)} of split {choice.split!r} are '
-            'labelled. Name another Unlabelled.split, draw fewer labelled images '
-            '(Labelled.amount) or leave out Unlabelled.exclude_labelled.'
+            'labelled. Name another Unlabelled.split, sample fewer labelled images '
+            '(Labelled.amount), or omit Unlabelled.exclude_labelled.'
         )
     if method.needs_image_labels and not examples.has_image_label:
         if not masks:
             raise ValueError(
                 'Training with image-level labels takes them from the masks of the unlabelled '
-                'images, since the dataset gives none besides; set Unlabelled.masks = True, '
-                "or take a dataset that gives them (Prepared.image_labels = 'annotations')."
+                'images, because the dataset has no others; set Unlabelled.masks = True, '
+                "or take a dataset that has them (Prepared.image_labels = 'annotations')."
             )
         # Now every image that is left must have a mask.
         return dataset.examples(choice.split, labels='required', ids=ids)
@@ -118,14 +118,14 @@ def unlabelled_examples(
 
 
 def check_classes(examples: Examples, info: DatasetInfo) -> None:
-    """Warns of classes that no labelled mask shows, as far as that is known without decoding.
+    """Warns of classes that no labelled mask shows, if that is known without decoding.
 
     Args:
         examples: The labelled examples.
         info: Classes of the dataset.
 
     Raises:
-        ValueError: If there are not two classes to tell apart.
+        ValueError: If the masks show fewer than two classes.
     """
     if examples.mask_classes is None:
         return

@@ -1,8 +1,8 @@
-"""How a builder gets at official files: from the user's folder, or by a download.
+"""The official archives of a dataset: found in the user's folder, or downloaded.
 
-An archive is described by an `Archive`. `fetch_all` looks for it in the builder's `manual_dir`,
-first as an unpacked folder, then as the archive itself, and at last downloads it with tfds, which
-checks size and SHA-256. All paths may be local or `gs://`.
+An `Archive` describes one. `fetch_all` looks for it in `manual_dir`, first as an unpacked folder,
+then as the archive. If it is in neither form, tensorflow-datasets (tfds) downloads it and checks
+its size and SHA-256. All paths may be local or `gs://`.
 """
 
 import dataclasses
@@ -22,19 +22,19 @@ class Archive:
     """One official archive.
 
     Attributes:
-        name: File name: `.zip`, `.tar`, `.tar.gz` or `.tgz`.
-        shows: Files or folders by which an unpacked copy is known, with `/`, from the folder in
-            which it was unpacked (`VOCdevkit/VOC2012/JPEGImages`).
+        name: File name, ending in `.zip`, `.tar`, `.tar.gz` or `.tgz`.
+        shows: Paths of files or folders in it (`VOCdevkit/VOC2012/JPEGImages`). A folder that has
+            all of them is taken for the unpacked archive.
         size: Bytes, if published.
-        sha256: Of the whole file, if published.
-        md5: The same; used where there is no SHA-256.
-        urls: Where it can be downloaded without a login, in the order to try.
-        page: Where a person gets it.
+        sha256: SHA-256 of the file, if published.
+        md5: MD5 of the file; used where there is no SHA-256.
+        urls: Addresses for a download without a login, in the order to try.
+        page: Web page where a person gets the file.
         unpacked: Estimated bytes of its files on disk, for the message before a preparation; None
             if about `size`.
 
     Raises:
-        ValueError: If it can be downloaded but size or checksum are not known.
+        ValueError: If it has an address, but no size or no checksum.
     """
 
     name: str
@@ -57,8 +57,8 @@ class Source:
 
     Attributes:
         folder: The folder in which it was unpacked.
-        official: Whether the archive had the published checksum, so that the files are known to be
-            the official ones. False for folders that the user unpacked.
+        official: Whether the archive had the published checksum. False for folders that the user
+            unpacked.
         advice: What to do if a file is missing.
     """
 
@@ -83,7 +83,7 @@ class Source:
             ) from error
 
     def lines(self, name: str) -> list[str]:
-        """Returns the lines of a text file without surrounding blanks; empty ones are left out."""
+        """Returns the lines of a text file, stripped, without empty ones."""
         try:
             text = self.read(name).decode('utf-8-sig')
         except UnicodeDecodeError as error:
@@ -91,7 +91,7 @@ class Source:
         return [line.strip() for line in text.splitlines() if line.strip()]
 
     def names(self, folder: str, ending: str = '') -> list[str]:
-        """Returns the sorted names in a folder that have an ending (hidden ones are left out).
+        """Returns the sorted names in a folder that have an ending, without hidden ones.
 
         Raises:
             FileNotFoundError: If there is no such folder.
@@ -107,7 +107,7 @@ class Source:
 
 
 def url_infos(archives) -> dict[str, checksums.UrlInfo]:
-    """Returns the SHA-256 sums of archives as a builder's property `url_infos` tells tfds."""
+    """Returns the SHA-256 sums of archives in the form that tfds expects of a builder."""
     return {
         url: checksums.UrlInfo(archive.size, archive.sha256, archive.name)
         for archive in archives
@@ -117,15 +117,15 @@ def url_infos(archives) -> dict[str, checksums.UrlInfo]:
 
 
 def find(archive: Archive, manual_dir) -> epath.Path | None:
-    """Looks for an archive in a folder of the user's.
+    """Looks for an archive in the user's folder.
 
     Args:
         archive: The archive.
         manual_dir: Folder, local or `gs://`, or None.
 
     Returns:
-        The folder in which it was unpacked (`manual_dir`, or in it a folder with the name of the
-        archive without ending), else the path of the archive, else None.
+        The folder in which it was unpacked: `manual_dir`, or in it a folder with the name of the
+        archive without ending. Else the path of the archive. Else None.
     """
     if manual_dir is None:
         return None
@@ -138,14 +138,14 @@ def find(archive: Archive, manual_dir) -> epath.Path | None:
 
 
 def check_present(archives, manual_dir) -> None:
-    """Refuses to begin if an archive is neither in `manual_dir` nor can be downloaded.
+    """Refuses archives that are not in `manual_dir` and cannot be downloaded.
 
     Args:
         archives: What a builder needs.
         manual_dir: Folder, local or `gs://`, or None.
 
     Raises:
-        FileNotFoundError: With the expected names, and with what was found instead.
+        FileNotFoundError: With the expected names and the names in `manual_dir`.
     """
     missing = [item for item in archives if not item.urls and find(item, manual_dir) is None]
     if not missing:
@@ -156,7 +156,7 @@ def check_present(archives, manual_dir) -> None:
     if manual_dir is None:
         raise FileNotFoundError(
             f'These files cannot be downloaded without a login: {expected}. Put them into a folder '
-            'and name it as manual_dir.'
+            'and give it as manual_dir.'
         )
     raise FileNotFoundError(
         f'manual_dir {manual_dir} lacks files that cannot be downloaded without a login: '
@@ -165,17 +165,17 @@ def check_present(archives, manual_dir) -> None:
 
 
 def check_useful(archives, manual_dir) -> None:
-    """Refuses a folder of the user's in which nothing has the expected name.
+    """Refuses a user's folder that has none of the archives.
 
     Args:
         archives: What a builder can use.
         manual_dir: Folder, local or `gs://`.
 
     Raises:
-        FileNotFoundError: With the expected names, and with what was found instead.
+        FileNotFoundError: With the expected names and the names in `manual_dir`.
     """
     if not any(find(item, manual_dir) for item in archives):
-        instead = ', or leave manual_dir out' if any(item.urls for item in archives) else ''
+        instead = ', or omit manual_dir' if any(item.urls for item in archives) else ''
         raise FileNotFoundError(
             f'manual_dir {manual_dir} holds none of the expected files: '
             f'{"; ".join(describe(item) for item in archives)}. '
@@ -185,25 +185,24 @@ def check_useful(archives, manual_dir) -> None:
 
 
 def describe(archive: Archive) -> str:
-    """Returns under which names an archive is looked for, for messages."""
+    """Returns the names under which an archive is looked for, for messages."""
     return f'{archive.name} (or, unpacked, {" and ".join(archive.shows)})'
 
 
 def fetch_all(archives, dl_manager) -> list[Source]:
     """Finds or downloads archives and unpacks them.
 
-    What was downloaded or unpacked completely before is used again.
+    Complete downloads and unpacked archives of an earlier call are used again.
 
     Args:
         archives: The archives.
-        dl_manager: `tfds.download.DownloadManager` of a builder that has
-            `MANUAL_DOWNLOAD_INSTRUCTIONS` and, as `url_infos`, the result of `url_infos`.
+        dl_manager: `tfds.download.DownloadManager` of a `SegmentationBuilder`.
 
     Returns:
-        A source for each.
+        The source of each.
 
     Raises:
-        FileNotFoundError: If one is not there and cannot be downloaded.
+        FileNotFoundError: If one is missing and cannot be downloaded.
         ValueError: If one is not the official file, is damaged, or would write outside its folder.
         OSError: If a download fails or the disk is full.
     """
@@ -214,7 +213,7 @@ def fetch_all(archives, dl_manager) -> list[Source]:
 
 
 def manual_dir(dl_manager) -> epath.Path | None:
-    """Returns the user's folder, which may be missing; tfds gives only one that holds something."""
+    """Returns the user's folder, None without one. (tfds refuses an empty one; this does not.)"""
     try:
         return dl_manager.manual_dir
     except AssertionError:
@@ -225,7 +224,7 @@ def _fetch(archive, folder, dl_manager):
     path = find(archive, folder)
     if path is None:
         path = downloads.download(archive, dl_manager)
-        official = True  # Checked on the way.
+        official = True  # Checked by the download.
     elif path.is_dir():
         _LOGGER.info('Using the unpacked %s in %s.', archive.name, path)
         return Source(path, official=False)
@@ -238,7 +237,7 @@ def _fetch(archive, folder, dl_manager):
     if lacking:
         raise ValueError(
             f'{path} is not the official {archive.name}: it does not hold {" and ".join(lacking)}. '
-            'Remove it and get the official file.'
+            'Delete it and get the official file.'
         )
     return Source(
         unpacked, official, f'Delete the folder {unpacked} and run the same command again.'

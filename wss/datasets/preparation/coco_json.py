@@ -1,4 +1,4 @@
-"""The annotation files of COCO (`instances_train2017.json`): images, and the regions in each."""
+"""Reads annotation files of COCO (`instances_train2017.json`): images, and the regions in each."""
 
 import collections
 import dataclasses
@@ -14,13 +14,13 @@ from wss.datasets.files import checks
 from wss.datasets.preparation import coco_masks
 
 _LOGGER = logging.getLogger(__name__)
-# What an annotation of an object has, and its type.
+# Keys of an annotation, and their types.
 _KEYS = {'id': int, 'category_id': int, 'area': (int, float), 'iscrowd': int}
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class AnnotatedImage:
-    """One image of an annotation file: name and size in pixels of its file, and its regions."""
+    """One image of an annotation file: its file name, its size in pixels, and its regions."""
 
     file_name: str
     height: int
@@ -41,19 +41,18 @@ class _Annotation:
 def read_instances(path) -> list[AnnotatedImage]:
     """Reads an annotation file of COCO's objects.
 
-    The whole file is in memory as it is parsed (for the 470 MB of train2017, 1.5 GB at most), and
-    then its outlines; nothing is painted yet.
+    The whole file is in memory while it is parsed (1.5 GB at most for the 470 MB of train2017),
+    later its outlines alone. Nothing is painted yet.
 
     Args:
         path: `instances_*.json`, local or `gs://`.
 
     Returns:
-        Every image, also those in which nothing is annotated, in the order of the file.
+        Every image, also those without annotations, in the order of the file.
 
     Raises:
         FileNotFoundError: If there is no such file.
-        ValueError: If it is damaged or cut off, is another kind of annotation file, or does not
-            fit together.
+        ValueError: If it is damaged, cut off, inconsistent, or another kind of annotation file.
     """
     path = os.fspath(path)
     content = _parsed(path)
@@ -87,7 +86,7 @@ def read_instances(path) -> list[AnnotatedImage]:
     if empty:
         _LOGGER.warning(
             '%s: %d of %d annotations outline nothing (no polygon of three points or more); they '
-            'count as image-level labels only.', path, empty, len(annotations)
+            'give image-level labels only.', path, empty, len(annotations)
         )  # fmt: skip
     return images
 
@@ -105,12 +104,12 @@ def _parsed(path):
         if str(error).startswith(path):  # Of the hook.
             raise
         raise ValueError(
-            f'{path} is damaged or cut off: it is not JSON ({error}). Extract or download it anew.'
+            f'{path} is damaged or cut off: it is not JSON ({error}). Unpack or download it again.'
         ) from error
 
 
 def _annotation(item, path):
-    """Makes one annotation small as soon as it is parsed."""
+    """Replaces one annotation by a small object as soon as it is parsed."""
     if 'segmentation' not in item:
         raise ValueError(_wrong_kind(path, 'segmentation in each annotation'))
     for key, kind in {'image_id': int, **_KEYS}.items():
@@ -159,7 +158,7 @@ def _class_index(categories, path):
 
 
 def _images(items, regions, path):
-    """Gives each image its regions, which are taken out of `regions`."""
+    """Gives each image its regions, and removes them from `regions`."""
     images, seen = [], set()
     for item in items:
         item = item if isinstance(item, dict) else {}

@@ -11,9 +11,9 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 IGNORED = 255  # Class index of the pixels of crowds.
-# pycocotools is C and believes what it is given. Coordinates beyond every image overflow its ints;
+# pycocotools is C and does not check these. Larger coordinates overflow its ints.
 _FARTHEST = 1e5
-# and so do runs of more than six characters. All but the last character of a number are P to o.
+# Numbers of packed runs: P to o, and 0 to O at the end. More than six characters overflow its ints.
 _PACKED = re.compile('(?:[P-o]{0,5}[0-O])*')
 
 
@@ -24,9 +24,9 @@ class Region:
     Attributes:
         id: Id of the annotation.
         class_index: 1..80.
-        area: In pixels, as the annotation says.
+        area: In pixels, from the annotation.
         crowd: Whether it covers a group of objects that were not told apart.
-        outline: As `compact` returns it.
+        outline: What `compact` returned.
     """
 
     id: int
@@ -51,7 +51,7 @@ def compact(segmentation) -> tuple[np.ndarray, ...] | dict:
         `counts` (int64 `[runs]`, or the text).
 
     Raises:
-        ValueError: If it is of neither form. The sentence needs a subject in front.
+        ValueError: If it has neither form. The sentence lacks its subject.
     """
     if isinstance(segmentation, dict):
         size, counts = segmentation.get('size'), segmentation.get('counts')
@@ -73,8 +73,8 @@ def compact(segmentation) -> tuple[np.ndarray, ...] | dict:
 def paint(regions: Iterable[Region], height: int, width: int) -> np.ndarray:
     """Paints the regions of one image, smaller ones over larger ones.
 
-    Crowds come first and are ignored, so that an object within a crowd keeps its class. Objects
-    follow by falling `area`, those of the same area by rising id. All else is background.
+    Crowds come first and are ignored, so that an object in a crowd keeps its class. Objects follow
+    by falling `area`, and by rising id for equal areas. All else is background.
 
     Args:
         regions: Of one image.
@@ -139,8 +139,8 @@ def _unpacked(text, height, width):
         mask = decode(height, width)
     except ValueError:  # Too many pixels.
         return None
-    # Too few are no error for pycocotools: the rest of the mask is whatever was in the memory. But
-    # runs that fill the image do not fit into one with a pixel less.
+    # Too few pixels are not an error for pycocotools: the rest of the mask is uninitialised memory.
+    # But only runs that fill the image are too long for one with a pixel less.
     try:
         decode(1, height * width - 1)
     except ValueError:
@@ -154,7 +154,7 @@ def _polygon(points: Sequence[float]) -> np.ndarray:
     except (TypeError, ValueError, OverflowError):
         array = None
     if array is None or array.ndim != 1 or len(array) % 2:
-        raise ValueError('has a polygon that is no list of pairs x, y')
+        raise ValueError('has a polygon that is not a list of pairs x, y')
     if not (np.abs(array) <= _FARTHEST).all():  # Catches NaN, too.
         raise ValueError(f'has a polygon with coordinates beyond {_FARTHEST:.0f} pixels')
     return array

@@ -1,27 +1,25 @@
-"""What the preparation of a dataset will take: bytes on disk and time."""
+"""What the preparation of a dataset will take: disk space and time."""
 
 import dataclasses
-import os
-import shutil
 
 from etils import epath
 
 from wss.datasets.files import durations
-from wss.datasets.preparation import archives, downloads, unpacking
+from wss.datasets.preparation import archives, disk, downloads, unpacking
 
-# Assumed rates, for the estimate of the time.
+# Assumed rates.
 _DOWNLOAD_RATE = 20e6  # Bytes a second.
 _UNPACK_RATE = 100e6  # Bytes a second, checksum and writing to a disk.
-_SLACK = 0.9  # Estimates may be too high by as much.
+_SLACK = 0.9  # The estimate may be too high: this share of it must be free.
 
 
 @dataclasses.dataclass(frozen=True)
 class Records:
-    """What a build will hold, roughly.
+    """Estimates for the records of a build.
 
     Attributes:
         count: Records of all splits together.
-        size: Mean bytes of a record: those of an image in the official archives, and a mask.
+        size: Mean bytes of a record: an image as in the official archive, and a mask.
         rate: Records that one core writes in a second.
     """
 
@@ -32,17 +30,17 @@ class Records:
 
 @dataclasses.dataclass(frozen=True)
 class Cost:
-    """What is still to be done, from what is there already.
+    """What remains to be done.
 
     Attributes:
         lines: One line for each archive.
         to_download: Bytes.
         to_unpack: Bytes that unpacked files will take.
         to_write: Bytes of records.
-        seconds: Estimate.
-        free: Free bytes on the disk of `data_dir`; None if not known, as on `gs://`.
-        data_dir: The folder, for the message.
-        records: What the time was estimated from.
+        seconds: Estimated time.
+        free: Free bytes on the disk of `data_dir`; None if unknown, as on `gs://`.
+        data_dir: The folder, for messages.
+        records: What the time was estimated from; None if the builder does not know.
     """
 
     lines: tuple[str, ...]
@@ -52,25 +50,27 @@ class Cost:
     seconds: float
     free: int | None
     data_dir: str
-    records: Records
+    records: Records | None
 
     @property
     def needed(self) -> int:
-        """Bytes on the disk of `data_dir`."""
+        """Bytes that the disk of `data_dir` must hold."""
         return self.to_download + self.to_unpack + self.to_write
 
     def text(self) -> str:
         """Returns the message before a preparation."""
-        free = 'free space is not known' if self.free is None else f'{_gb(self.free)} are free'
+        free = 'the free space is unknown' if self.free is None else f'{_gb(self.free)} are free'
+        records, writing = 'records of unknown size', ''
+        if self.records is not None:
+            records = f'about {_gb(self.to_write)} of records'
+            writing = f' and to write {self.records.rate:.0f} of {self.records.count:,} records'
         return '\n'.join(
             [
                 *self.lines,
                 f'Disk: {_gb(self.to_download)} of downloads, {_gb(self.to_unpack)} of unpacked '
-                f'files and about {_gb(self.to_write)} of records, {_gb(self.needed)} together; '
-                f'{free} in {self.data_dir}.',
+                f'files and {records}, {_gb(self.needed)} together; {free} in {self.data_dir}.',
                 f'Time: about {durations.about(self.seconds)}, if a second is enough to download '
-                f'{_DOWNLOAD_RATE / 1e6:.0f} MB, to unpack {_UNPACK_RATE / 1e6:.0f} MB and to '
-                f'write {self.records.rate:.0f} of about {self.records.count:,} records.',
+                f'{_DOWNLOAD_RATE / 1e6:.0f} MB, to unpack {_UNPACK_RATE / 1e6:.0f} MB{writing}.',
             ]
         )
 
@@ -79,20 +79,20 @@ class Cost:
         if self.free is not None and self.needed * _SLACK > self.free:
             raise OSError(
                 f'The disk of {self.data_dir} is too small: about {_gb(self.needed)} are needed '
-                f'and {_gb(self.free)} are free. Make room, choose another data_dir, or unpack '
-                'the archives elsewhere and name that folder as manual_dir.'
+                f'and {_gb(self.free)} are free. Free some space, choose another data_dir, or '
+                'unpack the archives elsewhere and give that folder as manual_dir.'
             )
 
 
-def estimate(needed, records: Records, data_dir: str, manual_dir, dataset: str) -> Cost:
-    """Looks at what is there and estimates what remains to be done.
+def estimate(needed, records: Records | None, data_dir: str, manual_dir, dataset: str) -> Cost:
+    """Estimates what remains to be done, from the files that exist.
 
     Args:
         needed: Archives.
-        records: What will be written.
+        records: What will be written; None if unknown.
         data_dir: Folder in which datasets are built, local or `gs://`.
         manual_dir: The user's folder with archives, or None.
-        dataset: Name of the dataset, of which the cache of downloads has a folder.
+        dataset: Name of the dataset, which is its folder in the cache of downloads.
     """
     lines, to_download, to_unpack = [], 0, 0
     cache = epath.Path(data_dir) / 'downloads'
@@ -119,23 +119,14 @@ def estimate(needed, records: Records, data_dir: str, manual_dir, dataset: str) 
         tuple(lines),
         to_download,
         to_unpack,
-        to_write=records.count * records.size,
+        to_write=records.count * records.size if records else 0,
         seconds=to_download / _DOWNLOAD_RATE
         + to_unpack / _UNPACK_RATE
-        + records.count / records.rate,
-        free=_free(data_dir),
+        + (records.count / records.rate if records else 0),
+        free=disk.free(data_dir),
         data_dir=data_dir,
         records=records,
     )
-
-
-def _free(folder):
-    if '://' in folder:
-        return None
-    folder = os.path.abspath(folder)
-    while not os.path.exists(folder):
-        folder = os.path.dirname(folder)
-    return shutil.disk_usage(folder).free
 
 
 def _gb(size):

@@ -1,4 +1,4 @@
-"""Downloads of archives through tfds, which keeps what is whole and shows progress."""
+"""Downloads of archives by tensorflow-datasets (tfds), which keeps complete files."""
 
 import contextlib
 import logging
@@ -9,14 +9,14 @@ from etils import epath
 from tensorflow_datasets.core.download import download_manager
 from tensorflow_datasets.core.download import resource as tfds_resource
 
-from wss.datasets.preparation import checksum, unpacking
+from wss.datasets.preparation import checksum, disk
 
 _LOGGER = logging.getLogger(__name__)
 _ANSWER_SECONDS = 30
 
 
 def find(archive, download_dir, dataset: str) -> epath.Path | None:
-    """Returns the archive in the download cache of tfds, or None if it is not there and whole."""
+    """Returns the path of the complete archive in the cache of tfds; None if it is not there."""
     for url in archive.urls:
         path = epath.Path(download_dir) / dataset / tfds_resource.get_dl_fname(url, archive.sha256)
         if tfds_resource.is_locally_cached(path):
@@ -25,17 +25,17 @@ def find(archive, download_dir, dataset: str) -> epath.Path | None:
 
 
 def download(archive, dl_manager) -> epath.Path:
-    """Downloads an archive into the cache of tfds, or finds it there.
+    """Downloads an archive into the cache of tfds, unless it is there.
 
     Args:
-        archive: An `archives.Archive`; its addresses are tried in their order.
+        archive: An `archives.Archive`; its addresses are tried in order.
         dl_manager: `tfds.download.DownloadManager`, which checks the SHA-256 sums that it knows.
 
     Returns:
-        Path of the archive, whose checksum is right.
+        Path of the archive, which has the published checksum.
 
     Raises:
-        OSError: If no address gives it, or the disk is full.
+        OSError: If no address has it, or the disk is full.
     """
     reasons = []
     for url in archive.urls:
@@ -49,28 +49,28 @@ def download(archive, dl_manager) -> epath.Path:
             return path
         except Exception as error:  # Servers, proxies and tfds fail in many ways.
             _remove_partial(url, dl_manager)
-            if unpacking.is_disk_full(error):
-                raise unpacking.disk_full(dl_manager.download_dir) from error
+            if disk.is_full(error):
+                raise disk.full(dl_manager.download_dir) from error
             if isinstance(error, download_manager.NonMatchingChecksumError):
                 reasons.append(
-                    f'what {url} gives is not the official file (wrong size or checksum)'
+                    f'the file of {url} is not the official one (wrong size or checksum)'
                 )
             else:
-                # Only the plain kind of this error prints its reason in angle brackets.
+                # URLError prints its reason in angle brackets, its subclasses do not.
                 reason = error.reason if type(error) is urllib.error.URLError else error
                 reasons.append(f'{url}: {" ".join(str(reason).split()).rstrip(".")}')
             _LOGGER.warning('The download failed: %s.', reasons[-1])
     raise OSError(
-        f'{archive.name} could not be downloaded: {"; ".join(reasons)}. Run the command again, or '
-        'get the file by other means and put it into manual_dir.'
+        f'{archive.name} could not be downloaded: {"; ".join(reasons)}. Run the same command '
+        'again, or get the file in another way and put it into manual_dir.'
     )
 
 
 def _check_server(url):
-    """Raises an OSError if a server does not answer, for which tfds would wait very long."""
+    """Raises an OSError if a server does not answer; tfds would wait very long."""
     if url.startswith('http'):
         request = urllib.request.Request(url, method='HEAD')
-        # An error with a status is an answer; some servers refuse this kind of request.
+        # An error status is an answer too: some servers refuse HEAD.
         with contextlib.suppress(urllib.error.HTTPError):
             urllib.request.urlopen(request, timeout=_ANSWER_SECONDS).close()
 
@@ -85,8 +85,8 @@ def _check_download(archive, path):
 
 
 def _remove_partial(url, dl_manager):
-    """Removes what an interrupted or refused download left, which tfds neither uses nor removes."""
+    """Deletes what an interrupted or refused download left; tfds does not use or delete it."""
     pattern = f'*/{tfds_resource.get_dl_fname(url)}.tmp.*'
     for folder in epath.Path(dl_manager.download_dir).glob(pattern):
-        _LOGGER.info('Removing what is left of an earlier download: %s.', folder)
+        _LOGGER.info('Deleting the remains of an earlier download: %s.', folder)
         folder.rmtree()

@@ -1,4 +1,4 @@
-"""The records that the builders write: one form for every dataset, checked as they are made."""
+"""The records that builders write, in one format for every dataset, and their checks."""
 
 import io
 from collections.abc import Iterable
@@ -14,7 +14,7 @@ _JPEG, _PNG = b'\xff\xd8\xff', b'\x89PNG\r\n\x1a\n'
 
 
 def features() -> tfds.features.FeaturesDict:
-    """Returns what a record holds; `example` says what that means."""
+    """Returns the features of a record; `example` explains them."""
     return tfds.features.FeaturesDict(
         {
             'id': tfds.features.Text(),
@@ -30,20 +30,6 @@ def features() -> tfds.features.FeaturesDict:
     )
 
 
-def dataset_info(
-    builder: tfds.core.DatasetBuilder, homepage: str, citation: str, licence: str
-) -> tfds.core.DatasetInfo:
-    """Returns what tfds asks a builder for; the description is the docstring of its class."""
-    return tfds.core.DatasetInfo(
-        builder=builder,
-        description=builder.__doc__,
-        features=features(),
-        homepage=homepage,
-        citation=citation,
-        license=licence,
-    )
-
-
 def example(
     name: str,
     image: bytes,
@@ -56,21 +42,21 @@ def example(
 ) -> dict:
     """Makes and checks one record.
 
-    Sizes are those of the stored pixels: a note of the camera to turn the picture (EXIF) is
-    ignored, as the official masks belong to the pixels as they are stored.
+    Sizes are those of the stored pixels. EXIF orientation is ignored, because official masks
+    belong to the pixels as they are stored.
 
     Args:
         name: Id, as in the official lists.
-        image: The official JPEG or PNG file, which goes into the record as it is.
-        image_name: What messages call it.
+        image: Content of a JPEG or PNG file, which the record holds as it is.
+        image_name: Name of the image in messages.
         info: Classes of the dataset.
         mask: Class indices `[H, W]` of any integer type, `info.ignore_value` where ignored; None
             if the image has no mask.
-        mask_name: What messages call the mask.
-        image_classes: Foreground classes from something other than a mask, in any order and
-            repeated or not; None if there is no such thing.
-        decode: Whether to decode the image to see that it is whole. False looks at its header
-            alone, for files of an archive whose checksum was right.
+        mask_name: Name of the mask in messages.
+        image_classes: Foreground classes from another source than the mask, in any order,
+            repetitions allowed; None without such a source.
+        decode: Whether to decode the image, to check that it is whole. False reads its header
+            alone, which is enough for files of an archive with the right checksum.
 
     Returns:
         A record for `features()`: `id`; `image`; `label`, a PNG of the mask (all ignored without
@@ -78,11 +64,11 @@ def example(
         among them; `has_image_label`; `image_classes`, sorted; `height` and `width` in pixels.
 
     Raises:
-        ValueError: If the image is damaged or no JPEG or PNG, the mask is of another size or shows
-            values that are no classes, or `image_classes` are no foreground classes.
+        ValueError: If the image is damaged or not a JPEG or PNG file, the mask has another size or
+            values that are not classes, or `image_classes` are not foreground classes.
     """
     if not image.startswith((_JPEG, _PNG)):
-        raise ValueError(f'{image_name} is neither a JPEG nor a PNG file, or damaged.')
+        raise ValueError(f'{image_name} is damaged, or not a JPEG or PNG file.')
     if decode:
         height, width = decoding.decode_image(image, image_name, upright=False).shape[:2]
     else:
@@ -94,13 +80,12 @@ def example(
         checks.check_size((height, width), mask.shape, image_name, mask_name)
         checks.check_values(mask, info, mask_name)
         label = mask.astype(np.uint8)
-        shown = np.flatnonzero(np.bincount(label.ravel()))  # np.unique sorts: ten times slower.
-        shown = [int(value) for value in shown if value != info.ignore_value]
+        shown = np.flatnonzero(checks.classes_of(label, info)).tolist()
     found = sorted({int(value) for value in image_classes or ()})
     first = int(info.has_background)
     if found and not (first <= found[0] and found[-1] < info.num_classes):
         raise ValueError(
-            f'The image-level classes {found} of {name} are not all among the classes {first} to '
+            f'The image-level classes {found} of {name} are not all in {first} to '
             f'{info.num_classes - 1}.'
         )
     return {
@@ -117,7 +102,7 @@ def example(
 
 
 def _png(label):
-    # Not by tfds's own encoder, which keeps a TensorFlow session for every size of image.
+    # The encoder of tfds keeps a TensorFlow session for every image size.
     file = io.BytesIO()
     Image.fromarray(label).save(file, format='PNG')
     return file.getvalue()

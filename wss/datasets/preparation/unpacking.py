@@ -1,8 +1,13 @@
-"""Unpacking of tar and zip archives: safely, and so that half of one is never taken for the whole.
+"""Safe unpacking of tar and zip archives.
 
-Members that point outside the target folder are refused before anything is written. A file beside
-the folder, written last, says that an archive was unpacked completely, and which one it was. That
-holds for `gs://` too, where folders cannot be renamed at one stroke.
+Members that point outside the target folder are refused before anything is written, and so is an
+archive that is damaged, cut off or too large for the disk. A file beside the folder, written last,
+records that an archive was unpacked completely, and which one. So a half-unpacked archive is never
+taken for a whole one, on `gs://` too, where folders cannot be renamed in one step.
+
+The extraction of tensorflow-datasets does none of this: it passes over such members without a word,
+reads whole members into memory, leaves half of its work behind when the disk is full, and uses what
+it extracted before even if the archive is another one now.
 """
 
 import contextlib
@@ -25,6 +30,8 @@ from collections.abc import Callable, Sequence
 import tensorflow as tf
 from etils import epath
 
+from wss.datasets.preparation import disk
+
 _LOGGER = logging.getLogger(__name__)
 _PROGRESS_SECONDS = 15.0
 _TAR_ENDINGS = ('.tar.gz', '.tgz', '.tar')
@@ -32,7 +39,7 @@ _BLOCK = 1 << 20
 _TAR_BLOCK = 512
 _DAMAGED = (
     *(tarfile.TarError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, gzip.BadGzipFile, EOFError),
-    # What zipfile makes of bytes that were changed in its tables.
+    # What zipfile raises for changed bytes in its tables.
     *(NotImplementedError, IndexError, UnicodeDecodeError, struct.error),
 )
 
@@ -55,18 +62,19 @@ def stem(name: str) -> str:
 
 
 def unpack(path, name: str, parent, shows: Sequence[str] = ()) -> epath.Path:
-    """Unpacks an archive into `parent`, unless that was done before.
+    """Unpacks an archive into `parent`, unless it was unpacked before.
 
     Links inside of the archive become copies of what they point to.
 
     Args:
         path: Path of the archive.
-        name: Its official name, which says its kind; `path` may have another, as in a cache.
+        name: Its official name, with the ending of its format; in a cache, `path` has another.
         parent: Folder, local or `gs://`.
-        shows: Files or folders without which what was unpacked before is not taken for whole.
+        shows: Files or folders that an unpacked archive must have; if one is missing, the archive
+            is unpacked again.
 
     Returns:
-        The folder with its files.
+        The folder with the files.
 
     Raises:
         ValueError: If the archive is damaged, or a member points outside the folder.
@@ -81,7 +89,7 @@ def unpack(path, name: str, parent, shows: Sequence[str] = ()) -> epath.Path:
         members = _checked(list(_members(file, name)), path)
         done.unlink(missing_ok=True)
         if folder.exists():
-            _LOGGER.info('Removing what is left of an earlier unpacking in %s.', folder)
+            _LOGGER.info('Deleting the remains of an earlier unpacking in %s.', folder)
             folder.rmtree()
         _check_space(sum(member.size for member in members), parent)
         try:
@@ -90,19 +98,19 @@ def unpack(path, name: str, parent, shows: Sequence[str] = ()) -> epath.Path:
         except BaseException as error:  # Ctrl-C too.
             with contextlib.suppress(OSError, tf.errors.OpError):
                 folder.rmtree(missing_ok=True)
-            if is_disk_full(error):
-                raise disk_full(folder) from error
+            if disk.is_full(error):
+                raise disk.full(folder) from error
             if isinstance(error, OSError) and error.strerror:
                 raise OSError(
                     f'{path} cannot be unpacked: {error.filename}: {error.strerror}. Choose '
-                    'another data_dir; if that does not help, remove the archive and get it again.'
+                    'another data_dir; if that does not help, delete the archive and get it again.'
                 ) from error
             raise
     return folder
 
 
 def is_unpacked(path, name: str, parent, shows: Sequence[str] = ()) -> bool:
-    """Whether `unpack` would find its work done."""
+    """Whether an archive is unpacked already; arguments as in `unpack`."""
     path, parent = epath.Path(path), epath.Path(parent)
     mark = _mark(name, parent)
     folder = parent / stem(name)
@@ -110,7 +118,7 @@ def is_unpacked(path, name: str, parent, shows: Sequence[str] = ()) -> bool:
         return False
     try:
         return json.loads(mark.read_text()) == _identity(path)
-    except ValueError:  # The disk was full, or the machine went down, as it was written.
+    except ValueError:  # Cut off by a full disk or a crash.
         return False
 
 
@@ -123,34 +131,12 @@ def _identity(path):
     return {'archive': str(path), 'size': state.length, 'changed': int(state.mtime)}
 
 
-def is_disk_full(error: BaseException) -> bool:
-    """Whether an error, of Python or TensorFlow, comes from a full disk or quota."""
-    while error is not None:
-        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
-            return True
-        if 'No space left on device' in str(error) or 'Disk quota exceeded' in str(error):
-            return True
-        error = error.__cause__
-    return False
-
-
-def disk_full(place) -> OSError:
-    """Returns the error that tells a user of a full disk."""
-    return OSError(
-        f'The disk is full: {place} cannot be written. Make room, or choose another data_dir, and '
-        'run the same command again; what is finished is used again.'
-    )
-
-
 def _check_space(needed, parent):
-    if '://' in str(parent):
-        return
-    parent.mkdir(parents=True, exist_ok=True)
-    free = shutil.disk_usage(parent).free
-    if needed > free:
+    free = disk.free(parent)
+    if free is not None and needed > free:
         raise OSError(
             f'Unpacking into {parent} needs {needed / 1e9:.1f} GB, but {free / 1e9:.1f} GB are '
-            'free. Make room, or choose another data_dir, and run the same command again.'
+            'free. Free some space, or choose another data_dir, and run the same command again.'
         )
 
 
@@ -173,15 +159,15 @@ def _write(members, folder, name):
 
 @contextlib.contextmanager
 def _damage_named(path):
-    """Turns what the readers of archives raise into a sentence."""
+    """Turns the errors of the readers of archives into a sentence."""
     try:
         yield
     except (*_DAMAGED, OSError) as error:
-        # EINVAL: a table in the archive names a place before its beginning.
+        # EINVAL: a table in the archive has a negative position.
         if not isinstance(error, _DAMAGED) and error.errno != errno.EINVAL:
             raise
         raise ValueError(
-            f'{path} is damaged or cut off: {str(error).rstrip(".")}. Remove it and get it again.'
+            f'{path} is damaged or cut off: {str(error).rstrip(".")}. Delete it and get it again.'
         ) from error
 
 
@@ -191,7 +177,9 @@ def _members(file, name):
     if name.endswith(_TAR_ENDINGS):
         mode = 'r:' if name.endswith('.tar') else 'r:gz'
         return _tar_members(tarfile.open(fileobj=file, mode=mode))
-    raise ValueError(f'{name} is no archive of a known kind ({", ".join(_TAR_ENDINGS)}, .zip).')
+    raise ValueError(
+        f'{name} is not an archive of a known format ({", ".join(_TAR_ENDINGS)}, .zip).'
+    )
 
 
 def _tar_members(tar):
@@ -207,8 +195,8 @@ def _tar_members(tar):
         else:
             kind, target = 'other', ''
         yield _Member(info.name, kind, info.size, target, lambda info=info: tar.extractfile(info))
-    # The reader takes a file that was cut between two members for a whole one; but the end of an
-    # archive is a block of zeros. The reader also stops without a word where a header is damaged.
+    # The reader does not notice a file that is cut between two members, and stops silently at a
+    # damaged header. But the end of an archive is a block of zeros.
     tar.fileobj.seek(tar.offset)
     if tar.fileobj.read(_TAR_BLOCK) != bytes(_TAR_BLOCK):
         raise tarfile.ReadError('the end is missing')
@@ -239,12 +227,12 @@ def _zip_members(archive):
 
 
 def _beside(name, target):
-    """A link's target from the top of the archive; absolute ones and those outside stay so."""
+    """Returns a link's target from the top of the archive, or still outside if it points there."""
     return posixpath.normpath(posixpath.join(posixpath.dirname(name), target))
 
 
 def _checked(members, path):
-    """Refuses members that are neither files, folders nor links, or point outside."""
+    """Refuses members that point outside, or are not files, folders or links to files."""
     for member in members:
         if _leaves(member.name):
             what = f'its member {member.name!r} points outside the folder it is unpacked in'
@@ -258,15 +246,15 @@ def _checked(members, path):
         else:
             continue
         raise ValueError(
-            f'{path} is not unpacked, because {what}. Official archives hold no such thing: '
-            'remove it and get it from the official place.'
+            f'{path} is not unpacked, because {what}. Official archives have no such members: '
+            'delete it and get it from the official place.'
         )
     files = {posixpath.normpath(member.name) for member in members if member.kind == 'file'}
     for member in members:
         if member.kind == 'link' and posixpath.normpath(member.target) not in files:
             raise ValueError(
                 f'{path} is not unpacked, because its member {member.name!r} is a link to '
-                f'{member.target!r}, which is no file of the archive. Remove it and get it again.'
+                f'{member.target!r}, which is no file of the archive. Delete it and get it again.'
             )
     return members
 

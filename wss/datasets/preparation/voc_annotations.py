@@ -12,29 +12,29 @@ _INDEX = {name: index for index, name in enumerate(VOC.class_names)}
 
 
 def classes_of_xml(content: bytes, name: str) -> list[int]:
-    """Returns the classes of the objects that the annotation of an image names.
+    """Returns the classes of the objects in the annotation of an image.
 
-    Every object counts, also those that VOC marks as difficult or truncated: it is in the image.
-    Parts of persons (head, hand, foot) are no objects.
+    Every object counts, also difficult and truncated ones: they are in the image. Parts of persons
+    (head, hand, foot) are not objects.
 
     Args:
         content: Content of the file.
-        name: What messages call it.
+        name: Name of the file in messages.
 
     Returns:
         Sorted class indices, without repetition.
 
     Raises:
-        ValueError: If the file is no annotation of VOC, or names a class that VOC does not have.
+        ValueError: If the file is not an annotation of VOC, or names an unknown class.
     """
     try:
         root = ElementTree.fromstring(content)
     except (ElementTree.ParseError, ValueError, LookupError) as error:  # The last two: encodings.
         raise ValueError(
-            f'{name} is damaged: it is no XML ({error}). Unpack or download its archive again.'
+            f'{name} is damaged: it is not XML ({error}). Unpack or download its archive again.'
         ) from error
     if root.tag != 'annotation':
-        raise ValueError(f'{name} is no annotation of VOC: its root is <{root.tag}>.')
+        raise ValueError(f'{name} is not an annotation of VOC: its root is <{root.tag}>.')
     found = set()
     for element in root.findall('object'):
         label = (element.findtext('name') or '').strip()
@@ -52,13 +52,13 @@ def mask_of_mat(content: bytes, name: str) -> np.ndarray:
 
     Args:
         content: Content of the file.
-        name: What messages call it.
+        name: Name of the file in messages.
 
     Returns:
-        Class indices uint8 `[H, W]`. There is no ignored border around objects, unlike in VOC.
+        Class indices uint8 `[H, W]`. Unlike in VOC, objects have no ignored border.
 
     Raises:
-        ValueError: If the file is damaged or of another structure.
+        ValueError: If the file is damaged or has another structure.
     """
     expected = (
         "the Semantic Boundaries Dataset has a struct 'GTcls' with a field 'Segmentation', a "
@@ -66,10 +66,10 @@ def mask_of_mat(content: bytes, name: str) -> np.ndarray:
     )
     try:
         content = scipy.io.loadmat(io.BytesIO(content))
-    except Exception as error:  # Damaged files make the reader raise nearly anything.
+    except Exception as error:  # Damaged files make SciPy raise errors of many types.
         raise ValueError(
-            f'{name} is damaged or no .mat file of version 5: {str(error).rstrip(".")}. Unpack or '
-            'download its archive again.'
+            f'{name} is damaged or not a .mat file of version 5: {str(error).rstrip(".")}. Unpack '
+            'or download its archive again.'
         ) from error
     struct = content.get('GTcls')
     if struct is None:
@@ -77,7 +77,7 @@ def mask_of_mat(content: bytes, name: str) -> np.ndarray:
         raise ValueError(f'{name} holds {found}, but {expected}.')
     fields = getattr(struct, 'dtype', np.dtype(float)).names or ()
     if 'Segmentation' not in fields or struct.size != 1:
-        has = f'with the fields {", ".join(fields)}' if fields else 'that is no single struct'
+        has = f'with the fields {", ".join(fields)}' if fields else 'that is not a single struct'
         raise ValueError(f"{name} has a 'GTcls' {has}, but {expected}.")
     mask = struct['Segmentation'].flat[0]
     if mask.ndim != 2 or not mask.size or not np.issubdtype(mask.dtype, np.integer):

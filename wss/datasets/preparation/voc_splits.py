@@ -1,4 +1,4 @@
-"""The splits of VOC 2012: which files make up which example."""
+"""The splits of VOC 2012: the files of each example."""
 
 import collections
 import dataclasses
@@ -16,7 +16,7 @@ _COUNTS = {'train': 1464, 'val': 1449, 'trainval': 2913, 'test': 1456, 'train_au
 
 @dataclasses.dataclass(frozen=True)
 class Files:
-    """Where the parts of one example lie: a source and a name in it, or None.
+    """The files of one example: a source and a path in it, or None.
 
     Attributes:
         name: Id.
@@ -32,7 +32,7 @@ class Files:
 
 
 def plan(voc: Source, sbd: Source, test: Source | None = None) -> dict[str, list[Files]]:
-    """Returns the files of every example by split; all of them are there.
+    """Returns the files of every example by split, all of which exist.
 
     Args:
         voc: Training and validation photos of VOC 2012 with their annotations.
@@ -45,7 +45,7 @@ def plan(voc: Source, sbd: Source, test: Source | None = None) -> dict[str, list
     Raises:
         FileNotFoundError: If a list or a file that a list names is missing.
         ValueError: If a list repeats an id, train and val share one, or a split of the official
-            archives has not the published number of images.
+            archives does not have the published number of images.
     """
     annotated = set(voc.names(f'{VOC}/Annotations', '.xml'))
 
@@ -115,7 +115,7 @@ def _check_counts(splits, official):
 
 
 def _check_present(splits):
-    """Refuses to begin if a list names files that are not there."""
+    """Refuses lists that name missing files."""
     listed = {}
 
     def missing(part):

@@ -1,4 +1,4 @@
-"""The frames of TFRecord files: positions for random access, with their checksums verified.
+"""The frames of TFRecord files: their positions, for random access, and their checksums.
 
 A record is its length (uint64), a masked CRC-32C of the length, the data and a masked CRC-32C of
 the data, little-endian throughout.
@@ -18,7 +18,7 @@ _HEAD, _FOOT = 12, 4
 
 @dataclasses.dataclass(frozen=True)
 class Frame:
-    """One record of a file: its number (from 0), and where its data begins and how long it is."""
+    """One record of a file: its number (from 0), and position and length of its data in bytes."""
 
     path: str
     number: int
@@ -30,15 +30,15 @@ class Frame:
 
 
 def walk(path: str, verify: bool = True) -> Iterator[tuple[Frame, bytes] | BrokenFileError]:
-    """Goes through the records of a file.
+    """Reads the records of a file in order.
 
     Args:
         path: File, local or `gs://`.
-        verify: Whether data is compared with its checksum; the frames always are.
+        verify: Whether to verify the checksums of the data; those of the lengths always are.
 
     Yields:
-        Frame and data of each record, or an error where data does not fit its checksum. Where the
-        frames themselves are damaged or cut off, an error is the last thing.
+        Frame and data of each record, or an error if its data does not fit its checksum. If the
+        frames themselves are damaged or cut off, an error comes last.
 
     Raises:
         ValueError: If the file cannot be read.
@@ -52,7 +52,7 @@ def walk(path: str, verify: bool = True) -> Iterator[tuple[Frame, bytes] | Broke
 
 
 def read(frame: Frame) -> bytes:
-    """Returns the data of one record, which `walk` compared with its checksum before.
+    """Returns the data of one record. `walk` has verified its checksum.
 
     Raises:
         BrokenFileError: If the data is cut off.
@@ -80,13 +80,13 @@ def _walk(file, path, size, verify):
     position, number = 0, 0
     while position < size:
         head = file.read(_HEAD)
-        lost = f'The rest of {path} from record {number} (from 0) on is lost'
+        lost = f'{path} is lost from record {number} (from 0) on'
         if len(head) < _HEAD:
             yield BrokenFileError(f'{lost}: the file is cut off.')
             return
         length, stored = struct.unpack('<QI', head)
         if checksum(head[:8]) != stored:
-            yield BrokenFileError(f'{lost}: the file is damaged there, or no TFRecord file.')
+            yield BrokenFileError(f'{lost}: the file is damaged there, or not a TFRecord file.')
             return
         if position + _HEAD + length + _FOOT > size:
             yield BrokenFileError(f'{lost}: the file is cut off.')

@@ -1,7 +1,7 @@
-"""Where each example of a prepared dataset lies, so that any of them can be read by itself.
+"""The position of each record of a prepared dataset, for random access.
 
-`wss.prepare` writes an index beside the records of every split. One that is missing, or that does
-not fit the files, is made anew from the records, which reads them from end to end.
+`wss.prepare` writes an index beside the records of every split. If it is missing, or does not fit
+the files, it is made again, which reads all records once.
 """
 
 import dataclasses
@@ -24,19 +24,19 @@ _CLASSES = 256  # Class indices fit into a byte.
 
 @dataclasses.dataclass(frozen=True)
 class RecordIndex:
-    """What is known of `n` examples without reading them.
+    """What is known about `n` examples without reading them.
 
     Attributes:
         files: Path of each file of the split.
-        ids: string `[n]`, names of the examples.
-        shard: int64 `[n]`, the file of each, a position in `files`.
-        offset: int64 `[n]`, where its data begins in that file, in bytes.
-        length: int64 `[n]`, bytes of its data.
+        ids: string `[n]`, ids of the examples.
+        shard: int64 `[n]`, the position in `files` of the file of each.
+        offset: int64 `[n]`, the position of its data in that file, in bytes.
+        length: int64 `[n]`, the length of its data, in bytes.
         size: int64 `[n, 2]`, height and width of the image in pixels.
         has_label: bool `[n]`, whether it has a mask.
         mask_classes: bool `[n, 256]`, the classes that the mask shows.
-        has_image_label: bool `[n]`, whether image-level labels were given beside the masks.
-        image_classes: bool `[n, 256]`, the classes that these name.
+        has_image_label: bool `[n]`, whether it has image-level labels from another source.
+        image_classes: bool `[n, 256]`, the classes of these labels.
     """
 
     files: tuple[str, ...]
@@ -54,7 +54,7 @@ class RecordIndex:
         return len(self.ids)
 
     def take(self, ids) -> 'RecordIndex':
-        """Returns what is known of the examples of these names, in this order."""
+        """Returns the index of the examples of these ids, in this order."""
         position = {name: i for i, name in enumerate(self.ids.tolist())}
         rows = [position[name] for name in ids]
         columns = {name: getattr(self, name)[rows] for name in _COLUMNS}
@@ -91,7 +91,7 @@ def splits(folder: str) -> dict[str, tuple[str, ...]]:
 
 
 def read(folder: str, split: str) -> RecordIndex:
-    """Returns the index of a split, made anew where it is missing or out of date.
+    """Returns the index of a split; makes it again if it is missing or out of date.
 
     Raises:
         ValueError: If there is no such split, or files are missing or damaged.
@@ -102,12 +102,12 @@ def read(folder: str, split: str) -> RecordIndex:
     path, files = _path(folder, split), found[split]
     if index := _load(path, files):
         return index
-    _LOGGER.info('Reading the records of split %r once, to find each by itself later.', split)
+    _LOGGER.info('Reading the records of split %r once, to index them.', split)
     index = _scan(files, split)
     try:
         _save(path, index)
     except (OSError, tf.errors.OpError) as error:
-        _LOGGER.warning('The index %s cannot be kept for the next time: %s', path, error)
+        _LOGGER.warning('The index %s cannot be written, so it is made every time: %s', path, error)
     return index
 
 
@@ -129,14 +129,14 @@ def _scan(files, split) -> RecordIndex:
                 columns[name].append(value)
     if not columns['ids']:
         raise ValueError(
-            f'The files of split {split!r}, {files[0]} and so on, hold no record; delete '
+            f'The files of split {split!r} ({files[0]}, ...) hold no records; delete '
             f'{os.path.dirname(files[0])} and build it again with wss.prepare.'
         )
     return RecordIndex(files, **{name: np.array(value) for name, value in columns.items()})
 
 
 def _facts(data, frame) -> dict:
-    """Returns what the index keeps of one record, beside where it lies."""
+    """Returns what the index keeps of one record, without its position."""
     try:
         features = tf.train.Example.FromString(data).features.feature
 
@@ -156,9 +156,9 @@ def _facts(data, frame) -> dict:
             'has_image_label': bool(numbers('has_image_label')[0]),
             'image_classes': present('image_classes'),
         }
-    except Exception as error:  # Protocol buffers and absent features raise many kinds.
+    except Exception as error:  # Protocol buffers and missing features raise many types.
         raise ValueError(
-            f'The {frame} is not as wss.prepare writes it; build the dataset again with it.'
+            f'The {frame} is not a record of wss.prepare; build the dataset again with it.'
         ) from error
 
 
@@ -176,7 +176,7 @@ def _save(path, index):
 
 
 def _load(path, files) -> RecordIndex | None:
-    """Returns the index in a file, None if it is missing, damaged or of other records."""
+    """Returns the index in a file; None if it is missing, damaged or of other records."""
     if not tf.io.gfile.exists(path):
         return None
     try:
@@ -186,5 +186,5 @@ def _load(path, files) -> RecordIndex | None:
         for name in ('mask_classes', 'image_classes'):
             columns[name] = np.unpackbits(columns[name], axis=1).astype(bool)
         return RecordIndex(files, **columns)
-    except Exception:  # Damaged archives make NumPy raise nearly anything.
+    except Exception:  # Damaged files make NumPy raise errors of many types.
         return None

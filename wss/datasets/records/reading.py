@@ -1,7 +1,7 @@
 """Reads single records of a prepared dataset by TensorFlow operations alone.
 
-Where an input pipeline runs there need not be Python: on a TPU pod, the TensorFlow servers of all
-machines run it. So nothing here calls back into Python, not even to say what is wrong.
+An input pipeline may run without Python: on a TPU pod, the TensorFlow servers of all machines run
+it. So nothing here calls Python, not even to raise an error.
 """
 
 import os
@@ -18,21 +18,21 @@ def reader(index: RecordIndex) -> Callable[[tf.Tensor], dict[str, tf.Tensor]]:
     """Makes the function that reads records, each by itself and in any order.
 
     Args:
-        index: Where they lie.
+        index: The index of the records.
 
     Returns:
         Function from a position in `index`, an integer scalar, to the encoded `image` and `label`,
-        a string scalar each. Both checksums of the record are verified. Its errors are
-        `tf.errors.InvalidArgumentError` with `ValueError:` and a sentence inside where the record
-        is not as it was, and those of operations in the name scope `file_of_prepared_dataset`
-        where its file cannot be read; `sentences.user_sentence` knows both.
+        a string scalar each. It verifies both checksums of the record. A changed record raises
+        `tf.errors.InvalidArgumentError` with `ValueError:` and a sentence; a file that cannot be
+        read raises an error of an operation in the name scope `file_of_prepared_dataset`. The
+        commands turn both into a sentence for the user.
     """
     names = tf.constant(index.ids)
     files, shard = tf.constant(index.files), tf.constant(index.shard)
     start = tf.constant(index.offset - _HEAD)
     length = tf.constant(_HEAD + index.length + _FOOT)
     advice = f'Delete {os.path.dirname(index.files[0])} and build it again with wss.prepare.'
-    # No feature is required: what is no record of `wss.prepare` is refused by its id.
+    # No feature is required: the check of the id refuses what is not a record of `wss.prepare`.
     features = {name: tf.io.FixedLenFeature([], tf.string, '') for name in ('id', 'image', 'label')}
 
     @tf.autograph.experimental.do_not_convert
@@ -47,14 +47,14 @@ def reader(index: RecordIndex) -> Callable[[tf.Tensor], dict[str, tf.Tensor]]:
         return tf.data.experimental.from_variant(records, spec).take(1).get_single_element()
 
     def attempt(position):
-        """Returns the data of a record, nothing where that fails."""
-        # Not `ignore_errors` of the records: it would ask for a missing file for ever.
+        """Returns the data of a record, or an empty string if it cannot be read."""
+        # Not `ignore_errors` of the records: it would retry a missing file endlessly.
         data = tf.data.Dataset.from_tensors(position).map(read).ignore_errors()
         nothing = tf.data.Dataset.from_tensors('')
         return data.concatenate(nothing).take(1).get_single_element()
 
     def look_again(position):
-        """Fails as reading the file fails, and else tries once more."""
+        """Fails if the file cannot be read, or else tries the record again."""
         with tf.name_scope('file_of_prepared_dataset'):
             first_byte = tf.data.FixedLengthRecordDataset(files[shard[position]], 1).take(1)
             found = first_byte.reduce(tf.constant(0, tf.int64), lambda count, _: count + 1)
@@ -67,7 +67,7 @@ def reader(index: RecordIndex) -> Callable[[tf.Tensor], dict[str, tf.Tensor]]:
         sentence = tf.strings.join([*begin, files[shard[position]], end])
         return tf.group(tf.debugging.Assert(False, [sentence]))
 
-    @tf.function(autograph=False)  # Errors of eager operations have other texts.
+    @tf.function(autograph=False)  # Eager operations would have errors with other texts.
     def load(position):
         data = attempt(position)
         data = tf.cond(data == '', lambda: look_again(position), lambda: data)

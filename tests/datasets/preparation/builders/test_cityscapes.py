@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from tests.datasets import small_archives
-from wss.datasets.preparation import cityscapes
+from wss.datasets.preparation.builders import cityscapes
 
 # Every label id that there is, with 255 for the -1 of licence plates, and the train ids of
 # https://github.com/mcordts/cityscapesScripts (helpers/labels.py), 255 where a label is not scored.

@@ -13,7 +13,8 @@ import tensorflow_datasets as tfds
 
 from tests.datasets import small_archives
 from wss.datasets.files import decoding
-from wss.datasets.preparation import voc, voc_annotations, voc_splits
+from wss.datasets.preparation import voc_annotations, voc_splits
+from wss.datasets.preparation.builders import voc
 from wss.datasets.prepared import Prepared
 
 HOME = 'VOCdevkit/VOC2012'
@@ -237,10 +238,10 @@ def mat(**content):
 
 MASK = small_archives.filled(1)
 WRONG_MATS = [
-    (b'', 'is damaged or no .mat file'),
-    (small_archives.sbd_mat(MASK)[:200], 'is damaged or no .mat file'),
+    (b'', 'is damaged or not a .mat file'),
+    (small_archives.sbd_mat(MASK)[:200], 'is damaged or not a .mat file'),
     (mat(GTinst={'Segmentation': MASK}), "holds GTinst, but .* has a struct 'GTcls'"),
-    (mat(GTcls=MASK), "has a 'GTcls' that is no single struct"),
+    (mat(GTcls=MASK), "has a 'GTcls' that is not a single struct"),
     (mat(GTcls={'Boundaries': MASK}), "has a 'GTcls' with the fields Boundaries, but"),
     (mat(GTcls={'Segmentation': MASK[None]}), r'of shape \(1, 6, 9\) and type uint8, but'),
     (mat(GTcls={'Segmentation': MASK / 2}), 'and type float64, but'),
@@ -274,10 +275,10 @@ def test_a_mat_file_gives_its_mask():
         (small_archives.voc_xml('dog', 'unicorn'), "class 'unicorn'; the classes are aeroplane"),
         (small_archives.voc_xml('background'), "class 'background'"),
         (b'<annotation><object/></annotation>', "class ''"),
-        (b'<html></html>', 'no annotation of VOC: its root is <html>'),
-        (b'<annotation>', 'is damaged: it is no XML'),
-        (b'<?xml version="1.0" encoding="utf-32"?><annotation/>', 'is damaged: it is no XML'),
-        (b'<?xml version="1.0" encoding="none"?><annotation/>', 'is damaged: it is no XML'),
+        (b'<html></html>', 'not an annotation of VOC: its root is <html>'),
+        (b'<annotation>', 'is damaged: it is not XML'),
+        (b'<?xml version="1.0" encoding="utf-32"?><annotation/>', 'is damaged: it is not XML'),
+        (b'<?xml version="1.0" encoding="none"?><annotation/>', 'is damaged: it is not XML'),
     ],
 )
 def test_wrong_annotations_are_refused_by_name(tmp_path, content, said):

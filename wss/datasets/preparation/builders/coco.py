@@ -8,8 +8,9 @@ import tensorflow_datasets as tfds
 
 from wss.datasets import classes
 from wss.datasets.files import checks, decoding
-from wss.datasets.preparation import archives, coco_json, coco_masks
+from wss.datasets.preparation import archives, builder, coco_json, coco_masks
 from wss.datasets.preparation import records as builder_records
+from wss.datasets.preparation.cost import Records
 
 _LOGGER = logging.getLogger(__name__)
 _ZIPS = 'http://images.cocodataset.org/zips/'
@@ -18,7 +19,7 @@ _PAGE = 'https://cocodataset.org/#download'
 
 
 def _images(name, size, sha256=None, md5=None):
-    """The archive of a folder of images; JPEG files do not grow as they are unpacked."""
+    """Describes the archive of a folder of images; unpacked JPEG files take the same space."""
     return archives.Archive(
         name=f'{name}.zip',
         shows=(name,),
@@ -42,8 +43,8 @@ def _annotations(year, size, sha256):
     )
 
 
-# Sizes and SHA-256: url_checksums/coco.txt of tensorflow-datasets 4.9.10. There is none for the
-# unlabelled images; size and MD5: git-annex key of github.com/datasets-mila/datasets--coco.
+# Sizes and SHA-256: url_checksums/coco.txt of tensorflow-datasets 4.9.10. It lacks the unlabelled
+# images; their size and MD5: git-annex key of github.com/datasets-mila/datasets--coco.
 ARCHIVES = {
     item.name: item
     for item in (
@@ -100,14 +101,14 @@ _LICENCE = (
 )
 
 
-class CocoSeg(tfds.core.GeneratorBasedBuilder):
+class CocoSeg(builder.SegmentationBuilder):
     """The 80 things of COCO and background, from the annotations of instances.
 
-    See `coco_masks.paint` for how a mask comes from outlines. Ids are folder and file name
-    without ending, as in the authors' lists: `train2017/000000177254`.
+    `coco_masks.paint` makes a mask from outlines. Ids are folder and file name without ending, as
+    in the authors' lists: `train2017/000000177254`.
     """
 
-    VERSION = tfds.core.Version('1.0.0')
+    CLASSES = classes.COCO
     BUILDER_CONFIGS: ClassVar = [
         tfds.core.BuilderConfig(name='2017', description='118,287 + 5,000 images with masks.'),
         tfds.core.BuilderConfig(name='2014', description='82,783 + 40,504 images with masks.'),
@@ -115,10 +116,15 @@ class CocoSeg(tfds.core.GeneratorBasedBuilder):
             name='unlabeled2017', description='123 thousand images without annotations.'
         ),
     ]
-    MANUAL_DOWNLOAD_INSTRUCTIONS = f"""
-    Archives, or folders unpacked from them, that lie in manual_dir are used as they are; the
-    others are downloaded. They are described at {_PAGE}.
-    """
+    # Images: the page of the dataset. Bytes: of the archives by images, and some kB for a mask.
+    COST: ClassVar = {
+        '2017': Records(count=123_287, size=170_000, rate=100),
+        '2014': Records(count=123_287, size=170_000, rate=100),
+        'unlabeled2017': Records(count=123_403, size=165_000, rate=300),
+    }
+    HOMEPAGE = 'https://cocodataset.org'
+    CITATION = _CITATION
+    LICENCE = _LICENCE
 
     @functools.cached_property
     def archives(self):
@@ -128,28 +134,14 @@ class CocoSeg(tfds.core.GeneratorBasedBuilder):
         names += [_annotation_archive(folder) for folder in folders if folder != 'unlabeled2017']
         return tuple(ARCHIVES[name] for name in dict.fromkeys(names))
 
-    @property
-    def url_infos(self):
-        """Checksums for the downloads of tfds."""
-        return archives.url_infos(self.archives)
-
-    def _info(self):
-        return builder_records.dataset_info(self, 'https://cocodataset.org', _CITATION, _LICENCE)
-
-    def _split_generators(self, dl_manager):
-        needed = self.archives
-        sources = archives.fetch_all(needed, dl_manager)
-        found = {item.name: source for item, source in zip(needed, sources, strict=True)}
-        # Annotations of all splits are read and checked before the first record is written.
+    def splits(self, sources):
+        """Returns the records of each split; all annotations are read before the first is made."""
         return {
-            split: _unlabelled(found[f'{folder}.zip'], folder)
+            split: _unlabelled(sources[f'{folder}.zip'], folder)
             if split == 'unlabeled'
-            else _labelled(found[f'{folder}.zip'], found[_annotation_archive(folder)], folder)
+            else _labelled(sources[f'{folder}.zip'], sources[_annotation_archive(folder)], folder)
             for split, folder in _FOLDERS[self.builder_config.name].items()
         }
-
-    def _generate_examples(self):
-        """Not used: `_split_generators` returns the examples."""
 
 
 def _unlabelled(source, folder):
@@ -158,7 +150,7 @@ def _unlabelled(source, folder):
         raise ValueError(f'Folder {source.folder / folder} holds no JPEG file.')
     if len(names) < _UNLABELLED:
         _LOGGER.warning(
-            '%s holds %d images, the official archive more than %d. All that are there are taken.',
+            '%s holds %d images, the official archive more than %d. All of them are used.',
             source.folder / folder, len(names), _UNLABELLED,
         )  # fmt: skip
     return (_example(source, folder, name) for name in names)
@@ -176,7 +168,7 @@ def _labelled(source, annotations, folder):
         )
     if len(here) > len(images):
         _LOGGER.warning(
-            '%s: %d images are left out, because %s does not name them.',
+            '%s: %d images are left out: %s does not name them.',
             source.folder / folder, len(here) - len(images), file,
         )  # fmt: skip
     return (_example(source, folder, image.file_name, image) for image in images)
@@ -187,14 +179,14 @@ def _annotation_archive(folder):
 
 
 def _example(source, folder, file_name, image=None):
-    """Returns key and record of an image, with a mask if `image` says what is annotated."""
+    """Returns the record of an image, with a mask if `image` has its annotations."""
     name = f'{folder}/{file_name.removesuffix(".jpg")}'
     where = source.folder / folder / file_name
     content = source.read(f'{folder}/{file_name}')
     mask_name = f'The mask from the annotations of {file_name}'
     mask = found = None
     if image is not None:
-        # Before it is painted, since a damaged size may be anything.
+        # Before it is painted: a damaged file can give any size.
         size = decoding.image_size(content, str(where), upright=False)
         checks.check_size(size, (image.height, image.width), str(where), mask_name)
         try:
@@ -202,7 +194,7 @@ def _example(source, folder, file_name, image=None):
         except ValueError as error:
             raise ValueError(f'The mask of {where} cannot be painted. {error}') from error
         found = [region.class_index for region in image.regions]
-    return name, builder_records.example(
+    return builder_records.example(
         name,
         content,
         str(where),

@@ -1,6 +1,6 @@
 """Cityscapes (Cordts et al., 2016) as records of tensorflow-datasets.
 
-Its archives need a login, so that they are taken from `manual_dir`, packed or unpacked.
+Its archives need a login, so they must be in `manual_dir`, packed or unpacked.
 """
 
 import functools
@@ -12,8 +12,9 @@ import tensorflow_datasets as tfds
 
 from wss.datasets import classes
 from wss.datasets.files import checks, decoding
-from wss.datasets.preparation import archives
+from wss.datasets.preparation import archives, builder
 from wss.datasets.preparation import records as builder_records
+from wss.datasets.preparation.cost import Records
 
 _LOGGER = logging.getLogger(__name__)
 _PAGE = 'https://www.cityscapes-dataset.com/downloads/'
@@ -86,7 +87,7 @@ _LICENCE = (
 )
 
 
-class CityscapesSeg(tfds.core.GeneratorBasedBuilder):
+class CityscapesSeg(builder.SegmentationBuilder):
     """The 19 classes of Cityscapes that are scored, without a background.
 
     All other labels are ignored. Masks of the test split are not published (the archive holds
@@ -94,7 +95,7 @@ class CityscapesSeg(tfds.core.GeneratorBasedBuilder):
     `aachen_000000_000019`.
     """
 
-    VERSION = tfds.core.Version('1.0.0')
+    CLASSES = classes.CITYSCAPES
     BUILDER_CONFIGS: ClassVar = [
         tfds.core.BuilderConfig(
             name='fine', description='2,975 + 500 images with fine masks, 1,525 without.'
@@ -104,11 +105,14 @@ class CityscapesSeg(tfds.core.GeneratorBasedBuilder):
             description='The same 2,975 + 500 images and 19,997 more, with coarse masks.',
         ),
     ]
-    MANUAL_DOWNLOAD_INSTRUCTIONS = f"""
-    After a login at {_PAGE} put into manual_dir: {_TRAINVALTEST} and, for the config fine,
-    gtFine_trainvaltest.zip; for coarse, {_EXTRA} and gtCoarse.zip. Folders unpacked from them do
-    as well.
-    """
+    # Bytes of a record: of the archives by images, and some kB for a mask.
+    COST: ClassVar = {
+        'fine': Records(count=5_000, size=2_360_000, rate=10),
+        'coarse': Records(count=23_472, size=2_380_000, rate=10),
+    }
+    HOMEPAGE = 'https://www.cityscapes-dataset.com'
+    CITATION = _CITATION
+    LICENCE = _LICENCE
 
     @functools.cached_property
     def archives(self):
@@ -117,31 +121,16 @@ class CityscapesSeg(tfds.core.GeneratorBasedBuilder):
         names = dict.fromkeys([*_IMAGES[config].values(), _MASKS[config][0]])
         return tuple(ARCHIVES[name] for name in names)
 
-    @property
-    def url_infos(self):
-        """Checksums for the downloads of tfds: there are none."""
-        return archives.url_infos(self.archives)
-
-    def _info(self):
-        return builder_records.dataset_info(
-            self, 'https://www.cityscapes-dataset.com', _CITATION, _LICENCE
-        )
-
-    def _split_generators(self, dl_manager):
-        sources = archives.fetch_all(self.archives, dl_manager)
-        found = {item.name: source for item, source in zip(self.archives, sources, strict=True)}
+    def splits(self, sources):
+        """Returns the records of each split; every file is looked for before the first is made."""
         config = self.builder_config.name
         archive, kind = _MASKS[config]
-        # The files of all splits are looked up before the first record is written.
         return {
             split: _examples(
-                split, found[images], None if split == 'test' else found[archive], kind
+                split, sources[images], None if split == 'test' else sources[archive], kind
             )
             for split, images in _IMAGES[config].items()
         }
-
-    def _generate_examples(self):
-        """Not used: `_split_generators` returns the examples."""
 
 
 def to_train_ids(label_ids: np.ndarray, name: str) -> np.ndarray:
@@ -149,20 +138,20 @@ def to_train_ids(label_ids: np.ndarray, name: str) -> np.ndarray:
 
     Args:
         label_ids: Integers `[H, W]`: 0..33, or 255 for -1 (licence plates).
-        name: What messages call the mask.
+        name: Name of the mask in messages.
 
     Returns:
         uint8 `[H, W]`: 0..18, or 255 (ignored) for every other label.
 
     Raises:
-        ValueError: If a value is no label id.
+        ValueError: If a value is not a label id.
     """
     outside = (label_ids < 0) | (label_ids > 255)
     unknown = outside | ~_KNOWN_IDS[np.where(outside, 0, label_ids)]
     if unknown.any():
         values = sorted({int(value) for value in label_ids[unknown]})
         raise ValueError(
-            f'Mask {name} holds {checks.list_some(map(str, values))}, which are no label ids of '
+            f'Mask {name} holds {checks.list_some(map(str, values))}, which are not label ids of '
             'Cityscapes (0..33, and 255 for -1); use the files *_labelIds.png, not instanceIds or '
             'color.'
         )
@@ -172,7 +161,7 @@ def to_train_ids(label_ids: np.ndarray, name: str) -> np.ndarray:
 
 
 def _examples(split, images, masks, kind):
-    """Returns keys and records of a split, made one after another; the files are looked up now."""
+    """Returns the records of a split, made one after another; the files are looked for now."""
     image_of = _files(images, f'leftImg8bit/{split}', '_leftImg8bit.png')
     mask_of = {}
     if masks is not None:
@@ -184,17 +173,16 @@ def _examples(split, images, masks, kind):
             missing = [name for name in one if name not in other]
             if missing:
                 raise FileNotFoundError(
-                    f'{len(missing)} of {len(one)} ids of the split {split} are without {place}: '
+                    f'{len(missing)} of {len(one)} ids of the split {split} lack {place}: '
                     f'{checks.list_some(missing)}. {source.advice}'
                 )
     if len(image_of) != _COUNTS[split]:
         _LOGGER.warning(
-            'The split %s has %d images in %s, officially %d. All that are there are taken.',
+            'The split %s has %d images in %s, officially %d. All of them are used.',
             split, len(image_of), images.folder, _COUNTS[split],
         )  # fmt: skip
     return (
-        (name, _example(name, images, path, masks, mask_of.get(name)))
-        for name, path in image_of.items()
+        _example(name, images, path, masks, mask_of.get(name)) for name, path in image_of.items()
     )
 
 

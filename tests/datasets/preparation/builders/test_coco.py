@@ -13,9 +13,9 @@ from pycocotools import mask as pycocotools_mask
 
 from tests.datasets import small_archives
 from wss.datasets import classes
-from wss.datasets.preparation import coco
+from wss.datasets.preparation.builders import coco
 
-LISTS = pathlib.Path(__file__).resolve().parents[4] / 'shared' / 'splits' / 'coco'
+LISTS = pathlib.Path(__file__).resolve().parents[5] / 'shared' / 'splits' / 'coco'
 GAPS = (12, 26, 29, 30, 45, 66, 68, 69, 71, 83)
 CATEGORIES = [
     {'id': number, 'name': name, 'supercategory': 'thing'}
