@@ -12,9 +12,9 @@ import sys
 import pytest
 import tensorflow as tf
 from tensorflow_datasets.core import file_adapters
-from tests.test_commands import ROOT, start
 
 from tests.datasets import small_archives
+from tests.test_commands import ROOT, start
 from wss.datasets.preparation import archives, build, disk, lookup
 from wss.datasets.preparation import cost as preparation_cost
 from wss.datasets.preparation.builders import voc

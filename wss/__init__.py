@@ -6,11 +6,6 @@ __version__ = '0.2.0'
 def load(workdir, checkpoint: str = 'best'):
     """Loads a trained run, for use from Python; the first call imports TensorFlow.
 
-    Example:
-        >>> import wss
-        >>> model = wss.load('runs/mine')  # doctest: +SKIP
-        >>> labels = model.predict('photo.jpg')  # doctest: +SKIP
-
     Args:
         workdir: Folder of the run.
         checkpoint: `best` (by validation mIoU) or `last`.
@@ -21,6 +16,12 @@ def load(workdir, checkpoint: str = 'best'):
     Raises:
         FileNotFoundError: If the folder is not that of a run or has no such checkpoint.
         ValueError: If its files are damaged.
+
+    Example:
+        >>> import wss
+        >>> model = wss.load('runs/mine')
+        >>> model.predict('photo.jpg').shape
+        (60, 80)
     """
     from wss.configuration import gin_files
     from wss.experiment import Experiment

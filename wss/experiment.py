@@ -50,6 +50,27 @@ class Experiment:
             random. The modules of `networks/weights` have such functions.
         seed: Seed of initialisation, order of the images, views and dropout. A resumed run sees the
             batches and masks of dropout that it would have seen.
+
+    Example:
+        >>> from functools import partial
+        >>> from wss.datasets.shapes import Shapes
+        >>> from wss.experiment import Experiment
+        >>> from wss.methods.supervised import Supervised
+        >>> from wss.networks.backbones.small import SmallResNet
+        >>> from wss.networks.deeplab import DeepLabV3Plus
+        >>> from wss.pipeline.data import Data, Validation
+        >>> from wss.training.optimisers import momentum_poly
+        >>> from wss.training.schedule import Schedule
+        >>> from wss.views.views import Views
+        >>> make_dataset = partial(Shapes, size=33, counts={'train': 4, 'val': 2})
+        >>> make_views = partial(Views, crop_size=(33, 33), cutout_half_size=4)
+        >>> make_network = partial(DeepLabV3Plus, make_backbone=SmallResNet)
+        >>> data = Data(make_dataset, make_views, validation=Validation('val'))
+        >>> parts = data, make_network, Supervised, momentum_poly, Schedule(steps=1)
+        >>> result = Experiment(*parts).train('runs/short')
+        step 1/1...
+        >>> sorted(result), sorted(result['best'])
+        (['best', 'last', 'steps'], ['iou', 'miou', 'pixel_accuracy', 'pixels', 'step'])
     """
 
     data: Data

@@ -93,6 +93,14 @@ def parse(files: Sequence[str], params: Sequence[str] = ()) -> None:
     Raises:
         FileNotFoundError: If a file does not exist.
         ValueError: If a name is unknown, a value of the wrong type, or files contradict each other.
+
+    Example:
+        >>> from wss.configuration import gin_files
+        >>> from wss.experiment import Experiment
+        >>> parts = ['datasets/shapes.gin', 'networks/small.gin', 'methods/supervised.gin']
+        >>> gin_files.parse(parts, ['Schedule.steps = 100'])
+        >>> gin_files.build(Experiment).schedule.steps
+        100
     """
     import_path.add(_folders(map(_found, files)))
     _parse(files, params)
@@ -154,6 +162,13 @@ def build(part: Callable):
 
     Raises:
         ValueError: If no setting mentions it, or a part refuses its settings.
+
+    Example:
+        >>> from wss.configuration import gin_files
+        >>> from wss.training.schedule import Schedule
+        >>> gin_files.parse(['experiments/shapes_supervised.gin'])
+        >>> gin_files.build(Schedule).checkpoint_every
+        250
     """
     if not _bound(part):
         raise ValueError(

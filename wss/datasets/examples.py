@@ -31,6 +31,15 @@ class Examples:
         skipped: Ids of the split that are left out because their files are damaged.
         mask_classes: bool `[n, num_classes]`, the classes that the mask of each example shows;
             None if that takes decoding.
+
+    Example:
+        >>> from wss.datasets.examples import Examples
+        >>> from wss.datasets.shapes import Shapes
+        >>> examples = Shapes(counts={'train': 4}).examples('train')
+        >>> len(examples), examples.max_size
+        (4, (97, 97))
+        >>> examples.select(['train-000002', 'train-000001']).ids
+        ('train-000002', 'train-000001')
     """
 
     ids: tuple[str, ...]

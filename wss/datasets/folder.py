@@ -39,6 +39,15 @@ class Folder:
 
     Raises:
         ValueError: If an argument has another value than above.
+
+    Example:
+        >>> from wss.datasets.folder import Folder
+        >>> splits = {'train': 'with_masks.txt', 'all': None}
+        >>> dataset = Folder('photos', ('background', 'leaf', 'stem'), 'masks', splits)
+        >>> dataset.examples('train').ids
+        ('a',)
+        >>> dataset.examples('all', labels='available').ids
+        ('a', 'b', 'c')
     """
 
     def __init__(

@@ -19,6 +19,12 @@ class DatasetInfo:
     Raises:
         ValueError: If names and colours differ in number, names repeat, there are fewer than two
             classes, or `ignore_value` is a class.
+
+    Example:
+        >>> from wss.datasets.info import DatasetInfo
+        >>> info = DatasetInfo('plants', ('background', 'leaf'), ((0, 0, 0), (0, 200, 0)))
+        >>> info.num_classes, info.num_image_classes
+        (2, 1)
     """
 
     name: str

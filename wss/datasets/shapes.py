@@ -66,6 +66,16 @@ class Shapes:
 
     Raises:
         ValueError: If a number is not positive, the seed is negative, or a split too large.
+
+    Example:
+        >>> from wss.datasets.shapes import Shapes
+        >>> dataset = Shapes(size=33, counts={'train': 4})
+        >>> examples = dataset.examples('train')
+        >>> examples.ids[:2]
+        ('train-000000', 'train-000001')
+        >>> example = examples.load(tf.constant(0, tf.int64))
+        >>> tuple(example['image'].shape), example['label'].dtype.name
+        ((33, 33, 3), 'int32')
     """
 
     def __init__(

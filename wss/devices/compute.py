@@ -28,6 +28,14 @@ class Compute:
 
     Raises:
         ValueError: If a setting is out of range.
+
+    Example:
+        >>> from wss.devices.compute import Compute
+        >>> Compute(precision='mixed_bfloat16').precision
+        'mixed_bfloat16'
+        >>> strategy = tf.distribute.get_strategy()
+        >>> Compute(steps_per_execution=10).steps_an_execution(strategy, [100, 50])
+        10
     """
 
     precision: str = 'float32'

@@ -17,11 +17,6 @@ Picture = str | os.PathLike | Image.Image | np.ndarray
 class Predictor:
     """A trained method, for use from Python.
 
-    Example:
-        >>> model = wss.load('runs/mine')  # doctest: +SKIP
-        >>> labels = model.predict('photo.jpg')  # doctest: +SKIP
-        >>> model.overlay('photo.jpg', labels).save('overlay.png')  # doctest: +SKIP
-
     Attributes:
         method: The `Method`; its `network` is a Keras model.
 
@@ -29,6 +24,16 @@ class Predictor:
         method: A `Method` with its weights.
         size: Height and width to which images are padded, as they were for evaluation; a larger
             image gets a size of its own, one more than a multiple of the output stride.
+
+    Example:
+        >>> import wss
+        >>> model = wss.load('runs/mine', checkpoint='last')
+        >>> labels, probabilities = model.predict('photo.jpg', probabilities=True)
+        >>> labels.shape, probabilities.shape
+        ((60, 80), (60, 80, 7))
+        >>> model.overlay('photo.jpg', labels).save('overlay.png')
+        >>> model.classes[:3]
+        ('background', 'stripes', 'checks')
     """
 
     def __init__(self, method, size: tuple[int, int]):

@@ -34,6 +34,13 @@ def supervised(
 
     Returns:
         float32 scalar, in nats.
+
+    Example:
+        >>> from wss.methods.losses import supervised
+        >>> logits = tf.zeros([1, 2, 2, 4])  # All four classes are equally likely.
+        >>> labels = tf.constant([[[0, 3], [255, 255]]])
+        >>> round(float(supervised(logits, labels)), 4)  # log(4); ignored pixels do not count.
+        1.3863
     """
     logits = resize.bilinear(tf.cast(logits, tf.float32), resize.spatial_size(labels))
     labelled = labels != ignore_value
@@ -59,6 +66,11 @@ def hardest_mean(pixel_losses: tf.Tensor, share: float | tf.Tensor) -> tf.Tensor
     Args:
         pixel_losses: float32 of any shape, 0 for pixels that are ignored.
         share: Share of the pixels, float32 in [0, 1].
+
+    Example:
+        >>> from wss.methods.losses import hardest_mean
+        >>> float(hardest_mean(tf.constant([1.0, 2.0, 3.0, 0.0]), 0.5))
+        2.5
     """
     # Sort all, since accelerators cannot take a number of values that changes with the step.
     highest = tf.sort(tf.reshape(pixel_losses, [-1]), direction='DESCENDING')
@@ -80,6 +92,11 @@ def annealed_share(step: int | tf.Tensor, share: float, steps: int) -> tf.Tensor
 
     Returns:
         float32 scalar.
+
+    Example:
+        >>> from wss.methods.losses import annealed_share
+        >>> [float(annealed_share(step, 0.5, 100)) for step in (0, 50, 100, 200)]
+        [1.0, 0.75, 0.5, 0.5]
     """
     progress = tf.minimum(1.0, tf.cast(step, tf.float32) / steps)
     return progress * share + (1.0 - progress)
@@ -98,6 +115,13 @@ class SupervisedLoss:
 
     Raises:
         ValueError: If an option is outside its range.
+
+    Example:
+        >>> from wss.methods.losses import SupervisedLoss
+        >>> loss = SupervisedLoss(label_weights=(1.0, 2.0))
+        >>> logits, labels = tf.zeros([1, 1, 2, 2]), tf.constant([[[0, 1]]])
+        >>> round(float(loss(logits, labels, 255, step=0)), 4)  # log(2) * (1 + 2) / 2
+        1.0397
     """
 
     label_weights: tuple[float, ...] | None = None
@@ -145,6 +169,11 @@ def classification(image_logits: tf.Tensor, image_label: tf.Tensor) -> tf.Tensor
 
     Returns:
         float32 scalar, in nats.
+
+    Example:
+        >>> from wss.methods.losses import classification
+        >>> round(float(classification(tf.zeros([1, 2]), tf.constant([[0.0, 1.0]]))), 4)  # log(2)
+        0.6931
     """
     return tf.reduce_mean(
         tf.nn.sigmoid_cross_entropy_with_logits(
@@ -170,6 +199,14 @@ def consistency(
 
     Returns:
         float32 scalar, in nats.
+
+    Example:
+        >>> from wss.methods.losses import consistency
+        >>> logits, ones = tf.zeros([1, 1, 2, 2]), tf.ones([1, 1, 2])
+        >>> pseudo_label = tf.constant([[[[1.0, 0.0], [0.5, 0.5]]]])
+        >>> confident = tf.constant([[[1.0, 0.0]]])
+        >>> round(float(consistency(logits, pseudo_label, ones, confident)), 4)  # log(2) / 2
+        0.3466
     """
     pixel_losses = tf.nn.softmax_cross_entropy_with_logits(
         labels=tf.stop_gradient(pseudo_label), logits=tf.cast(strong_logits, tf.float32)
@@ -179,7 +216,13 @@ def consistency(
 
 
 def weight_decay(kernels, factor: float) -> tf.Tensor:
-    """`0.5 * factor * sum ||w||^2` over the kernels; 0 for no kernel or a factor of 0."""
+    """`0.5 * factor * sum ||w||^2` over the kernels; 0 for no kernel or a factor of 0.
+
+    Example:
+        >>> from wss.methods.losses import weight_decay
+        >>> float(weight_decay([tf.constant([3.0, 4.0])], 0.5))
+        6.25
+    """
     if not factor or not kernels:
         return tf.constant(0.0)
     return factor * tf.add_n([tf.nn.l2_loss(kernel) for kernel in kernels])

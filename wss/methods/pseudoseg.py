@@ -40,6 +40,19 @@ class PseudoSeg(Method):
 
     Raises:
         ValueError: If an option is outside its range.
+
+    Example:
+        >>> from wss.datasets.shapes import Shapes
+        >>> from wss.methods.pseudoseg import PseudoSeg
+        >>> from wss.networks.backbones.small import SmallResNet
+        >>> from wss.networks.deeplab import DeepLabV3Plus
+        >>> method = PseudoSeg(DeepLabV3Plus(7, 6, SmallResNet), Shapes().info, temperature=0.7)
+        >>> image, valid = tf.zeros([1, 33, 33, 3]), tf.ones([1, 33, 33])
+        >>> label, image_label = tf.zeros([1, 33, 33], tf.int32), tf.zeros([1, 6])
+        >>> labelled = {'image': image, 'label': label, 'valid': valid, 'image_label': image_label}
+        >>> unlabelled = {'weak': image, 'strong': image, 'valid': valid}
+        >>> sorted(method.compute_losses(labelled, unlabelled))
+        ['classification', 'consistency', 'sgc', 'supervised']
     """
 
     needs_unlabelled = True

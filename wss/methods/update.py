@@ -23,6 +23,12 @@ class Update:
 
     Raises:
         ValueError: If an option is outside its range.
+
+    Example:
+        >>> from wss.methods.update import Update
+        >>> update = Update(bias_multiplier=2.0, last_layer_multiplier=10.0)
+        >>> update.multiplier(in_last_layer=True, is_bias=True)
+        20.0
     """
 
     weight_decay: float = 4e-5
@@ -65,5 +71,11 @@ def average_rate(decay: float, step) -> tf.Tensor:
 
 
 def average(last: tf.Tensor, weight: tf.Tensor, rate: tf.Tensor) -> tf.Tensor:
-    """The next moving average of a weight: `rate * last + (1 - rate) * weight`."""
+    """The next moving average of a weight: `rate * last + (1 - rate) * weight`.
+
+    Example:
+        >>> from wss.methods.update import average
+        >>> float(average(tf.constant(1.0), tf.constant(3.0), tf.constant(0.75)))
+        1.5
+    """
     return rate * last + (1.0 - rate) * weight

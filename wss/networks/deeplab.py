@@ -64,6 +64,14 @@ class DeepLabV3Plus(Network):
     Raises:
         ValueError: If a number of filters, a rate, a dropout rate or the decay is out of range, or
             the backbone does not fit.
+
+    Example:
+        >>> from wss.networks.backbones.small import SmallResNet
+        >>> from wss.networks.deeplab import DeepLabV3Plus
+        >>> network = DeepLabV3Plus(3, 2, SmallResNet, aspp_filters=16, decoder_filters=16)
+        >>> logits, image_logits = network(tf.zeros([1, 65, 65, 3]))
+        >>> tuple(logits.shape), tuple(image_logits.shape)
+        ((1, 17, 17, 3), (1, 2))
     """
 
     needed_maps = ('stride_4',)

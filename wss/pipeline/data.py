@@ -30,6 +30,11 @@ class Labelled:
         seed: Seed of the sample.
         every_class: Whether every class that one of these shows must be in the sample.
         batch_size: Images a step, of all replicas together.
+
+    Example:
+        >>> from wss.pipeline.data import Labelled
+        >>> Labelled(split='train', amount=0.125, seed=1).choice().amount
+        0.125
     """
 
     split: str = 'train'

@@ -19,6 +19,12 @@ def calibration(
 
     Returns:
         float32 scalar.
+
+    Example:
+        >>> from wss.pseudo_labels.fusion import calibration
+        >>> decoder, sgc = tf.constant([[[[3.0, -3.0]]]]), tf.constant([[[[4.0, 4.0]]]])
+        >>> round(float(calibration(decoder, sgc)), 4)  # 1 / sqrt((9 + 9 + 16 + 16) / 4)
+        0.2828
     """
     both = tf.concat([decoder_logits, sgc_logits], axis=0)
     square = tf.reduce_mean(tf.square(both))
@@ -47,6 +53,14 @@ def fuse(
 
     Raises:
         ValueError: If `source` is not one of these.
+
+    Example:
+        >>> from wss.pseudo_labels.fusion import fuse
+        >>> decoder, sgc = tf.constant([[[[20.0, 0.0]]]]), tf.constant([[[[0.0, 20.0]]]])
+        >>> fuse(decoder, sgc)[0, 0, 0].numpy().tolist()  # They differ: no class is likelier.
+        [0.5, 0.5]
+        >>> [round(float(p), 3) for p in fuse(decoder, decoder)[0, 0, 0]]
+        [0.804, 0.196]
     """
     if source == 'att':
         return tf.nn.softmax(sgc_logits)
@@ -67,6 +81,11 @@ def sharpen(probabilities: tf.Tensor, temperature: float) -> tf.Tensor:
 
     Returns:
         float32 `[..., C]`; sums to 1.
+
+    Example:
+        >>> from wss.pseudo_labels.fusion import sharpen
+        >>> [round(float(p), 2) for p in sharpen(tf.constant([0.75, 0.25]), 0.5)]
+        [0.9, 0.1]
     """
     powered = tf.pow(probabilities, 1.0 / temperature)
     return powered / tf.reduce_sum(powered, axis=-1, keepdims=True)

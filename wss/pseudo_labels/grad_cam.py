@@ -16,6 +16,13 @@ def class_activation(features: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
 
     Returns:
         float32 `[N, h, w, K]`, at least 0.
+
+    Example:
+        >>> from wss.pseudo_labels.grad_cam import class_activation
+        >>> features = tf.constant([[[[1.0, 2.0], [3.0, 0.0]]]])  # One image of 1 x 2 pixels.
+        >>> kernel = tf.constant([[1.0, -1.0], [0.0, 2.0]])
+        >>> class_activation(features, kernel).numpy().tolist()
+        [[[[0.5, 1.5], [1.5, 0.0]]]]
     """
     features = tf.cast(features, tf.float32)
     size = tf.shape(features)
@@ -32,6 +39,11 @@ def predicted_labels(image_logits: tf.Tensor, threshold: float = 0.5) -> tf.Tens
 
     Returns:
         float32 `[N, K]` of 0 and 1.
+
+    Example:
+        >>> from wss.pseudo_labels.grad_cam import predicted_labels
+        >>> predicted_labels(tf.constant([[-1.0, 2.0]])).numpy().tolist()
+        [[0.0, 1.0]]
     """
     return tf.cast(tf.sigmoid(tf.cast(image_logits, tf.float32)) >= threshold, tf.float32)
 
@@ -45,6 +57,12 @@ def gate_and_normalise(cam: tf.Tensor, image_label: tf.Tensor) -> tf.Tensor:
 
     Returns:
         float32 `[N, h, w, K]` in [0, 1]; 0 throughout for a class without any activation.
+
+    Example:
+        >>> from wss.pseudo_labels.grad_cam import gate_and_normalise
+        >>> cam = tf.constant([[[[1.0, 4.0], [2.0, 8.0]]]])
+        >>> gate_and_normalise(cam, tf.constant([[1.0, 0.0]])).numpy().tolist()
+        [[[[0.5, 0.0], [1.0, 0.0]]]]
     """
     cam = cam * image_label[:, tf.newaxis, tf.newaxis, :]
     return tf.math.divide_no_nan(cam, tf.reduce_max(cam, axis=[1, 2], keepdims=True))
@@ -59,6 +77,11 @@ def add_background(scores: tf.Tensor, ceiling: float) -> tf.Tensor:
 
     Returns:
         float32 `[N, h, w, K + 1]`.
+
+    Example:
+        >>> from wss.pseudo_labels.grad_cam import add_background
+        >>> add_background(tf.constant([[[[0.25, 0.5]]]]), 1.0).numpy().tolist()
+        [[[[0.5, 0.25, 0.5]]]]
     """
     background = ceiling - tf.reduce_max(scores, axis=-1, keepdims=True)
     return tf.concat([background, scores], axis=-1)

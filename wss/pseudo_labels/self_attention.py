@@ -19,6 +19,12 @@ def hypercolumn(features: dict[str, tf.Tensor], blocks, size) -> tf.Tensor:
 
     Returns:
         float32 `[N, h, w, sum of channels]`.
+
+    Example:
+        >>> from wss.pseudo_labels.self_attention import hypercolumn
+        >>> features = {'block_3': tf.ones([1, 5, 5, 8]), 'block_4': tf.zeros([1, 3, 3, 4])}
+        >>> hypercolumn(features, ('block_3', 'block_4'), (3, 3)).shape.as_list()
+        [1, 3, 3, 12]
     """
     maps = [resize.bilinear(features[block], size) for block in reversed(tuple(blocks))]
     return tf.stop_gradient(tf.cast(tf.concat(maps, axis=-1), tf.float32))
@@ -35,6 +41,12 @@ def attention_weights(query: tf.Tensor, key: tf.Tensor, valid: tf.Tensor) -> tf.
 
     Returns:
         float32 `[N, P, P]`; each row sums to 1.
+
+    Example:
+        >>> from wss.pseudo_labels.self_attention import attention_weights
+        >>> same = tf.zeros([1, 3, 4])  # Three pixels, all alike; the last is padding.
+        >>> attention_weights(same, same, tf.constant([[1.0, 1.0, 0.0]]))[0, 0].numpy().tolist()
+        [0.5, 0.5, 0.0]
     """
     scores = tf.matmul(query, key, transpose_b=True) / tf.sqrt(float(query.shape[-1]))
     both = valid[:, :, tf.newaxis] * valid[:, tf.newaxis, :]
@@ -62,6 +74,12 @@ class SelfAttentionGradCAM(keras.layers.Layer):
 
     Raises:
         ValueError: If `variant`, `start` or `width` is outside its range.
+
+    Example:
+        >>> from wss.pseudo_labels.self_attention import SelfAttentionGradCAM
+        >>> sgc = SelfAttentionGradCAM(num_classes=3, width=8)
+        >>> sgc(tf.ones([1, 5, 5, 2]), tf.ones([1, 5, 5, 16]), tf.ones([1, 5, 5])).shape.as_list()
+        [1, 5, 5, 3]
     """
 
     def __init__(

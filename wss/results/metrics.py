@@ -12,6 +12,13 @@ class ConfusionMatrix(keras.metrics.Metric):
         num_classes: `C`.
         ignore_value: Label of the pixels that do not count.
         name: Name of the metric.
+
+    Example:
+        >>> from wss.results.metrics import ConfusionMatrix
+        >>> confusion = ConfusionMatrix(num_classes=2)
+        >>> confusion.update_state(tf.constant([0, 0, 1, 255]), tf.constant([0, 1, 1, 0]))
+        >>> confusion.result().numpy().tolist()
+        [[1, 1], [0, 1]]
     """
 
     def __init__(self, num_classes: int, ignore_value: int = 255, name: str = 'confusion'):
@@ -63,6 +70,12 @@ def summarise(counts: np.ndarray) -> dict:
         `iou`: list of `C` floats in [0, 1], None for a class that neither occurs nor is
         predicted; `miou`: their mean over the others; `pixel_accuracy`: share of counted pixels
         that are right; `pixels`: how many were counted. Means over nothing are None.
+
+    Example:
+        >>> from wss.results.metrics import summarise
+        >>> measures = summarise([[1, 1], [0, 1]])
+        >>> measures['iou'], measures['miou'], measures['pixels']
+        ([0.5, 0.5], 0.5, 3)
     """
     counts = np.asarray(counts, np.float64)
     right = np.diag(counts)

@@ -29,6 +29,11 @@ def colour_labels(labels: np.ndarray, colours, ignore_value: int = 255) -> np.nd
 
     Returns:
         uint8 `[..., H, W, 3]`.
+
+    Example:
+        >>> from wss.results.pictures import colour_labels
+        >>> colour_labels(np.array([[0, 1, 255]]), ((0, 0, 0), (255, 0, 0))).tolist()
+        [[[0, 0, 0], [255, 0, 0], [255, 255, 255]]]
     """
     return palette(colours, ignore_value)[np.asarray(labels)]
 
@@ -86,6 +91,12 @@ def panel(columns: dict[str, np.ndarray], height: int | None = None) -> np.ndarr
 
     Raises:
         ValueError: If there is no column, or columns differ in their number of pictures.
+
+    Example:
+        >>> from wss.results.pictures import panel
+        >>> column = np.zeros([2, 40, 40, 3], np.uint8)
+        >>> panel({'image': column, 'truth': column}, height=40).shape
+        (109, 98, 3)
     """
     numbers = {name: len(pictures) for name, pictures in columns.items()}
     if not columns or len(set(numbers.values())) != 1:

@@ -78,6 +78,11 @@ def steps_for_batch(steps: int, batch_size: int, reference_batch_size: int) -> i
 
     Raises:
         ValueError: If a batch is smaller than one image.
+
+    Example:
+        >>> from wss.training.optimisers import steps_for_batch
+        >>> steps_for_batch(30000, 8, 64)
+        240000
     """
     _check_batches(batch_size, reference_batch_size)
     return -(-steps * reference_batch_size // batch_size)
@@ -95,6 +100,11 @@ def rate_factor_for_batch(batch_size: int, reference_batch_size: int) -> float:
 
     Raises:
         ValueError: If a batch is smaller than one image.
+
+    Example:
+        >>> from wss.training.optimisers import rate_factor_for_batch
+        >>> rate_factor_for_batch(8, 64)
+        0.125
     """
     _check_batches(batch_size, reference_batch_size)
     return batch_size / reference_batch_size
@@ -139,6 +149,14 @@ def momentum_poly(
 
     Raises:
         ValueError: If a value is outside its range.
+
+    Example:
+        >>> from wss.training.optimisers import momentum_poly
+        >>> optimiser, weight = momentum_poly(steps=100, learning_rate=0.01), tf.Variable(1.0)
+        >>> for _ in range(2):
+        ...     _ = optimiser.apply_gradients([(tf.constant(1.0), weight)])
+        >>> round(float(weight), 4)  # 1 - 0.01 - (0.9 + 1) * 0.01 * 0.99 ** 0.9
+        0.9712
     """
     if rate_factor <= 0:
         raise ValueError(f'momentum_poly.rate_factor is {rate_factor}; it must be above 0.')

@@ -25,6 +25,14 @@ class Schedule:
 
     Raises:
         ValueError: If a number is out of range.
+
+    Example:
+        >>> from wss.training.schedule import Schedule
+        >>> schedule = Schedule(steps=1000, evaluate_every=250)
+        >>> schedule.is_due('evaluate', 500), schedule.is_due('evaluate', 600)
+        (True, False)
+        >>> Schedule(steps=30000, reference_batch_size=64).for_batch(8)[0].steps
+        240000
     """
 
     steps: int

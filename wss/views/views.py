@@ -48,6 +48,18 @@ class Views:
     Raises:
         ValueError: If an option is out of range or of the wrong type, or if an augmentation of
             `strong` cannot be used.
+
+    Example:
+        >>> from wss.datasets.shapes import Shapes
+        >>> from wss.views.views import Views
+        >>> dataset = Shapes(size=65, counts={'train': 1})
+        >>> example = dataset.examples('train').load(tf.constant(0, tf.int64))
+        >>> views = Views(crop_size=(33, 33), cutout_half_size=4)
+        >>> view = views.unlabelled(example, dataset.info, (127.5, 127.5, 127.5), seed=[0, 1])
+        >>> tuple(view['weak'].shape)
+        (33, 33, 3)
+        >>> sorted(view)
+        ['image_label', 'label', 'strong', 'valid', 'weak']
     """
 
     crop_size: tuple[int, int] = (513, 513)

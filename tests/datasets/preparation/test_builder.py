@@ -10,7 +10,7 @@ import pytest
 import tensorflow as tf
 
 from tests.datasets import small_archives
-from tests.test_binaries import start
+from tests.test_commands import start
 from wss.datasets.preparation import build, builder, lookup, records
 from wss.datasets.prepared import Prepared
 

@@ -6,8 +6,10 @@ import datetime
 def clock(seconds: float) -> str:
     """Returns a duration as `minutes:seconds` or `hours:minutes:seconds`.
 
-    >>> clock(75), clock(3675)
-    ('1:15', '1:01:15')
+    Example:
+        >>> from wss.datasets.files.durations import clock
+        >>> clock(75), clock(3675)
+        ('1:15', '1:01:15')
     """
     minutes, seconds = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
@@ -17,8 +19,10 @@ def clock(seconds: float) -> str:
 def about(seconds: float) -> str:
     """Returns an estimated duration in words.
 
-    >>> about(200), about(9000)
-    ('3 minutes', '2.5 hours')
+    Example:
+        >>> from wss.datasets.files.durations import about
+        >>> about(200), about(9000)
+        ('3 minutes', '2.5 hours')
     """
     minutes = max(1, round(seconds / 60))
     if minutes < 90:

@@ -100,6 +100,12 @@ class OfficialList:
         name: One of `LISTS`, such as `voc/4_clean`.
         folder: Folder that has the lists, so that nothing is fetched; None for the cache.
         cache_dir: Folder in which fetched lists are kept; `~/.cache/wss/lists` if None.
+
+    Example:
+        >>> from wss.datasets.lists.official import LISTS, OfficialList
+        >>> labelled = OfficialList('voc/4_clean')  # Called, it returns the path of its file.
+        >>> LISTS[labelled.name].count
+        366
     """
 
     name: str

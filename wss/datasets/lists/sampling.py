@@ -32,6 +32,13 @@ def sample(
     Raises:
         ValueError: If `amount` is out of range, gives no id or too few for every class, or `ids`
             repeats an id.
+
+    Example:
+        >>> from wss.datasets.lists.sampling import sample
+        >>> sample(['a', 'b', 'c', 'd'], 2, seed=0)
+        ('a', 'd')
+        >>> sample(['a', 'b', 'c', 'd'], 0.75, seed=0)
+        ('a', 'c', 'd')
     """
     ids = tuple(ids)
     id_lists.refuse_repeated(ids, 'to sample from')

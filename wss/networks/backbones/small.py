@@ -58,6 +58,12 @@ class SmallResNet(keras.layers.Layer):
     Raises:
         ValueError: If `output_stride` is neither 8 nor 16, there are not four blocks, or a number
             is out of range.
+
+    Example:
+        >>> from wss.networks.backbones.small import SmallResNet
+        >>> features = SmallResNet(filters=(16, 16, 32, 32))(tf.zeros([1, 65, 65, 3]))
+        >>> [tuple(features[name].shape[1:]) for name in ('stride_4', 'block_4')]
+        [(17, 17, 16), (9, 9, 32)]
     """
 
     padding_value = (127.5, 127.5, 127.5)
