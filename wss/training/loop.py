@@ -1,6 +1,7 @@
 """The training loop of a run: from its last checkpoint, or from the start, to its scores."""
 
 import dataclasses
+import gc
 import io
 import os
 from collections.abc import Callable
@@ -149,6 +150,7 @@ def _fit(session):
         os.path.join(session.workdir, log.PROGRESS_FILE) if is_chief else None,
         None if is_chief else io.StringIO(),
     )
+    number = None  # The signal that ended the run.
     with signals.Watch() as watch:
         steps_between = _callbacks(session, writer, progress, watch)
         scored = [part for part in steps_between if isinstance(part, callbacks.Evaluate)]
@@ -169,10 +171,15 @@ def _fit(session):
             step = int(method.optimizer.iterations.numpy())
             session.saved.save_last(step)
             progress.report(f'Saved at step {step}; the same command resumes from there.')
-            signals.leave(stopped.number)
+            number = stopped.number
         finally:
             progress.close()
             writer.close()
+    if number is not None:
+        # Free the iterator of an unfinished evaluation: at the exit of Python, TensorFlow would
+        # wait for it without end.
+        gc.collect()
+        signals.leave(number)
     return scored[0].scores if scored else None
 
 
