@@ -98,7 +98,7 @@ def test_only_records_of_the_ids_asked_for_are_decoded(tmp_path):
 
 def test_a_damaged_record_is_named_before_the_id_that_it_loses(tmp_path):
     path = write(tmp_path / 'train', [record('a', mask=ONES), b'no example'])
-    with pytest.raises(ValueError, match=r'record 1 .* is no tf\.train\.Example'):
+    with pytest.raises(ValueError, match=r'record 1 .* is not a tf\.train\.Example'):
         make(path).examples('train', ids=['a', 'b'])
     assert make(path, skip_broken=True).examples('train', ids=['a']).ids == ('a',)
 
@@ -230,7 +230,7 @@ def test_cut_files_are_named_or_left_out_from_there(tmp_path, caplog):
     path = write(tmp_path / 'some.tfrecord', contents)
     cut = pathlib.Path(path).read_bytes()[:-10]
     pathlib.Path(path).write_bytes(cut)
-    with pytest.raises(ValueError, match=r'some\.tfrecord from record 2 .* cut off'):
+    with pytest.raises(ValueError, match=r'some\.tfrecord is lost from record 2 .* cut off'):
         make(path).examples('train')
     with caplog.at_level(logging.WARNING):
         assert make(path, skip_broken=True).examples('train').ids == ('a', 'b')

@@ -8,7 +8,7 @@ import os
 import tensorflow as tf
 
 from wss.datasets.files import whole
-from wss.datasets.info import DatasetInfo
+from wss.datasets.info import DatasetInfo, parse_info
 
 CONFIG_FILE = 'config.gin'
 CHECKPOINTS = 'checkpoints'
@@ -48,37 +48,14 @@ def read_description(workdir) -> tuple[DatasetInfo, tuple[int, int]]:
 
 def _description(content) -> tuple[DatasetInfo, tuple[int, int]]:
     """Turns the content of `dataset.json` into what `read_description` returns; or ValueError."""
-
-    def integer(value, low, high):
-        return type(value) is int and low <= value <= high
-
-    def sequence(value, fits, length=None):
-        return (
-            isinstance(value, list)
-            and len(value) == (length or len(value))
-            and all(map(fits, value))
-        )
-
-    def colour(value):
-        return sequence(value, lambda v: integer(v, 0, 255), 3)
-
-    rules = {
-        'name': lambda value: isinstance(value, str),
-        'class_names': lambda value: sequence(value, lambda v: isinstance(v, str)),
-        'colours': lambda value: sequence(value, colour),
-        'has_background': lambda value: isinstance(value, bool),
-        'ignore_value': lambda value: integer(value, 0, 255),
-        'evaluation_size': lambda value: sequence(value, lambda v: integer(v, 1, 10**6), 2),
-    }
-    if not isinstance(content, dict) or set(content) != set(rules):
-        raise ValueError(f'it must hold {", ".join(rules)} and nothing else')
-    for name, fits in rules.items():
-        if not fits(content[name]):
-            raise ValueError(f'{name} is {content[name]!r}')
-    size = tuple(content.pop('evaluation_size'))
-    content['class_names'] = tuple(content['class_names'])
-    content['colours'] = tuple(map(tuple, content['colours']))
-    return DatasetInfo(**content), size
+    if not isinstance(content, dict) or 'evaluation_size' not in content:
+        raise ValueError('it has no evaluation_size')
+    size = content.pop('evaluation_size')
+    if not isinstance(size, list) or len(size) != 2:
+        raise ValueError(f'evaluation_size is {size!r}')
+    if not all(type(side) is int and 1 <= side <= 10**6 for side in size):
+        raise ValueError(f'evaluation_size is {size!r}')
+    return parse_info(content), tuple(size)
 
 
 def holds_checkpoints(workdir: str | os.PathLike) -> bool:

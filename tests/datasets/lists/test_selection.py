@@ -33,9 +33,21 @@ class Toys:
         names = tuple(self.masks)
         shown = [self.masks[name] or [] for name in names]
 
+        def decode(index):
+            self.decoded.append(names[index])
+            return np.array([[*shown[index], 255]], np.int32)
+
         def load(index):
-            self.decoded.append(names[int(index)])
-            return {'label': tf.constant([[*shown[int(index)], 255]])}
+            label = tf.numpy_function(decode, [index], tf.int32)
+            example = {
+                'image': tf.zeros([1, 3, 3], tf.uint8),
+                'id': tf.gather(tf.constant(names), index),
+            }
+            if labels != 'none':
+                example['label'] = tf.ensure_shape(label, [1, None])
+            if self.has_image_label:
+                example['image_label'] = tf.zeros([2])
+            return example
 
         classes = np.array([[i in row for i in range(3)] for row in shown])
         examples = Examples(

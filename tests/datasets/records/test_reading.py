@@ -135,7 +135,7 @@ def test_python_is_refused_where_other_machines_make_the_batches(build):
     scenes = Shapes(size=33)
     of_python = training(scenes.examples('val'))
     assert tpu_input.has_python_calls(of_python)
-    with pytest.raises(ValueError, match=r'Take one that wss\.prepare built'):
+    with pytest.raises(ValueError, match=r'Use a dataset that wss\.prepare built'):
         tpu_input.check(Pod('worker'), of_python)
     tpu_input.check(Pod('localhost'), of_python)
     tpu_input.check(tf.distribute.get_strategy(), of_python)
