@@ -32,26 +32,9 @@ def user_sentence(error: Exception) -> str | None:
         r'Exception encountered when calling .*?\n\n(.+?)\n\nCall arg', text, re.S
     ):
         text = layer[1]  # Keras has put its own lines around it.
-    if file := re.search(r'(.+)\n\s*\[\[.*file_of_prepared_dataset', text):
-        reason = re.sub(r'\{\{.*?\}\} ?|Error in user-defined .* iterator: \S+ ', '', file[1])
-        return (
-            f'A file of a prepared dataset cannot be read: {reason}. Make it readable, or delete '
-            'its folder and build it again with wss.prepare.'
-        )
-    if isinstance(error, tf.errors.OpError):
-        if full := re.search(r'.*No space left on device', text):
-            return f'The disk is full: {full[0].strip()}.'
-        files = re.search(rf'.*(?:{"|".join(_FILE_ERRORS)})', text)
-        if files or raised_in.name == 'file_io.py':  # TensorFlow's files, local and `gs://`.
-            what = files[0].strip() if files else text.splitlines()[0]
-            return f'A file cannot be read or written: {what}.'
-    if isinstance(error, MemoryError | tf.errors.ResourceExhaustedError):
-        shape = re.search(r'shape ?[\[(]([\d, ]+)', text)
-        what = f' (for an array of {re.sub(", *", " x ", shape[1])} numbers)' if shape else ''
-        return (
-            f'The memory does not suffice{what}; lower the batch sizes (Labelled.batch_size, '
-            'Unlabelled.batch_size, Validation.batch_size) or Views.crop_size.'
-        )
+    sentence = _of_a_file(error, text, raised_in.name) or _of_memory(error, text)
+    if sentence:
+        return sentence
     if isinstance(error, OSError | FloatingPointError):
         return text
     if text.startswith('in user code:'):  # Out of a graph, with a trace in the text.
@@ -61,26 +44,60 @@ def user_sentence(error: Exception) -> str | None:
         return inner[1] if raised else None
     if isinstance(error, ValueError):
         return text if is_ours else None
+    return _of_a_setting(error, text, calls) or _of_the_input(error, text)
+
+
+def _of_a_file(error, text, raised_in):
+    """Returns the sentence about a file that cannot be read or written, None for other errors."""
+    if file := re.search(r'(.+)\n\s*\[\[.*file_of_prepared_dataset', text):
+        reason = re.sub(r'\{\{.*?\}\} ?|Error in user-defined .* iterator: \S+ ', '', file[1])
+        return (
+            f'A file of a prepared dataset cannot be read: {reason}. Make it readable, or delete '
+            'its folder and build it again with wss.prepare.'
+        )
+    if not isinstance(error, tf.errors.OpError):
+        return None
+    if full := re.search(r'.*No space left on device', text):
+        return f'The disk is full: {full[0].strip()}.'
+    files = re.search(rf'.*(?:{"|".join(_FILE_ERRORS)})', text)
+    if files or raised_in == 'file_io.py':  # TensorFlow's files, local and `gs://`.
+        what = files[0].strip() if files else text.splitlines()[0]
+        return f'A file cannot be read or written: {what}.'
+    return None
+
+
+def _of_memory(error, text):
+    """Returns the sentence about memory that does not suffice, None for other errors."""
+    if not isinstance(error, MemoryError | tf.errors.ResourceExhaustedError):
+        return None
+    shape = re.search(r'shape ?[\[(]([\d, ]+)', text)
+    what = f' (for an array of {re.sub(", *", " x ", shape[1])} numbers)' if shape else ''
+    return (
+        f'The memory does not suffice{what}; lower the batch sizes (Labelled.batch_size, '
+        'Unlabelled.batch_size, Validation.batch_size) or Views.crop_size.'
+    )
+
+
+def _of_a_setting(error, text, calls):
+    """Returns the sentence about a setting that gin passes or lacks, None for other errors."""
+    called = calls[0] if calls else ''
     missing = re.match(r'(\w+)(?:\.__init__)?\(\) missing \d+ required .*?: (.+)', text)
-    if (
-        isinstance(error, TypeError)
-        and missing
-        and calls
-        and calls[0].startswith(f"'{missing[1]}'")
-    ):
+    if isinstance(error, TypeError) and missing and called.startswith(f"'{missing[1]}'"):
         names = ', '.join(f'{missing[1]}.{name}' for name in re.findall(r"'(\w+)'", missing[2]))
         return f'The configuration does not set {names}.'
     surplus = re.match(r"(\w+)(?:\.__init__)?\(\) got an unexpected keyword argument '(\w+)'", text)
-    if surplus and calls and calls[0].startswith(f"'{surplus[1]}'"):
+    if surplus and called.startswith(f"'{surplus[1]}'"):
         return (
             f'{surplus[1]} stands where the configuration needs another part: it takes no '
             f'{surplus[2]}. Name a part that does.'
         )
-    # TensorFlow's errors in the input pipeline contain ours. Those of `records/reading.py` are not
-    # raised in Python.
+    return None
+
+
+def _of_the_input(error, text):
+    """Returns our sentence in an error of TensorFlow's input pipeline, None for other errors."""
+    # Those of `records/reading.py` are not raised in Python.
     if record := re.search(r'assertion failed: \[ValueError: (.+\.)\]', text):
         return re.sub(r'\\(.)', r'\1', record[1])
     inner = re.search(r'(?:ValueError|FileNotFoundError|BrokenFileError): (.+)', text)
-    if type(error).__module__.startswith('tensorflow') and inner:
-        return inner[1]
-    return None
+    return inner[1] if inner and type(error).__module__.startswith('tensorflow') else None
