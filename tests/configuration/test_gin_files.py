@@ -155,8 +155,11 @@ def test_files_that_tensorflow_cannot_reach(tmp_path):
 @pytest.mark.parametrize(
     ('param', 'message'),
     [
-        ('Data.make_views = @Shapes', '`Data.make_views` cannot make a Shapes, .* no crop_size'),
-        ('Data.make_dataset = @Views', '`Data.make_dataset` cannot make a Views'),
+        (
+            'Data.make_views = @Shapes',
+            'Data.make_views must make views; it made a Shapes, .* no crop_size',
+        ),
+        ('Data.make_dataset = @Views', 'Data.make_dataset must make a dataset; it made a Views'),
         ('Experiment.make_network = @Shapes', 'Shapes stands where .* takes no num_clas'),
     ],
 )

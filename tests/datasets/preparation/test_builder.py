@@ -3,6 +3,7 @@
 import json
 import logging
 import pathlib
+import re
 import sys
 
 import numpy as np
@@ -14,38 +15,10 @@ from tests.test_commands import start
 from wss.datasets.preparation import build, builder, lookup, records
 from wss.datasets.prepared import Prepared
 
-LAKES = '''"""Photos of lakes."""
-
-from wss.datasets.files import decoding
-from wss.datasets.info import DatasetInfo
-from wss.datasets.preparation import records
-from wss.datasets.preparation.archives import Archive
-from wss.datasets.preparation.builder import SegmentationBuilder
-
-
-class Lakes(SegmentationBuilder):
-    """Photos of lakes with masks of the water."""
-
-    CLASSES = DatasetInfo('lakes', ('land', 'water', 'boat'), ((0, 0, 0), (0, 0, 255), (255, 0, 0)))
-    archives = (Archive('lakes.zip', shows=('lakes/images', 'lakes/masks')),)
-
-    def splits(self, sources):
-        source = sources['lakes.zip']
-        names = {split: source.lines(f'lakes/{split}.txt') for split in ('train', 'val')}
-        return {split: self.photos(source, names[split]) for split in names}
-
-    def photos(self, source, names):
-        for name in names:
-            image, mask = f'lakes/images/{name}.jpg', f'lakes/masks/{name}.png'
-            yield records.example(
-                name,
-                source.read(image),
-                image,
-                self.CLASSES,
-                decoding.decode_mask(source.read(mask), mask),
-                mask,
-            )
-'''
+PAGE = pathlib.Path(__file__).resolve().parents[3] / 'docs' / 'extending.md'
+LAKES = re.search(
+    r'^`lakes\.py`:\n\n```python\n(.*?)^```$', PAGE.read_text(encoding='utf-8'), re.M | re.S
+)[1]
 FILES = {
     'lakes/train.txt': b'a\nb\n',
     'lakes/val.txt': b'c\n',
