@@ -17,7 +17,7 @@ from wss.datasets.prepared import Prepared
 
 PAGE = pathlib.Path(__file__).resolve().parents[3] / 'docs' / 'extending.md'
 LAKES = re.search(
-    r'^`lakes\.py`:\n\n```python\n(.*?)^```$', PAGE.read_text(encoding='utf-8'), re.M | re.S
+    r'^`mine/lakes\.py`:\n\n```python\n(.*?)^```$', PAGE.read_text(encoding='utf-8'), re.M | re.S
 )[1]
 FILES = {
     'lakes/train.txt': b'a\nb\n',
