@@ -8,11 +8,12 @@
 `write` trains in a checkout and writes the SHA-256 of every variable afterwards: of six steps of
 the shapes experiments (their checkpoints, scores included), and of one step of each network of the
 parity files. `compare` ignores the names of variables, so that modules, attributes and settings may
-be renamed. Both files must come from one machine: processors round differently.
+be renamed. Both files must come from one machine: processors round differently. The kernels of large
+networks round a gradient or two differently from process to process, whatever the version, so each
+takes its step in several processes, and a variable is equal if one of them computed the same bits.
 """
 
 import argparse
-import collections
 import hashlib
 import json
 import os
@@ -23,6 +24,7 @@ import tempfile
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 STEPS = 6
+PROCESSES = 4  # For each step of a network of the parity files.
 EXPERIMENTS = ('shapes_pseudoseg', 'shapes_supervised')
 
 # Runs in the checkout: one step of a network of the parity files, from fresh weights and noise.
@@ -66,9 +68,13 @@ def main() -> int:
     arguments = parser.parse_args()
     if arguments.verb == 'compare':
         return print_differences(*(json.loads(file.read_text()) for file in arguments.files))
-    hashes = {name: train(arguments.checkout, name) for name in EXPERIMENTS}
+    hashes = {}
+    for name in EXPERIMENTS:
+        trained = train(arguments.checkout, name)
+        hashes[name] = {variable: [value] for variable, value in trained.items()}
     for path in sorted(arguments.parity.glob('*.json')):
-        hashes[path.stem] = one_step(arguments.checkout, path.resolve())
+        steps = [one_step(arguments.checkout, path.resolve()) for _ in range(PROCESSES)]
+        hashes[path.stem] = {name: [step[name] for step in steps] for name in steps[0]}
     arguments.out.write_text(json.dumps(hashes, indent=1))
     print(f'Wrote {arguments.out}: {", ".join(f"{k} {len(v)}" for k, v in hashes.items())}.')
     return 0
@@ -119,16 +125,29 @@ def print_differences(before: dict, after: dict) -> int:
     """Prints what differs; returns 1 if anything does."""
     status = 0
     for name in sorted({*before, *after}):
-        hashes = [collections.Counter(part.get(name, {}).values()) for part in (before, after)]
-        gone, new = hashes[0] - hashes[1], hashes[1] - hashes[0]
+        gone, new = unequal(before.get(name, {}), after.get(name, {}))
         status |= bool(gone or new)
-        equal = (hashes[0] & hashes[1]).total()
-        print(f'{name}: {equal} equal, {gone.total()} only before, {new.total()} only after')
-        for title, part, missing in (('before', before, gone), ('after', after, new)):
-            names = [key for key, value in part.get(name, {}).items() if value in missing]
+        equal = len(before.get(name, {})) - len(gone)
+        print(f'{name}: {equal} equal, {len(gone)} only before, {len(new)} only after')
+        for title, names in (('before', gone), ('after', new)):
             if names:
                 print(f'  only {title}: {", ".join(names[:5])}')
     return status
+
+
+def unequal(before: dict[str, list], after: dict[str, list]) -> tuple[list[str], list[str]]:
+    """Pairs variables that share a hash, whatever their names; returns the names of the others."""
+    left = dict(after)
+    gone = []
+    for name, hashes in before.items():
+        # The same name first: variables of equal values, such as zeros, share their hashes.
+        candidates = [name, *left] if name in left else left
+        pair = next((other for other in candidates if set(hashes) & set(left[other])), None)
+        if pair is None:
+            gone.append(name)
+        else:
+            del left[pair]
+    return gone, list(left)
 
 
 if __name__ == '__main__':
