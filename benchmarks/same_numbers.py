@@ -8,9 +8,10 @@
 `write` trains in a checkout and writes the SHA-256 of every variable afterwards: of six steps of
 the shapes experiments (their checkpoints, scores included), and of one step of each network of the
 parity files. `compare` ignores the names of variables, so that modules, attributes and settings may
-be renamed. Both files must come from one machine: processors round differently. The kernels of large
-networks round a gradient or two differently from process to process, whatever the version, so each
-takes its step in several processes, and a variable is equal if one of them computed the same bits.
+be renamed. Both files must come from one machine: processors round differently. The kernels of
+large networks round a gradient or two differently from process to process, whatever the version, so
+each takes its step in several processes, and a variable is equal if one of them computed the same
+bits.
 """
 
 import argparse
