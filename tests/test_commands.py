@@ -208,7 +208,7 @@ def test_a_run_without_configuration_is_refused(folder):
 
 def test_a_stop_during_the_imports_is_one_line():
     result = subprocess.run(
-        [sys.executable, '-c', 'from wss.configuration import quiet; raise KeyboardInterrupt'],
+        [sys.executable, '-c', 'from wss.configuration import binary; raise KeyboardInterrupt'],
         cwd=ROOT,
         capture_output=True,
         text=True,

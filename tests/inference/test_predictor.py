@@ -99,6 +99,25 @@ def test_an_overlay_has_the_size_of_the_image(model, image):
     np.testing.assert_array_equal(np.asarray(shown), expected)
 
 
+@pytest.mark.parametrize(
+    ('labels', 'words'),
+    [
+        (np.zeros((5, 5), np.int32), r'of the shape \(5, 5\); they must be integers of the shape'),
+        (np.zeros((1, 1)), 'The labels are float64'),
+        (np.full((33, 33), 9), 'The label map has pixels of value 9; the classes are 0 to 2'),
+    ],
+)
+def test_labels_that_do_not_fit_an_overlay_are_refused(model, labels, words):
+    with pytest.raises(ValueError, match=words):
+        model.overlay(np.zeros((33, 33, 3), np.uint8), labels)
+
+
+@pytest.mark.parametrize('other', [['a.png'], tf.zeros([33, 33, 3])])
+def test_what_is_no_image_is_refused(model, other):
+    with pytest.raises(ValueError, match='it must be a path, a PIL image or an array'):
+        model.predict(other)
+
+
 def test_classes_are_those_of_the_dataset(model, tiny):
     assert model.classes == tiny.make_info().class_names
 

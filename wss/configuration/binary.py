@@ -10,6 +10,17 @@ from absl import logging as absl_logging
 
 from wss.configuration import sentences
 
+
+def _print_stopped(kind, error, trace):
+    """Replaces the trace that Ctrl-C would print outside of `run_main`."""
+    if not issubclass(kind, KeyboardInterrupt):
+        return sys.__excepthook__(kind, error, trace)
+    print('\nStopped.', file=sys.stderr)
+    sys.exit(130)
+
+
+sys.excepthook = _print_stopped  # The import of the library takes a second.
+
 WORKDIR = flags.DEFINE_string('workdir', None, 'Folder of the run.')
 
 GIN_PARAM = flags.DEFINE_multi_string(

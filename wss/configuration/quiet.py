@@ -19,16 +19,11 @@ def silent_stderr():
         os.close(kept)
 
 
-def _print_stopped(kind, error, trace):
-    """Replaces the trace that Ctrl-C would print while TensorFlow and the library are imported."""
-    if not issubclass(kind, KeyboardInterrupt):
-        return sys.__excepthook__(kind, error, trace)
+os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '3')
+try:
+    with silent_stderr():
+        # TensorFlow 2.20 and up prints a greeting on import whatever the level.
+        tf = importlib.import_module('tensorflow')
+except KeyboardInterrupt:  # The import takes seconds.
     print('\nStopped.', file=sys.stderr)
     sys.exit(130)
-
-
-sys.excepthook = _print_stopped
-os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '3')
-with silent_stderr():
-    # TensorFlow 2.20 and up prints a greeting on import whatever the level.
-    tf = importlib.import_module('tensorflow')

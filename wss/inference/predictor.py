@@ -7,7 +7,7 @@ import numpy as np
 import tensorflow as tf
 from PIL import Image
 
-from wss.datasets.files import decoding
+from wss.datasets.files import checks, decoding
 from wss.pipeline import evaluation
 from wss.results import pictures
 
@@ -78,17 +78,32 @@ class Predictor:
 
         Returns:
             A PIL image of the same size.
+
+        Raises:
+            FileNotFoundError: If there is no such file.
+            ValueError: If the image is refused as by `predict`, or the labels do not fit it.
         """
-        shown = pictures.overlay(as_rgb(image), np.asarray(labels), self.method.info)
-        return Image.fromarray(shown)
+        pixels, labels = as_rgb(image), np.asarray(labels)
+        if labels.shape != pixels.shape[:2] or not np.issubdtype(labels.dtype, np.integer):
+            raise ValueError(
+                f'The labels are {labels.dtype} of the shape {labels.shape}; they must be integers '
+                f'of the shape {pixels.shape[:2]}, that of the image.'
+            )
+        info = self.method.info
+        checks.check_values(labels, info, 'The label map')
+        return Image.fromarray(pictures.overlay(pixels, labels, info))
 
 
 def as_rgb(image: Picture) -> np.ndarray:
     """Returns an image as uint8 or float RGB `[H, W, 3]` in 0..255; see `Predictor.predict`."""
     if isinstance(image, Image.Image):
         return decoding.to_rgb(image)
-    if not isinstance(image, np.ndarray):
+    if isinstance(image, str | os.PathLike):
         return decoding.decode_image(image)
+    if not isinstance(image, np.ndarray):
+        raise ValueError(
+            f'The image is a {type(image).__name__}; it must be a path, a PIL image or an array.'
+        )
     if image.ndim != 3 or image.shape[-1] != 3 or 0 in image.shape:
         raise ValueError(f'The image has the shape {image.shape}; it must be [H, W, 3], RGB.')
     if image.dtype != np.uint8:

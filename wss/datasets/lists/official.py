@@ -172,7 +172,8 @@ def _in_folder(name, folder):
                 raise ValueError(
                     f'{path} is not the official list {name} of {LISTS[name].count} ids: its '
                     f'SHA-256 is not {LISTS[name].sha256}. {_by_hand(name)} To use your own list, '
-                    'set Labelled.list_file to its path.'
+                    'set Labelled.list_file to its path, with a configuration that names no '
+                    'OfficialList (datasets/voc.gin, not datasets/voc_4.gin).'
                 )
             return path
     raise FileNotFoundError(
