@@ -11,6 +11,8 @@ import gin
 
 from wss.configuration import checks, import_path, precedence
 from wss.configuration.quiet import tf
+from wss.datasets.files import whole
+from wss.runs import folder as run_folder
 from wss.runs.configuration import Configuration, settings
 
 _PACKAGE = pathlib.Path(__file__).resolve().parents[1]
@@ -146,15 +148,14 @@ def parse_run(workdir: str, params: Sequence[str] = ()) -> None:
     """Reads the configuration of a run (see `parse`)."""
     if not holds_run(workdir):
         raise FileNotFoundError(f'{workdir} is not the folder of a run: it has no config.gin.')
-    path = os.path.join(workdir, 'config.gin')
-    with tf.io.gfile.GFile(path, 'rb') as file:
-        import_path.add(import_path.noted(file.read().decode(errors='replace')))
+    path = os.path.join(workdir, run_folder.CONFIG_FILE)
+    import_path.add(import_path.noted(whole.read(path).decode(errors='replace')))
     _parse([path], params)
 
 
 def holds_run(workdir: str) -> bool:
     """Whether a folder, local or `gs://`, has the configuration of a run."""
-    return tf.io.gfile.exists(os.path.join(workdir, 'config.gin'))
+    return tf.io.gfile.exists(os.path.join(workdir, run_folder.CONFIG_FILE))
 
 
 def build(part: Callable):
