@@ -18,6 +18,7 @@ import json
 import logging
 import lzma
 import posixpath
+import reprlib
 import shutil
 import stat
 import struct
@@ -37,6 +38,7 @@ _PROGRESS_SECONDS = 15.0
 _TAR_ENDINGS = ('.tar.gz', '.tgz', '.tar')
 _BLOCK = 1 << 20
 _TAR_BLOCK = 512
+_LONGEST = 120  # Letters of a name or a reason: in a hostile archive it can be as long as the file.
 _DAMAGED = (
     *(tarfile.TarError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, gzip.BadGzipFile, EOFError),
     # What zipfile raises for changed bytes in its tables.
@@ -166,8 +168,9 @@ def _damage_named(path):
         # EINVAL: a table in the archive has a negative position.
         if not isinstance(error, _DAMAGED) and error.errno != errno.EINVAL:
             raise
+        reason = _shown(str(error).rstrip('.'))[1:-1]
         raise ValueError(
-            f'{path} is damaged or cut off: {str(error).rstrip(".")}. Delete it and get it again.'
+            f'{path} is damaged or cut off: {reason}. Delete it and get it again.'
         ) from error
 
 
@@ -234,15 +237,13 @@ def _beside(name, target):
 def _checked(members, path):
     """Refuses members that point outside, or are not files, folders or links to files."""
     for member in members:
+        name, target = _shown(member.name), _shown(member.target)
         if _leaves(member.name):
-            what = f'its member {member.name!r} points outside the folder it is unpacked in'
+            what = f'its member {name} points outside the folder it is unpacked in'
         elif member.kind == 'other':
-            what = f'its member {member.name!r} is neither a file nor a folder'
+            what = f'its member {name} is neither a file nor a folder'
         elif member.kind == 'link' and _leaves(member.target):
-            what = (
-                f'its member {member.name!r} is a link to {member.target!r}, outside the folder it '
-                'is unpacked in'
-            )
+            what = f'its member {name} is a link to {target}, outside the folder it is unpacked in'
         else:
             continue
         raise ValueError(
@@ -253,10 +254,17 @@ def _checked(members, path):
     for member in members:
         if member.kind == 'link' and posixpath.normpath(member.target) not in files:
             raise ValueError(
-                f'{path} is not unpacked, because its member {member.name!r} is a link to '
-                f'{member.target!r}, which is no file of the archive. Delete it and get it again.'
+                f'{path} is not unpacked, because its member {_shown(member.name)} is a link to '
+                f'{_shown(member.target)}, which is no file of the archive. Delete it and get it '
+                'again.'
             )
     return members
+
+
+def _shown(name):
+    short = reprlib.Repr()
+    short.maxstring = _LONGEST
+    return short.repr(name)
 
 
 def _leaves(name):
