@@ -1,5 +1,7 @@
 """The classes of the paper's datasets (Zou et al., 2021, section 4.1)."""
 
+import re
+
 from wss.datasets.files import palette
 from wss.datasets.info import DatasetInfo
 
@@ -146,3 +148,16 @@ CITYSCAPES_LABEL_IDS = tuple(label_id for _, _, label_id in _CITYSCAPES)
 
 # Known before the dataset is built. Other datasets are not here: their builds hold their classes.
 BY_NAME = {info.name: info for info in (VOC, COCO, CITYSCAPES)}
+
+# Words by which the first class says that it is "none of the others".
+_BACKGROUND = re.compile(
+    'back(gr?o?u?nd?)?s?|backgr.*|b[gk]|bgr|bkgd?|un(label+ed|label|annotated|classified|assigned|'
+    'defined|known|specified)|void|none?|not?|no(label|class|object|data)s?|null|nothing|empty|others?|rest|remainder|remaining|'
+    'misc.*|clutter|ignored?|neg(ative)?|zero|hintergrund|fondo?|sfondo|achtergrond|fundo|tlo'
+)
+
+
+def names_background(name: str) -> bool:
+    """Whether the name of a class says "none of the others", such as `background` or `__bg__`."""
+    words = re.findall('[a-z]+', re.sub('([a-z])([A-Z])', r'\1 \2', name).lower())
+    return any(_BACKGROUND.fullmatch(word) for word in [*words, ''.join(words)])

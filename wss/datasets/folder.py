@@ -2,12 +2,14 @@
 
 import collections
 import os
+import warnings
 from collections.abc import Mapping, Sequence
 
 import tensorflow as tf
 
 from wss.datasets.examples import Examples
-from wss.datasets.files import checks, decoding, loading
+from wss.datasets.files import agreement, checks, decoding, loading, mask_names
+from wss.datasets.files.meaning import Meaning
 from wss.datasets.lists import ids as id_lists
 
 
@@ -24,18 +26,28 @@ class Folder:
     Args:
         images: Folder of the images, local or `gs://`; its subfolders count.
         class_names: Name of each class, in the order of the indices.
-        masks: Folder of the masks; None without masks. Can be the folder of the images if the
-            endings tell the two apart.
+        masks: Folder of the masks; None without masks. Can be the folder of the images, or inside
+            it, if the endings tell the two apart: what is a mask is no image.
         splits: From the name of a split to the file of its ids, one a line (with or without
-            ending), or to None for every image of the folder. None means `{'all': None}`.
+            ending), or to None for every image of the folder, but for those that are named like
+            masks of others (`a_mask.png` beside `a.jpg`). None means `{'all': None}`.
         colours: RGB triple of each class in 0..255; the PASCAL VOC colours if None.
-        has_background: Whether class 0 is "none of the others".
+        has_background: Whether class 0 is "none of the others". None means True, with a warning if
+            the name of class 0 does not say so.
         ignore_value: Value of mask pixels that belong to no class.
         image_endings: Endings of the names of images, in any case.
         mask_endings: Endings of the names of masks, such as `('_mask.png',)`.
         skip_broken: Whether to leave damaged files out, with a warning, instead of refusing them.
         check: `full` decodes every file before training, `headers` compares sizes only.
         name: Name of the dataset.
+        masks_drawn_on: What masks fit where the EXIF orientations of image and mask differ:
+            `turned`, the image as viewers show it, or `stored`, its pixels as they are stored. None
+            refuses such pairs. Images, and their masks with them, are always turned upright.
+        mask_values: What counts in masks: `indices`, or `colours`, which are looked up in
+            `colours`. None: indices, and masks with palettes must have them in one order.
+        ignore_colour: RGB triple of the pixels that belong to no class, where colours count.
+        bit_depth: How many bits of 16-bit images hold data (12 for values up to 4095). None: 16,
+            and a set of images that hold fewer is refused.
 
     Raises:
         ValueError: If an argument has another value than above.
@@ -57,15 +69,28 @@ class Folder:
         masks: str | None = None,
         splits: Mapping[str, str | None] | None = None,
         colours: Sequence[Sequence[int]] | None = None,
-        has_background: bool = True,
+        has_background: bool | None = None,
         ignore_value: int = 255,
         image_endings: Sequence[str] = decoding.ENDINGS,
         mask_endings: Sequence[str] = decoding.ENDINGS,
         skip_broken: bool = False,
         check: str = 'full',
         name: str = 'folder',
+        masks_drawn_on: str | None = None,
+        mask_values: str | None = None,
+        ignore_colour: Sequence[int] | None = None,
+        bit_depth: int | None = None,
     ):
-        self.info = checks.dataset_info(name, class_names, colours, has_background, ignore_value)
+        self.info = checks.dataset_info(
+            name, class_names, colours, has_background, ignore_value, bit_depth
+        )
+        self._rules = Meaning(
+            'Folder',
+            masks_drawn_on=masks_drawn_on,
+            mask_values=mask_values,
+            colours=None if colours is None else self.info.colours,
+            ignore_colour=None if ignore_colour is None else tuple(ignore_colour),
+        )
         checks.check_mode(name, check)
         if splits is not None and (not isinstance(splits, Mapping) or not splits):
             raise ValueError(
@@ -113,7 +138,7 @@ class Folder:
                 f'Dataset {self.info.name!r} has no folder of masks, but labels of split '
                 f'{split!r} are needed; set masks.'
             )
-        images = self._find('image', self._images)
+        images = self._photos()
         masks = {}
         if labels != 'none' and self._masks is not None:
             masks = self._find('mask', self._masks, may_be_empty=labels == 'available')
@@ -132,6 +157,12 @@ class Folder:
         what = f'split {split!r} of dataset {self.info.name!r}'
         results = checks.check_all(self._check, pairs, what, len(pairs))
         good = checks.keep_good(results, what, self._skip_broken, missing)
+        # Of all splits so far, which share one meaning.
+        found = {}  # An image that was checked with its mask was so without it.
+        for (image, mask), each in self._checked.items():
+            if mask or image not in found:
+                found[image] = (image, mask, each)
+        agreement.check(found.values(), self.info, self._rules)
         heights, widths = zip(*(results[i].size for i in good), strict=True)
         kept = [pairs[i] for i in good]
         has_label = any(mask is not None for _, mask in kept)
@@ -152,7 +183,7 @@ class Folder:
         """Returns the ids of a split, also those without an image."""
         path = self._splits[split]
         if path is None:
-            return sorted(images)
+            return self._without_masks(split, images)
         ids = id_lists.match_ids(id_lists.read_ids(path), images, self._endings['image'])
         twice = [name for name, count in collections.Counter(ids).items() if count > 1]
         if twice:
@@ -160,6 +191,37 @@ class Folder:
                 f'Id list {path} names ids with and without ending: {checks.list_some(twice)}.'
             )
         return list(ids)
+
+    def _photos(self):
+        """Returns the images by id, without the masks that lie in the folder of the images."""
+        images = self._find('image', self._images)
+        if self._masks is None or not _is_inside(self._masks, self._images):
+            return images
+        masks = set(map(os.path.normpath, self._find('mask', self._masks, True).values()))
+        photos = {
+            name: path for name, path in images.items() if os.path.normpath(path) not in masks
+        }
+        if not photos:
+            raise ValueError(
+                f'Dataset {self.info.name!r}: every image in {self._images} is a mask by its name; '
+                "set Folder.image_endings and Folder.mask_endings, such as ('_mask.png',), to tell "
+                'them apart.'
+            )
+        return photos
+
+    def _without_masks(self, split, images):
+        """Returns the sorted ids of the images that do not look like masks of others."""
+        masks = mask_names.masks_among(images)
+        if masks:
+            mask, photo = min(masks.items())
+            warnings.warn(
+                f'{len(masks)} files of {self._images} are left out of split {split!r}, since they '
+                f'look like masks of others, such as {images[mask]} of {images[photo]}. If they '
+                'are masks, set Folder.masks and Folder.mask_endings; if they are images, give '
+                'Folder.splits a file of all ids.',
+                stacklevel=3,
+            )
+        return sorted(name for name in images if name not in masks)
 
     def _with_image(self, split, ids, images):
         """Returns the ids that have an image, and sentences about those without."""
@@ -210,13 +272,21 @@ class Folder:
     def _check(self, pair):
         if pair not in self._checked:
             image, mask = pair
-            found = checks.check_pair(image, mask, self.info, image, mask, full=self._full)
+            found = checks.check_pair(
+                image, mask, self.info, image, mask, self._rules, full=self._full
+            )
             self._checked[pair] = self._checked[image, None] = found
         return self._checked[pair]
 
     def _read(self, image, mask):
-        return checks.decode_pair(image, mask, self.info, image, mask)
+        return checks.decode_pair(image, mask, self.info, image, mask, self._rules)
 
 
 def _path(folder):
     return os.path.expanduser(os.fspath(folder)).rstrip('/') or '/'
+
+
+def _is_inside(folder, parent):
+    """Whether a folder is another one or inside it."""
+    folder, parent = (os.path.normpath(path) for path in (folder, parent))
+    return parent in ('.', folder) or folder.startswith(parent.rstrip('/') + '/')

@@ -15,6 +15,7 @@ class DatasetInfo:
             and the activation maps leave it out.
         ignore_value: Value of the pixels of a label map that belong to no class: above every
             class, at most 255.
+        bit_depth: How many bits of 16-bit images hold data; None for all 16.
 
     Raises:
         ValueError: If names and colours differ in number, names repeat, there are fewer than two
@@ -32,6 +33,7 @@ class DatasetInfo:
     colours: tuple[tuple[int, int, int], ...]
     has_background: bool = True
     ignore_value: int = 255
+    bit_depth: int | None = None
 
     def __post_init__(self):
         if len(self.class_names) != len(self.colours):
@@ -83,7 +85,10 @@ def parse_info(content) -> DatasetInfo:
         'colours': lambda value: is_list(value, lambda c: is_list(c, is_byte) and len(c) == 3),
         'has_background': lambda value: isinstance(value, bool),
         'ignore_value': is_byte,
+        'bit_depth': lambda value: value is None or (type(value) is int and 8 <= value <= 16),
     }
+    if isinstance(content, dict):
+        content = {'bit_depth': None} | content  # Older files do not have it.
     if not isinstance(content, dict) or set(content) != set(rules):
         raise ValueError(f'it must hold {", ".join(rules)} and nothing else')
     for name, fits in rules.items():

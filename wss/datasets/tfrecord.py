@@ -10,7 +10,8 @@ from google.protobuf.message import DecodeError
 
 from wss.datasets import classes
 from wss.datasets.examples import Examples
-from wss.datasets.files import checks, decoding, loading
+from wss.datasets.files import agreement, checks, decoding, loading
+from wss.datasets.files.meaning import Meaning
 from wss.datasets.lists import ids as id_lists
 from wss.datasets.records import frames as record_frames
 
@@ -40,11 +41,15 @@ class TFRecord:
         splits: From the name of a split to the pattern of its files (`voc/train-*`), or to several.
         class_names: Name of each class, in the order of the indices; PASCAL VOC 2012 by default.
         colours: RGB triple of each class in 0..255; the PASCAL VOC colours if None.
-        has_background: Whether class 0 is "none of the others".
+        has_background: Whether class 0 is "none of the others". None means True, with a warning if
+            the name of class 0 does not say so.
         ignore_value: Value of mask pixels that belong to no class.
         skip_broken: Whether to leave damaged records out, with a warning, instead of refusing them.
         check: `full` decodes every record before training, `headers` compares sizes only.
         name: Name of the dataset.
+        bit_depth: As in `Folder`.
+        mask_values: `indices` if masks with palettes whose colours differ are right by their
+            indices. None: the colours must be the same in all masks.
 
     Raises:
         ValueError: If an argument has another value than above.
@@ -55,13 +60,22 @@ class TFRecord:
         splits: Mapping[str, str | Sequence[str]],
         class_names: Sequence[str] = classes.VOC.class_names,
         colours: Sequence[Sequence[int]] | None = None,
-        has_background: bool = True,
+        has_background: bool | None = None,
         ignore_value: int = 255,
         skip_broken: bool = False,
         check: str = 'full',
         name: str = 'tfrecord',
+        bit_depth: int | None = None,
+        mask_values: str | None = None,
     ):
-        self.info = checks.dataset_info(name, class_names, colours, has_background, ignore_value)
+        self.info = checks.dataset_info(
+            name, class_names, colours, has_background, ignore_value, bit_depth, 'TFRecord'
+        )
+        if mask_values not in (None, 'indices'):
+            raise ValueError(
+                f"TFRecord.mask_values must be None or 'indices', not {mask_values!r}."
+            )
+        self._rules = Meaning('TFRecord', upright=False, mask_values=mask_values)
         checks.check_mode(name, check)
         if not isinstance(splits, Mapping) or not splits:
             raise ValueError(
@@ -111,6 +125,7 @@ class TFRecord:
             ids = id_lists.narrow(ids, [record.id for record in good], decoding.ENDINGS)
         records = _records(good, ids)
         _refuse_repeated(records, what)
+        self._check_agreement(records)
         heights, widths = zip(*(record.found.size for record in records), strict=True)
         has_label = with_masks and any(record.has_mask for record in records)
         names = tuple(record.id for record in records)
@@ -125,6 +140,10 @@ class TFRecord:
             mask_classes=checks.mask_classes(r.found for r in records) if has_label else None,
         )
         return examples if ids is None else examples.select(ids)
+
+    def _check_agreement(self, records):
+        found = ((*_names(record.id, record.frame), record.found) for record in records)
+        agreement.check(found, self.info, self._rules)
 
     def _scan(self, split, with_masks, wanted, what):
         """Returns a record or an error each; records of other ids are not decoded."""
@@ -171,7 +190,7 @@ class TFRecord:
             mask if with_masks else None,
             self.info,
             *_names(name, frame),
-            upright=False,
+            rules=self._rules,
             full=self._full,
         )
         size = found.size
@@ -190,7 +209,7 @@ class TFRecord:
             mask if with_masks else None,
             self.info,
             *_names(name, frame),
-            upright=False,
+            rules=self._rules,
         )
 
 

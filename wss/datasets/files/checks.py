@@ -5,10 +5,13 @@ import dataclasses
 import itertools
 import logging
 import time
+import warnings
 
 import numpy as np
 
-from wss.datasets.files import decoding, palette
+from wss.datasets import classes
+from wss.datasets.files import decoding, depth, meaning, orientation, palette
+from wss.datasets.files.meaning import Meaning
 from wss.datasets.info import DatasetInfo
 
 _LOGGER = logging.getLogger(__name__)
@@ -19,8 +22,12 @@ _PROGRESS_SECONDS = 15.0
 _LABELS = ('required', 'available', 'none')
 
 
-def dataset_info(name, class_names, colours, has_background, ignore_value) -> DatasetInfo:
+def dataset_info(
+    name, class_names, colours, has_background, ignore_value, bit_depth=None, owner='Folder'
+) -> DatasetInfo:
     """Makes a `DatasetInfo` from the values of a configuration (lists, perhaps no colours).
+
+    `has_background` None means True, with a warning if the name of class 0 does not look so.
 
     Raises:
         ValueError: If a value has the wrong type, a colour is not RGB, or the classes do not fit.
@@ -32,6 +39,8 @@ def dataset_info(name, class_names, colours, has_background, ignore_value) -> Da
     if isinstance(ignore_value, bool) or not isinstance(ignore_value, int):
         raise ValueError(f'Dataset {name!r}: ignore_value must be an int, not {ignore_value!r}.')
     class_names = tuple(class_names)
+    depth.check_bit_depth(name, bit_depth)
+    has_background = _has_background(class_names, has_background, owner)
     if colours is None:
         if len(class_names) > 255:
             raise ValueError(f'Dataset {name!r} has {len(class_names)} classes; masks hold 255.')
@@ -44,7 +53,26 @@ def dataset_info(name, class_names, colours, has_background, ignore_value) -> Da
                 f'Dataset {name!r}: a colour is three ints (red, green, blue) in 0..255, '
                 f'not {colour!r}.'
             )
-    return DatasetInfo(name, class_names, colours, has_background, ignore_value)
+    return DatasetInfo(name, class_names, colours, has_background, ignore_value, bit_depth)
+
+
+def _has_background(class_names, has_background, owner):
+    """Returns whether class 0 is the background, and warns if its name makes that doubtful."""
+    first = class_names[0] if class_names else ''
+    if has_background is None and class_names and not classes.names_background(first):
+        warnings.warn(
+            f'Class 0 is called {first!r}, but counts as background: image-level labels and '
+            f'activation maps leave it out. Set {owner}.has_background = False if it is a class '
+            'like the others, or True if it is "none of the others".',
+            stacklevel=4,
+        )
+    if has_background is False and classes.names_background(first):
+        warnings.warn(
+            f'Class 0 is called {first!r}, but {owner}.has_background is False: it counts as a '
+            'class like the others. Set it to True if class 0 is "none of the others".',
+            stacklevel=4,
+        )
+    return has_background is not False
 
 
 def check_mode(name: str, check: str) -> None:
@@ -87,7 +115,9 @@ def check_values(mask: np.ndarray, info: DatasetInfo, name: str) -> None:
         )
 
 
-def decode_pair(image, mask, info: DatasetInfo, image_name: str, mask_name: str, upright=True):
+def decode_pair(
+    image, mask, info: DatasetInfo, image_name: str, mask_name: str, rules: Meaning | None = None
+):
     """Decodes an image and its mask and checks that they fit each other and the classes.
 
     Args:
@@ -96,7 +126,7 @@ def decode_pair(image, mask, info: DatasetInfo, image_name: str, mask_name: str,
         info: Classes of the dataset.
         image_name: Name of the image in messages.
         mask_name: Name of the mask in messages.
-        upright: Whether to turn both by their EXIF orientation.
+        rules: How files are read where they leave it open.
 
     Returns:
         Image uint8 `[H, W, 3]`, and mask int32 `[H, W]` (all ignored without a mask).
@@ -105,13 +135,25 @@ def decode_pair(image, mask, info: DatasetInfo, image_name: str, mask_name: str,
         FileNotFoundError: If a file does not exist.
         ValueError: If a file is damaged or refused, or the two do not fit.
     """
-    pixels = decoding.decode_image(image, image_name, upright)
+    pixels, label, _, _ = _decoded(image, mask, info, image_name, mask_name, rules or Meaning())
+    return pixels, label
+
+
+def _decoded(image, mask, info, image_name, mask_name, rules):
+    """Returns what `decode_pair` returns, and both files as they are stored."""
+    stored = decoding.read_image(image, image_name, info.bit_depth)
     if mask is None:
-        return pixels, np.full(pixels.shape[:2], info.ignore_value, np.int32)
-    label = decoding.decode_mask(mask, mask_name, upright)
+        pixels = stored.upright if rules.upright else stored.pixels
+        return pixels, np.full(pixels.shape[:2], info.ignore_value, np.int32), stored, None
+    stored_mask = rules.read_mask(mask, info, mask_name)
+    turns = rules.turns(stored.orientation, stored_mask.orientation, image_name, mask_name)
+    pixels, label = (
+        orientation.turned(file.pixels, turn)
+        for file, turn in zip((stored, stored_mask), turns, strict=True)
+    )
     check_size(pixels.shape[:2], label.shape, image_name, mask_name)
     check_values(label, info, mask_name)
-    return pixels, label
+    return pixels, label, stored, stored_mask
 
 
 @dataclasses.dataclass(frozen=True)
@@ -122,21 +164,43 @@ class Checked:
         size: Height and width in pixels.
         classes: bool `[num_classes]`, the classes that the mask shows (no class without a mask);
             None if it was not decoded.
+        colours: The indices of a palette mask in use, each with its colour; None for other masks.
+        high: The `depth.high_value` of an image of 16 bits whose bit depth is not known, else None.
     """
 
     size: tuple[int, int]
     classes: np.ndarray | None
+    colours: tuple | None = None
+    high: int | None = None
 
 
-def check_pair(image, mask, info, image_name, mask_name, upright=True, full=True) -> Checked:
+def check_pair(image, mask, info, image_name, mask_name, rules=None, full=True) -> Checked:
     """Checks as `decode_pair` does, but reads headers alone unless `full`."""
-    if full:
-        _, label = decode_pair(image, mask, info, image_name, mask_name, upright)
-        return Checked(label.shape, classes_of(label, info))
-    size = decoding.image_size(image, image_name, upright)
-    if mask is not None:
-        check_size(size, decoding.mask_size(mask, mask_name, upright), image_name, mask_name)
-    return Checked(size, None)
+    rules = rules or Meaning()
+    if not full:
+        return _check_headers(image, mask, info, image_name, mask_name, rules)
+    _, label, stored, stored_mask = _decoded(image, mask, info, image_name, mask_name, rules)
+    colours = None if stored_mask is None else meaning.used_colours(stored_mask)
+    return Checked(label.shape, classes_of(label, info), colours, stored.high)
+
+
+def _check_headers(image, mask, info, image_name, mask_name, rules):
+    head = decoding.read_header(image, image_name)
+    if head.is_deep and info.bit_depth is None:
+        raise ValueError(
+            f'{image_name} has 16 bits, and the check of headers does not tell how many hold data. '
+            f"Set {rules.owner}.bit_depth, or {rules.owner}.check = 'full'."
+        )
+    if mask is None:
+        turn = head.orientation if rules.upright else 1
+        return Checked(orientation.turned_size(head.size, turn), None)
+    mask_head = decoding.read_header(mask, mask_name, rules.mask_kind)
+    turns = rules.turns(head.orientation, mask_head.orientation, image_name, mask_name)
+    size = orientation.turned_size(head.size, turns[0])
+    check_size(size, orientation.turned_size(mask_head.size, turns[1]), image_name, mask_name)
+    # Which indices are in use is not known: those of the classes count.
+    colours = mask_head.palette and tuple(enumerate(mask_head.palette[: info.num_classes]))
+    return Checked(size, None, colours)
 
 
 def classes_of(label: np.ndarray, info: DatasetInfo) -> np.ndarray:

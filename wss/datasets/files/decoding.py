@@ -4,6 +4,7 @@ A source is a path (local or `gs://`) or the content of a file as bytes. Message
 which is optional for a path.
 """
 
+import dataclasses
 import io
 import os
 import re
@@ -12,41 +13,58 @@ import numpy as np
 import tensorflow as tf
 from PIL import Image
 
+from wss.datasets.files import depth, missing, orientation
+
 # File name endings under which images and masks are looked for.
 ENDINGS = ('.jpg', '.jpeg', '.png', '.bmp', '.webp', '.gif', '.tif', '.tiff')
 
 _IMAGE_MODES = ('1', 'L', 'LA', 'P', 'PA', 'RGB', 'RGBA', 'RGBX', 'CMYK', 'YCbCr')
 _MASK_MODES = ('1', 'L', 'P')
 _16_BIT_MODES = ('I;16', 'I;16L', 'I;16B', 'I;16N')
-_ORIENTATION_TAG = 0x0112
-# EXIF orientation -> the turn that shows the picture upright.
-_UPRIGHT = {
-    2: lambda x: x[:, ::-1],
-    3: lambda x: x[::-1, ::-1],
-    4: lambda x: x[::-1],
-    5: lambda x: x.swapaxes(0, 1),
-    6: lambda x: np.rot90(x, -1),
-    7: lambda x: x[::-1, ::-1].swapaxes(0, 1),
-    8: lambda x: np.rot90(x),
-}
 
 
 class BrokenFileError(ValueError):
     """The content of a file is damaged; leaving the file out may help."""
 
 
-def decode_image(source, name: str | None = None, upright: bool = True) -> np.ndarray:
+@dataclasses.dataclass(frozen=True)
+class Stored:
+    """What a file holds, its pixels as they are stored.
+
+    Attributes:
+        pixels: uint8 `[H, W, 3]` of an image, int32 `[H, W]` of a mask.
+        orientation: The EXIF orientation, 1 to 8; 1 if the file has none.
+        palette: RGB triples of the indices of a palette mask; None for other files.
+        high: The `depth.high_value` of an image of 16 bits whose bit depth is not known; None for
+            other files.
+    """
+
+    pixels: np.ndarray
+    orientation: int
+    palette: tuple[tuple[int, int, int], ...] | None = None
+    high: int | None = None
+
+    @property
+    def upright(self) -> np.ndarray:
+        """The pixels, turned by the orientation."""
+        return orientation.turned(self.pixels, self.orientation)
+
+
+def decode_image(
+    source, name: str | None = None, upright: bool = True, bit_depth: int | None = None
+) -> np.ndarray:
     """Decodes an image to RGB.
 
-    Grey, bilevel, palette, CMYK and YCbCr images are converted to RGB; 16-bit grey is scaled to
-    8 bits (65535 becomes 255, rounded). Alpha is dropped: transparent pixels have the colour that
-    the file holds for them. A file of a picture and a smaller copy of it, as some cameras write
-    (MPO), is one picture.
+    Grey, bilevel, palette, CMYK and YCbCr images are converted to RGB. Alpha is dropped:
+    transparent pixels have the colour that the file holds for them. A file of a picture and a
+    smaller copy of it, as some cameras write (MPO), is one picture.
 
     Args:
         source: Path or bytes.
         name: Name of the source in messages.
         upright: Whether to turn the image by its EXIF orientation.
+        bit_depth: How many bits of 16-bit images hold data; they are scaled to 8 bits (at 16 bits,
+            65535 becomes 255, rounded). None for what the header says, else 16.
 
     Returns:
         uint8 `[H, W, 3]`.
@@ -56,11 +74,19 @@ def decode_image(source, name: str | None = None, upright: bool = True) -> np.nd
         BrokenFileError: If the file is damaged or not an image (a ValueError).
         ValueError: If it cannot be converted, such as an animation or floats.
     """
-    image, orientation, _ = _decoded(source, name, _check_image_mode, upright)
-    return _turned(_rgb(image), orientation)
+    stored = read_image(source, name, bit_depth)
+    return stored.upright if upright else stored.pixels
 
 
-def to_rgb(image: Image.Image, upright: bool = True) -> np.ndarray:
+def read_image(source, name: str | None = None, bit_depth: int | None = None) -> Stored:
+    """Decodes an image as `decode_image` does, but does not turn it."""
+    name = _name(source, name)
+    image, content, turn, undo = _decoded(source, name, _check_image_mode)
+    pixels, high = _rgb(image, name, bit_depth, content)
+    return Stored(orientation.turned(pixels, undo), turn, high=high)
+
+
+def to_rgb(image: Image.Image, upright: bool = True, bit_depth: int | None = None) -> np.ndarray:
     """Converts a PIL image as `decode_image` converts a file: uint8 `[H, W, 3]`.
 
     Raises:
@@ -71,14 +97,47 @@ def to_rgb(image: Image.Image, upright: bool = True) -> np.ndarray:
         image.load()
     except Exception as error:
         raise BrokenFileError(f'The image is damaged or cut off: {error}.') from error
-    return _turned(_rgb(image), _orientation(image) if upright else 1)
+    pixels, _ = _rgb(image, 'The image', bit_depth)
+    return orientation.turned(pixels, orientation.read(image)) if upright else pixels
 
 
-def _rgb(image):
+def _rgb(image, name, bit_depth, content=None):
+    """Returns uint8 `[H, W, 3]`, and the high value of 16-bit values of an unknown depth."""
+    bits = _header_bits(image, content)
     if _is_16_bit(image):
-        grey = ((np.asarray(image).astype(np.int32) + 128) // 257).astype(np.uint8)
-        return np.repeat(grey[..., None], 3, axis=-1)
-    return np.asarray(image.convert('RGB'))
+        values = np.asarray(image).astype(np.uint16)[..., None].repeat(3, axis=-1)
+    elif bits > 8 and image.format == 'PNG':
+        values = _png_values(content, name)
+    elif bits > 8:  # Pillow has dropped the low bytes.
+        if bit_depth not in (None, 16):
+            raise ValueError(
+                f'{name} has colours of 16 bits ({image.format}), of which 8 can be read; save it '
+                f'as PNG, so that bit_depth = {bit_depth} applies.'
+            )
+        pixels = np.asarray(image.convert('RGB'))
+        return pixels, None if bit_depth else depth.high_value(pixels.astype(np.uint16) * 257)
+    else:
+        return np.asarray(image.convert('RGB')), None
+    if 8 < bits < 16:
+        bit_depth = bits  # TIFF files say so.
+    high = None if bit_depth else depth.high_value(values[..., :1])
+    return depth.to_8_bits(values, bit_depth or 16, name), high
+
+
+def _header_bits(image, content):
+    """Returns the bits of a channel by the header, where they can be more than 8; else 8."""
+    if image.format == 'PNG' and content is not None:
+        return content[24]
+    if image.format == 'TIFF':
+        return int(np.max(image.tag_v2.get(258, 8)))
+    return 8
+
+
+def _png_values(content, name):
+    try:
+        return depth.png_values(content)
+    except tf.errors.OpError as error:
+        raise BrokenFileError(f'{name} is damaged or cut off.') from error
 
 
 def decode_mask(source, name: str | None = None, upright: bool = True) -> np.ndarray:
@@ -100,53 +159,116 @@ def decode_mask(source, name: str | None = None, upright: bool = True) -> np.nda
         BrokenFileError: If the file is damaged or not an image (a ValueError).
         ValueError: If it holds colours instead of indices, or is a JPEG file.
     """
-    image, orientation, stretch = _decoded(source, name, _check_mask_mode, upright)
-    return _turned(np.asarray(image).astype(np.int32) // stretch, orientation)
+    stored = read_mask(source, name)
+    return stored.upright if upright else stored.pixels
 
 
-def image_size(source, name: str | None = None, upright: bool = True) -> tuple[int, int]:
-    """Reads height and width of an image (as `decode_image` returns it) from its header."""
-    return _size(source, name, _check_image_mode, upright)
-
-
-def mask_size(source, name: str | None = None, upright: bool = True) -> tuple[int, int]:
-    """Reads height and width of a mask (as `decode_mask` returns it) from its header."""
-    return _size(source, name, _check_mask_mode, upright)
-
-
-def _decoded(source, name, check, upright):
-    """Returns the decoded image, its EXIF orientation, and the factor on its grey values."""
-    with _file(source) as file:
-        content = file.read()
-    name = _name(source, name)
-    image = _opened(io.BytesIO(content), name)
-    check(image, name)
-    try:
-        if image.format == 'PNG':  # Decoding alone ignores some wrong checksums.
-            Image.open(io.BytesIO(content)).verify()
-        image.load()
-    except Exception as error:  # Damaged files make the decoders raise errors of many types.
-        raise BrokenFileError(f'{name} is damaged or cut off: {error}.') from error
+def read_mask(source, name: str | None = None) -> Stored:
+    """Decodes a mask as `decode_mask` does, but does not turn it."""
+    image, content, turn, undo = _decoded(source, name, _check_mask_mode)
     stretch = 1
     if image.format == 'PNG' and image.mode == 'L':
         # Pillow scales grey of 2 and 4 bits to 0..255. The depth is the byte after the signature
         # (8 bytes), the head of the first chunk (8), width (4) and height (4).
         stretch = {2: 85, 4: 17}.get(content[24], 1)
-    return image, _orientation(image) if upright else 1, stretch
+    values = np.asarray(image).astype(np.int32) // stretch
+    return Stored(orientation.turned(values, undo), turn, _palette(image))
 
 
-def _size(source, name, check, upright):
+def read_colours(source, name: str | None = None) -> Stored:
+    """Decodes a mask whose colours count: `pixels` is uint8 `[H, W, 3]`.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ValueError: If the file is damaged, or is a JPEG file.
+    """
     name = _name(source, name)
+    image, content, turn, undo = _decoded(source, name, _check_not_lossy)
+    pixels, _ = _rgb(image, name, 16, content)
+    return Stored(orientation.turned(pixels, undo), turn)
+
+
+def _palette(image):
+    if image.mode != 'P':
+        return None
+    colours = image.getpalette('RGB')
+    return tuple(zip(colours[::3], colours[1::3], colours[2::3], strict=False))
+
+
+@dataclasses.dataclass(frozen=True)
+class Header:
+    """What the header of a file says.
+
+    Attributes:
+        size: Height and width, as they are stored.
+        orientation: The EXIF orientation, 1 to 8.
+        palette: As in `Stored`.
+        is_deep: Whether an image has more than 8 bits, and how many hold data is not known.
+    """
+
+    size: tuple[int, int]
+    orientation: int
+    palette: tuple[tuple[int, int, int], ...] | None
+    is_deep: bool
+
+
+def read_header(source, name: str | None = None, kind: str = 'image') -> Header:
+    """Reads the header of an image, a mask of indices (`mask`) or one of colours (`colours`).
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ValueError: If the header is damaged, or the file cannot be of this kind.
+    """
+    name = _name(source, name)
+    checks = {'image': _check_image_mode, 'mask': _check_mask_mode, 'colours': _check_not_lossy}
     with _file(source) as file:
+        start = file.read(25)
+        file.seek(0)
         image = _opened(file, name)
-        check(image, name)
-        if image.format != 'TIFF':
-            width, height = image.size
-            turned = upright and _orientation(image) in (5, 6, 7, 8)
-            return (width, height) if turned else (height, width)
-    # Pillow turns TIFF files itself, in some versions only while it decodes them.
-    image, orientation, _ = _decoded(source, name, check, upright)
-    return image.size if orientation in (5, 6, 7, 8) else image.size[::-1]
+        checks[kind](image, name)
+        width, height = image.size
+        if image.format == 'TIFF':  # Pillow may have turned the size, but not its tags.
+            width, height = image.tag_v2[256], image.tag_v2[257]
+        is_deep = _is_16_bit(image) or _header_bits(image, start) == 16
+        return Header((height, width), orientation.read(image), _palette(image), is_deep)
+
+
+def image_size(source, name: str | None = None, upright: bool = True) -> tuple[int, int]:
+    """Reads height and width of an image (as `decode_image` returns it) from its header."""
+    return _size(read_header(source, name), upright)
+
+
+def mask_size(source, name: str | None = None, upright: bool = True) -> tuple[int, int]:
+    """Reads height and width of a mask (as `decode_mask` returns it) from its header."""
+    return _size(read_header(source, name, 'mask'), upright)
+
+
+def _size(header, upright):
+    return orientation.turned_size(header.size, header.orientation) if upright else header.size
+
+
+def _decoded(source, name, check):
+    """Returns the decoded image, its file, its EXIF orientation, and the turn that restores it."""
+    with _file(source) as file:
+        content = file.read()
+    name = _name(source, name)
+    image = _opened(io.BytesIO(content), name)
+    check(image, name)
+    # Pillow turns TIFF files itself while it decodes them, and says so by removing the tag.
+    before = orientation.read(image) if image.format == 'TIFF' else None
+    try:
+        if image.format == 'PNG':  # Decoding alone ignores some wrong checksums.
+            Image.open(io.BytesIO(content)).verify()
+        image.load()
+        cut = missing.lacks_rows(image, content)
+    except Exception as error:  # Damaged files make the decoders raise errors of many types.
+        raise BrokenFileError(f'{name} is damaged or cut off: {error}.') from error
+    if cut:
+        raise BrokenFileError(f'{name} is cut off: its last rows are missing.')
+    after = orientation.read(image)
+    if before is None or before == after:
+        return image, content, after, 1
+    return image, content, before, orientation.undoing(before)
 
 
 def _name(source, name):
@@ -192,21 +314,9 @@ def _opened(file, name):
     return image
 
 
-def _orientation(image):
-    try:
-        return image.getexif().get(_ORIENTATION_TAG, 1)
-    except Exception:  # Damaged EXIF data does not affect the pixels.
-        return 1
-
-
-def _turned(array, orientation):
-    turn = _UPRIGHT.get(orientation)
-    return np.ascontiguousarray(turn(array)) if turn else array
-
-
 def _is_16_bit(image):
     # Some versions of Pillow give 16-bit PNG files in the mode of 32-bit integers.
-    return image.mode in _16_BIT_MODES or (image.mode == 'I' and image.format == 'PNG')
+    return image.mode in _16_BIT_MODES or (image.mode == 'I' and image.format in ('PNG', 'PPM'))
 
 
 def _check_image_mode(image, name):
@@ -217,12 +327,16 @@ def _check_image_mode(image, name):
         )
 
 
-def _check_mask_mode(image, name):
+def _check_not_lossy(image, name):
     if image.format in ('JPEG', 'MPO'):
         raise ValueError(
             f'Mask {name} is a JPEG file, whose lossy compression changes class indices; save '
             'masks as PNG.'
         )
+
+
+def _check_mask_mode(image, name):
+    _check_not_lossy(image, name)
     if image.mode not in _MASK_MODES and not _is_16_bit(image):
         raise ValueError(
             f'Mask {name} holds colours, not class indices ({image.format}, mode {image.mode}); '
