@@ -12,8 +12,18 @@ import numpy as np
 import tensorflow as tf
 from PIL import Image
 
+try:
+    import pillow_heif
+except ImportError:  # `finding` counts the files that are left out for it.
+    pass
+else:
+    pillow_heif.register_heif_opener()
+
 # File name endings under which images and masks are looked for.
-ENDINGS = ('.jpg', '.jpeg', '.png', '.bmp', '.webp', '.gif', '.tif', '.tiff')
+ENDINGS = (
+    *('.jpg', '.jpeg', '.jpe', '.jfif', '.png', '.bmp', '.webp', '.gif', '.tif', '.tiff'),
+    *('.avif', '.heic', '.heif', '.hif', '.jp2', '.j2k', '.ppm', '.pgm', '.pbm', '.pnm'),
+)
 
 _IMAGE_MODES = ('1', 'L', 'LA', 'P', 'PA', 'RGB', 'RGBA', 'RGBX', 'CMYK', 'YCbCr')
 _MASK_MODES = ('1', 'L', 'P')
