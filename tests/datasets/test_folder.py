@@ -1,4 +1,5 @@
 import logging
+import os
 import pathlib
 
 import numpy as np
@@ -356,6 +357,59 @@ def test_files_are_decoded_once_for_several_requests(data, monkeypatch):
     assert len(calls) == 2
     dataset.examples('all', labels='none')
     assert len(calls) == 3
+
+
+def test_linked_folders_count_and_copies_do_not(data):
+    save_image(data / 'elsewhere/d.png')
+    (data / 'images/day').symlink_to(data / 'elsewhere')
+    (data / 'images/self').symlink_to('.')
+    (data / 'images/seq2').symlink_to('seq1')
+    dataset = make(data)
+    assert dataset.examples('all', 'none').ids == ('a', 'b', 'day/d', 'seq1/c')
+    # A list can name the copy, and masks may be links to one file.
+    (data / 'copy.txt').write_text('seq2/c')
+    (data / 'masks/seq2').mkdir()
+    save_mask(data / 'masks/c.png', np.ones((5, 3)))
+    (data / 'masks/seq2/c.png').symlink_to('../c.png')
+    dataset = make(data, splits={'copy': str(data / 'copy.txt')})
+    assert load(dataset.examples('copy'), 0)['label'].tolist() == [[1] * 3] * 5
+
+
+def test_accents_and_separators_of_other_systems_match(data):
+    composed, decomposed = 'Gr\u00f6\u00dfe', 'Gro\u0308\u00dfe'
+    save_image(data / 'images/trip' / f'{decomposed}.png')
+    save_mask(data / 'masks/trip' / f'{composed}.png', np.ones((4, 6)))
+    (data / 'train.txt').write_text(f'trip\\{decomposed}.png\n')
+    assert make(data).examples('train').ids == (f'trip/{composed}',)
+    (data / 'train.txt').write_text(f'trip/{composed}\n')
+    assert make(data).examples('train').ids == (f'trip/{composed}',)
+
+
+def test_names_that_are_not_utf_8_are_read(data):
+    for path in ('images/a', 'masks/a'):
+        place = os.fsencode(data / path)
+        os.rename(place + b'.png', place + b'\xe9.png')
+    examples = make(data).examples('all', 'available', ['a\\udce9', 'b'])
+    assert [load(examples, i)['id'] for i in range(2)] == [b'a\\udce9', b'b']
+    assert load(examples, 0)['label'].tolist() == [[0, 1, 2, 255, 0, 0]] * 4
+    with open(os.fsencode(data / 'images/a') + b'\xe9.png', 'wb') as file:
+        file.write(b'nonsense')
+    with pytest.raises(ValueError, match=r'a\\udce9\.png is not an image'):
+        make(data).examples('all', 'none')
+    with pytest.raises(tf.errors.OpError, match=r'udce9\.png is not an image'):
+        list(tf.data.Dataset.range(1).map(examples.load))
+
+
+def test_images_that_cannot_be_read_here_are_counted(data):
+    for name in ('x.heic', 'y.heic', 'z.nef'):
+        (data / 'images' / name).write_bytes(b'no image')
+    with pytest.warns(UserWarning, match=r'images that .* left out: 2 \.heic, 1 \.nef'):
+        assert make(data).examples('all', 'none').ids == ('a', 'b', 'seq1/c')
+
+
+def test_a_file_in_place_of_a_folder_is_named(data):
+    with pytest.raises(NotADirectoryError, match=r'the folder of images .*train\.txt is a file'):
+        make(data, images=str(data / 'train.txt')).examples('train')
 
 
 @pytest.mark.skipif(not CAMVID.is_dir(), reason='needs the CamVid sample in ../shared/camvid')

@@ -5,10 +5,8 @@ import os
 import warnings
 from collections.abc import Mapping, Sequence
 
-import tensorflow as tf
-
 from wss.datasets.examples import Examples
-from wss.datasets.files import agreement, checks, decoding, loading, mask_names
+from wss.datasets.files import agreement, checks, decoding, finding, loading, mask_names
 from wss.datasets.files.meaning import Meaning
 from wss.datasets.lists import ids as id_lists
 
@@ -24,13 +22,14 @@ class Folder:
         info: Classes of the dataset.
 
     Args:
-        images: Folder of the images, local or `gs://`; its subfolders count.
+        images: Folder of the images, local or `gs://`; its subfolders count, linked ones too.
         class_names: Name of each class, in the order of the indices.
         masks: Folder of the masks; None without masks. Can be the folder of the images, or inside
             it, if the endings tell the two apart: what is a mask is no image.
         splits: From the name of a split to the file of its ids, one a line (with or without
-            ending), or to None for every image of the folder, but for those that are named like
-            masks of others (`a_mask.png` beside `a.jpg`). None means `{'all': None}`.
+            ending), or to None for every image of the folder, but for links to others of its images
+            and those that are named like masks of others (`a_mask.png` beside `a.jpg`). None means
+            `{'all': None}`.
         colours: RGB triple of each class in 0..255; the PASCAL VOC colours if None.
         has_background: Whether class 0 is "none of the others". None means True, with a warning if
             the name of class 0 does not say so.
@@ -109,6 +108,7 @@ class Folder:
         self._skip_broken = skip_broken
         self._full = check == 'full'
         self._found = {}  # Kind of file -> id -> path.
+        self._copies = set()  # Ids of images that are links to others.
         self._checked = {}  # (image, mask or None) that passed the checks -> what they found.
 
     def examples(
@@ -183,7 +183,8 @@ class Folder:
         """Returns the ids of a split, also those without an image."""
         path = self._splits[split]
         if path is None:
-            return self._without_masks(split, images)
+            own = {name: file for name, file in images.items() if name not in self._copies}
+            return self._without_masks(split, own)
         ids = id_lists.match_ids(id_lists.read_ids(path), images, self._endings['image'])
         twice = [name for name, count in collections.Counter(ids).items() if count > 1]
         if twice:
@@ -239,27 +240,30 @@ class Folder:
         """Returns the files of a folder and its subfolders by id."""
         if kind in self._found:
             return self._found[kind]
-        if not tf.io.gfile.isdir(folder):
-            raise FileNotFoundError(
-                f'Dataset {self.info.name!r}: the folder of {kind}s {folder} does not exist.'
-            )
+        try:
+            inside = finding.find(folder, self._endings[kind])
+        except (FileNotFoundError, NotADirectoryError) as error:
+            raise type(error)(
+                f'Dataset {self.info.name!r}: the folder of {kind}s {error}.'
+            ) from error
+        if inside.closed:
+            raise OSError(f'Dataset {self.info.name!r}: {" ".join(inside.closed[:3])}')
+        left_out = ''
+        if inside.left_out:
+            left_out = finding.left_out_sentence(inside.left_out, folder)
+            warnings.warn(f'Dataset {self.info.name!r}: {left_out}', stacklevel=2)
         found = collections.defaultdict(list)
-        for parent, _, files in tf.io.gfile.walk(folder):
-            inside = parent[len(folder) :].strip('/')
-            # Hidden files are ignored, such as those that macOS writes beside the real ones.
-            if any(part.startswith(('.', '__MACOSX')) for part in inside.split('/')):
-                continue
-            for file in files:
-                stem, ending = id_lists.split_ending(file, self._endings[kind])
-                if ending and not file.startswith('.'):
-                    name = f'{inside}/{stem}' if inside else stem
-                    found[name].append(os.path.join(parent, file))
+        for file in inside.files:
+            name = finding.identifier(id_lists.split_ending(file, self._endings[kind])[0])
+            found[name].append(os.path.join(folder, file))
+            if kind == 'image' and file in inside.copies:
+                self._copies.add(name)
         if not found and not may_be_empty:
             raise FileNotFoundError(
                 f'Dataset {self.info.name!r}: the folder of {kind}s {folder} holds no file whose '
-                f'name ends in {", ".join(self._endings[kind])}.'
+                f'name ends in {", ".join(self._endings[kind])}. {left_out}'.strip()
             )
-        several = [files for files in found.values() if len(files) > 1]
+        several = [list(map(finding.shown, files)) for files in found.values() if len(files) > 1]
         if several:
             names = '; '.join(' and '.join(sorted(files)) for files in sorted(several)[:3])
             raise ValueError(
@@ -271,15 +275,20 @@ class Folder:
 
     def _check(self, pair):
         if pair not in self._checked:
-            image, mask = pair
             found = checks.check_pair(
-                image, mask, self.info, image, mask, self._rules, full=self._full
+                *pair, self.info, *_names(*pair), self._rules, full=self._full
             )
+            image, _ = pair
             self._checked[pair] = self._checked[image, None] = found
         return self._checked[pair]
 
     def _read(self, image, mask):
-        return checks.decode_pair(image, mask, self.info, image, mask, self._rules)
+        return checks.decode_pair(image, mask, self.info, *_names(image, mask), self._rules)
+
+
+def _names(image, mask):
+    """Returns the paths of an image and its mask (or None) as text for messages."""
+    return finding.shown(image), mask and finding.shown(mask)
 
 
 def _path(folder):

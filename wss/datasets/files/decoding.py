@@ -15,8 +15,18 @@ from PIL import Image
 
 from wss.datasets.files import depth, missing, orientation
 
+try:
+    import pillow_heif
+except ImportError:  # `finding` counts the files that are left out for it.
+    pass
+else:
+    pillow_heif.register_heif_opener()
+
 # File name endings under which images and masks are looked for.
-ENDINGS = ('.jpg', '.jpeg', '.png', '.bmp', '.webp', '.gif', '.tif', '.tiff')
+ENDINGS = (
+    *('.jpg', '.jpeg', '.jpe', '.jfif', '.png', '.bmp', '.webp', '.gif', '.tif', '.tiff'),
+    *('.avif', '.heic', '.heif', '.hif', '.jp2', '.j2k', '.ppm', '.pgm', '.pbm', '.pnm'),
+)
 
 _IMAGE_MODES = ('1', 'L', 'LA', 'P', 'PA', 'RGB', 'RGBA', 'RGBX', 'CMYK', 'YCbCr')
 _MASK_MODES = ('1', 'L', 'P')

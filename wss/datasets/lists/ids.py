@@ -6,7 +6,7 @@ import os
 import tensorflow as tf
 
 from wss.datasets.examples import check_selection
-from wss.datasets.files import whole
+from wss.datasets.files import finding, whole
 
 
 def read_ids(path: str | os.PathLike) -> tuple[str, ...]:
@@ -95,13 +95,20 @@ def match_ids(ids, known, endings=('.jpg', '.jpeg', '.png')) -> tuple[str, ...]:
         endings: File name endings that an id may carry, in any case.
 
     Returns:
-        One id each: without its ending if the dataset has that id alone, else as it is.
+        One id each: without its ending if the dataset has that id alone, else as it is. Accents
+        and separators may be written in another way (see `finding.same_name`).
     """
     known = set(known)
+    same = {}
 
     def match(name):
-        stem = split_ending(name, endings)[0]
-        return stem if name not in known and stem in known else name
+        for form in (name, split_ending(name, endings)[0]):
+            if form in known:
+                return form
+        if not same:
+            same.update((finding.same_name(other), other) for other in known)
+        form = finding.same_name(name)
+        return same.get(form) or same.get(split_ending(form, endings)[0]) or name
 
     return tuple(match(name) for name in ids)
 
