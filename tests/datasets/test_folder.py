@@ -1,4 +1,3 @@
-import logging
 import os
 import pathlib
 
@@ -295,7 +294,7 @@ def damage(path):
     path.write_bytes(path.read_bytes()[:-30])
 
 
-def test_damaged_files_are_named_or_left_out(data, caplog):
+def test_damaged_files_are_named_or_left_out(data):
     save_image(data / 'images/d.png', 9, 9)
     save_mask(data / 'masks/d.png', np.zeros((9, 9)))
     damage(data / 'images/b.JPG')
@@ -303,12 +302,13 @@ def test_damaged_files_are_named_or_left_out(data, caplog):
     (data / 'train.txt').write_text('d\nb\na')
     with pytest.raises(ValueError, match=r'masks/d\.png is .*damaged.*images/b\.JPG is damaged'):
         make(data).examples('train')
-    with caplog.at_level(logging.WARNING):
+    with pytest.warns(UserWarning, match='damaged') as warned:
         examples = make(data, skip_broken=True).examples('train')
     assert examples.ids == ('a',) and examples.max_size == (4, 6)
     assert load(examples, 0)['image'][0, 0, 0] == 10
-    assert "2 of 3 examples of split 'train' of dataset 'folder' are damaged" in caplog.text
-    assert 'b.JPG' in caplog.text and 'masks/d.png' in caplog.text
+    text = str(warned[0].message)
+    assert "2 of 3 examples of split 'train' of dataset 'folder' are damaged" in text
+    assert 'b.JPG' in text and 'masks/d.png' in text
     # The image of a damaged mask is good, and is used where masks are not.
     unlabelled = make(data, skip_broken=True).examples('train', labels='none')
     assert unlabelled.ids == ('d', 'a')

@@ -3,12 +3,20 @@
 import logging
 import os
 import sys
+import sysconfig
+import warnings
 from collections.abc import Callable, Sequence
 
 from absl import app, flags
 from absl import logging as absl_logging
 
 from wss.configuration import sentences
+
+_PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+_INSTALLED = tuple(
+    os.path.join(sysconfig.get_path(name), '')
+    for name in ('stdlib', 'platstdlib', 'purelib', 'platlib')
+)
 
 
 def _print_stopped(kind, error, trace):
@@ -52,6 +60,33 @@ def define_device_flags() -> Callable[[], dict]:
     return lambda: {holder.name: holder.value for holder in holders}
 
 
+def show_warnings() -> None:
+    """Prints each warning of the library and of a user's parts once, as `Warning: sentence`.
+
+    Those of other libraries are hidden.
+    """
+    shown = set()
+
+    def show(message, category, filename, lineno, file=None, line=None):
+        del category, filename, lineno, file, line
+        if str(message) not in shown and _is_ours(sys._getframe(1)):
+            shown.add(str(message))
+            print(f'Warning: {message}', file=sys.stderr, flush=True)
+
+    warnings.simplefilter('ignore')
+    # Python's own filter hides other sentences of one line: a dataset may warn of each split.
+    warnings.simplefilter('always', UserWarning)
+    warnings.showwarning = show
+
+
+def _is_ours(frame):
+    """Whether a warning comes from the package, or from a file that is not installed."""
+    while frame and frame.f_globals.get('__name__') in ('warnings', '_py_warnings'):
+        frame = frame.f_back
+    file = os.path.abspath(frame.f_code.co_filename) if frame else ''
+    return file.startswith(os.path.join(_PACKAGE, '')) or not file.startswith(_INSTALLED)
+
+
 def run_main(
     main: Callable[[], int | None], required: Sequence[str], wait_for_threads: bool = True
 ) -> None:
@@ -69,6 +104,7 @@ def run_main(
     logger.propagate = False
 
     def guarded(arguments):
+        show_warnings()
         absl_logging.set_verbosity(absl_logging.ERROR)
         try:
             if len(arguments) > 1:

@@ -1,5 +1,4 @@
 import dataclasses
-import logging
 import types
 
 import numpy as np
@@ -166,14 +165,13 @@ def test_weak_labels_of_the_dataset_need_no_masks():
         selection.unlabelled_examples(Toys(), weak, Choice('train'), masks=False)
 
 
-def test_classes_that_no_labelled_mask_shows_are_named(caplog):
-    caplog.set_level(logging.WARNING, 'wss')
+def test_classes_that_no_labelled_mask_shows_are_named(recwarn):
     examples = Toys(known=True).examples('train', 'available')
     selection.check_classes(examples, INFO)
     selection.check_classes(Toys().examples('train', 'available').select(['a']), INFO)
-    assert caplog.text == ''
-    selection.check_classes(examples.select(['a', 'x/b']), INFO)
-    assert 'No mask of the 2 labelled images shows car; the run' in caplog.text
+    assert not recwarn.list
+    with pytest.warns(UserWarning, match='No mask of the 2 labelled images shows car; the run'):
+        selection.check_classes(examples.select(['a', 'x/b']), INFO)
 
 
 def test_masks_of_one_class_are_refused():

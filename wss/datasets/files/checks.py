@@ -280,12 +280,10 @@ def keep_good(results, what: str, skip_broken: bool, missing=()) -> list[int]:
         raise error_type(f'{what[0].upper()}{what[1:]} cannot be used. {" ".join(sentences)}')
     good = [i for i, result in enumerate(results) if not isinstance(result, Exception)]
     if broken:
-        _LOGGER.warning(
-            '%d of %d examples of %s are damaged and left out: %s',
-            len(broken),
-            len(results),
-            what,
-            ' '.join(map(str, broken[:_NAMED])) + (' ...' if len(broken) > _NAMED else ''),
+        named = ' '.join(map(str, broken[:_NAMED])) + (' ...' if len(broken) > _NAMED else '')
+        warnings.warn(
+            f'{len(broken)} of {len(results)} examples of {what} are damaged and left out: {named}',
+            stacklevel=2,
         )
     if not good:
         raise ValueError(f'No example of {what} is left: all {len(broken)} are damaged.')

@@ -1,14 +1,12 @@
 """Selects the examples that a run learns from: by lists and samples."""
 
 import dataclasses
-import logging
+import warnings
 
 from wss.datasets.examples import Examples, SelectionError, request
 from wss.datasets.info import DatasetInfo
 from wss.datasets.lists import ids as id_lists
 from wss.datasets.lists import mask_classes, sampling
-
-_LOGGER = logging.getLogger(__name__)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -140,10 +138,10 @@ def check_classes(examples: Examples, info: DatasetInfo) -> None:
         )
     absent = [name for name, there in zip(info.class_names, shown, strict=True) if not there]
     if absent:
-        _LOGGER.warning(
-            'No mask of the %d labelled images shows %s; the run cannot learn what is not shown.',
-            len(examples),
-            ', '.join(absent),
+        warnings.warn(
+            f'No mask of the {len(examples)} labelled images shows {", ".join(absent)}; the run '
+            'cannot learn what is not shown.',
+            stacklevel=2,
         )
 
 

@@ -10,6 +10,7 @@ import json
 import logging
 import os
 import re
+import warnings
 
 import numpy as np
 import tensorflow as tf
@@ -107,7 +108,9 @@ def read(folder: str, split: str) -> RecordIndex:
     try:
         _save(path, index)
     except (OSError, tf.errors.OpError) as error:
-        _LOGGER.warning('The index %s cannot be written, so it is made every time: %s', path, error)
+        warnings.warn(
+            f'The index {path} cannot be written, so it is made every time: {error}', stacklevel=2
+        )
     return index
 
 
