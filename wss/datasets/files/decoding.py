@@ -12,6 +12,8 @@ import numpy as np
 import tensorflow as tf
 from PIL import Image
 
+from wss.datasets.files.reasons import reason
+
 # File name endings under which images and masks are looked for.
 ENDINGS = ('.jpg', '.jpeg', '.png', '.bmp', '.webp', '.gif', '.tif', '.tiff')
 
@@ -70,7 +72,7 @@ def to_rgb(image: Image.Image, upright: bool = True) -> np.ndarray:
     try:
         image.load()
     except Exception as error:
-        raise BrokenFileError(f'The image is damaged or cut off: {error}.') from error
+        raise BrokenFileError(f'The image is damaged or cut off: {reason(error)}.') from error
     return _turned(_rgb(image), _orientation(image) if upright else 1)
 
 
@@ -126,7 +128,7 @@ def _decoded(source, name, check, upright):
             Image.open(io.BytesIO(content)).verify()
         image.load()
     except Exception as error:  # Damaged files make the decoders raise errors of many types.
-        raise BrokenFileError(f'{name} is damaged or cut off: {error}.') from error
+        raise BrokenFileError(f'{name} is damaged or cut off: {reason(error)}.') from error
     stretch = 1
     if image.format == 'PNG' and image.mode == 'L':
         # Pillow scales grey of 2 and 4 bits to 0..255. The depth is the byte after the signature
@@ -186,7 +188,7 @@ def _opened(file, name):
     except Image.UnidentifiedImageError as error:
         raise BrokenFileError(f'{name} is not an image, or its beginning is damaged.') from error
     except Exception as error:
-        raise BrokenFileError(f'{name} is damaged or cut off: {error}.') from error
+        raise BrokenFileError(f'{name} is damaged or cut off: {reason(error)}.') from error
     if frames > 1 and image.format != 'MPO':
         raise ValueError(f'{name} holds {frames} frames; save the one you mean as a still image.')
     return image
