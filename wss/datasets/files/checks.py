@@ -122,17 +122,20 @@ class Checked:
         size: Height and width in pixels.
         classes: bool `[num_classes]`, the classes that the mask shows (no class without a mask);
             None if it was not decoded.
+        pixels: int `[num_classes]`, how many pixels of each class the mask has; None if it was not
+            decoded.
     """
 
     size: tuple[int, int]
     classes: np.ndarray | None
+    pixels: np.ndarray | None = None
 
 
 def check_pair(image, mask, info, image_name, mask_name, upright=True, full=True) -> Checked:
     """Checks as `decode_pair` does, but reads headers alone unless `full`."""
     if full:
         _, label = decode_pair(image, mask, info, image_name, mask_name, upright)
-        return Checked(label.shape, classes_of(label, info))
+        return Checked(label.shape, classes_of(label, info), class_pixels(label, info))
     size = decoding.image_size(image, image_name, upright)
     if mask is not None:
         check_size(size, decoding.mask_size(mask, mask_name, upright), image_name, mask_name)
@@ -144,13 +147,25 @@ def classes_of(label: np.ndarray, info: DatasetInfo) -> np.ndarray:
 
     In the views, `image_label.classes_present` does this inside of `tf.data`.
     """
-    counts = np.bincount(label.ravel(), minlength=info.num_classes)
-    return counts[: info.num_classes] > 0
+    return class_pixels(label, info) > 0
+
+
+def class_pixels(label: np.ndarray, info: DatasetInfo) -> np.ndarray:
+    """Returns int `[num_classes]`: how many pixels of each class a label map `[H, W]` has."""
+    return np.bincount(label.ravel(), minlength=info.num_classes)[: info.num_classes]
 
 
 def mask_classes(checked) -> np.ndarray | None:
     """Returns the `mask_classes` of `Examples` from what each check found."""
-    rows = [found.classes for found in checked]
+    return _stacked([found.classes for found in checked])
+
+
+def all_class_pixels(checked) -> np.ndarray | None:
+    """Returns the `class_pixels` of `Examples` from what each check found."""
+    return _stacked([found.pixels for found in checked])
+
+
+def _stacked(rows):
     return None if any(row is None for row in rows) else np.stack(rows)
 
 
