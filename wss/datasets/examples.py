@@ -31,6 +31,9 @@ class Examples:
         skipped: Ids of the split that are left out because their files are damaged.
         mask_classes: bool `[n, num_classes]`, the classes that the mask of each example shows;
             None if that takes decoding.
+        sizes: int `[n, 2]`, height and width of each image in pixels; None if that takes reading.
+        class_pixels: int `[n, num_classes]`, how many pixels of each class the mask of each example
+            has; None if that takes decoding.
 
     Example:
         >>> from wss.datasets.examples import Examples
@@ -50,6 +53,8 @@ class Examples:
     has_image_label: bool = False
     skipped: tuple[str, ...] = ()
     mask_classes: np.ndarray | None = None
+    sizes: np.ndarray | None = None
+    class_pixels: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -65,12 +70,18 @@ class Examples:
         position = {name: i for i, name in enumerate(self.ids)}
         rows = np.array([position[name] for name in ids])
         positions = tf.constant(rows, tf.int64)
-        load, known = self.load, self.mask_classes
+        load = self.load
+
+        def chosen(values):
+            return None if values is None else np.asarray(values)[rows]
+
         return dataclasses.replace(
             self,
             ids=ids,
             load=lambda index: load(tf.gather(positions, index)),
-            mask_classes=None if known is None else known[rows],
+            mask_classes=chosen(self.mask_classes),
+            sizes=chosen(self.sizes),
+            class_pixels=chosen(self.class_pixels),
         )
 
 

@@ -8,6 +8,7 @@ import os
 import tensorflow as tf
 
 from wss.datasets.files import whole
+from wss.datasets.files.reasons import reason
 from wss.datasets.info import DatasetInfo, parse_info
 
 CONFIG_FILE = 'config.gin'
@@ -40,9 +41,8 @@ def read_description(workdir) -> tuple[DatasetInfo, tuple[int, int]]:
     try:
         return _description(json.loads(whole.read(path)))
     except ValueError as error:
-        reason = str(error).rstrip('.')
         raise ValueError(
-            f'{path} is damaged: {reason}; restore it, or give the folder of another run.'
+            f'{path} is damaged: {reason(error)}; restore it, or give the folder of another run.'
         ) from error
 
 
@@ -73,4 +73,4 @@ def claim(workdir: str | os.PathLike, config_text: str) -> None:
                 tf.io.gfile.remove(part)
         whole.write(os.path.join(workdir, CONFIG_FILE), config_text)
     except tf.errors.OpError as error:
-        raise OSError(f'The workdir {workdir} cannot be written: {error.message}') from error
+        raise OSError(f'The workdir {workdir} cannot be written: {reason(error)}.') from error
