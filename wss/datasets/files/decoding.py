@@ -8,6 +8,7 @@ import dataclasses
 import io
 import os
 import re
+import warnings
 
 import numpy as np
 import tensorflow as tf
@@ -64,7 +65,8 @@ def decode_image(
         name: Name of the source in messages.
         upright: Whether to turn the image by its EXIF orientation.
         bit_depth: How many bits of 16-bit images hold data; they are scaled to 8 bits (at 16 bits,
-            65535 becomes 255, rounded). None for what the header says, else 16.
+            65535 becomes 255, rounded). None for what the header says, else 16, with a warning if
+            that makes the image almost black.
 
     Returns:
         uint8 `[H, W, 3]`.
@@ -75,6 +77,7 @@ def decode_image(
         ValueError: If it cannot be converted, such as an animation or floats.
     """
     stored = read_image(source, name, bit_depth)
+    _warn_if_dark(stored.high, _name(source, name))
     return stored.upright if upright else stored.pixels
 
 
@@ -97,8 +100,19 @@ def to_rgb(image: Image.Image, upright: bool = True, bit_depth: int | None = Non
         image.load()
     except Exception as error:
         raise BrokenFileError(f'The image is damaged or cut off: {error}.') from error
-    pixels, _ = _rgb(image, 'The image', bit_depth)
+    pixels, high = _rgb(image, 'The image', bit_depth)
+    _warn_if_dark(high, 'The image')
     return orientation.turned(pixels, orientation.read(image)) if upright else pixels
+
+
+def _warn_if_dark(high, name):
+    if high is not None and depth.is_dark(high):
+        warnings.warn(
+            f'{name} has 16 bits, but almost all pixels are at most {high} of 65535, so that it is '
+            f'almost black. If its bits are {depth.likely_bits(high)}, the dataset of the training '
+            'needs this bit_depth.',
+            stacklevel=3,
+        )
 
 
 def _rgb(image, name, bit_depth, content=None):
