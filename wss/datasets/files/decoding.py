@@ -119,7 +119,7 @@ def _rgb(image, name, bit_depth, content=None):
     """Returns uint8 `[H, W, 3]`, and the high value of 16-bit values of an unknown depth."""
     bits = _header_bits(image, content)
     if _is_16_bit(image):
-        values = np.asarray(image).astype(np.uint16)[..., None].repeat(3, axis=-1)
+        values = np.asarray(image).astype(np.uint16)[..., None]
     elif bits > 8 and image.format == 'PNG':
         values = _png_values(content, name)
     elif bits > 8:  # Pillow has dropped the low bytes.
@@ -134,8 +134,9 @@ def _rgb(image, name, bit_depth, content=None):
         return np.asarray(image.convert('RGB')), None
     if 8 < bits < 16:
         bit_depth = bits  # TIFF files say so.
-    high = None if bit_depth else depth.high_value(values[..., :1])
-    return depth.to_8_bits(values, bit_depth or 16, name), high
+    high = None if bit_depth else depth.high_value(values)
+    pixels = depth.to_8_bits(values, bit_depth or 16, name)
+    return np.broadcast_to(pixels, (*pixels.shape[:2], 3)).copy(), high
 
 
 def _header_bits(image, content):
