@@ -190,3 +190,17 @@ def test_ids_that_stand_twice_are_named(tmp_path):
     write_build(tmp_path, {'train': [[record('a', 0), record('b', 0), record('a', 1)]]})
     with pytest.raises(ValueError, match=r'more than one record in .*: a; delete'):
         Prepared('voc_seg/2012', tmp_path).examples('train')
+
+
+def test_an_image_that_cannot_be_decoded_is_named(tmp_path):
+    example = tf.train.Example.FromString(record('bad', 2))
+    feature = example.features.feature['image'].bytes_list
+    feature.value[0] = feature.value[0][:-20]
+    folder = write_build(tmp_path, {'train': [[record('good', 1), example.SerializeToString()]]})
+    examples = Prepared('voc_seg/2012', tmp_path).examples('train')
+    assert load(examples, 0)['image'].shape == (HEIGHT, WIDTH, 3)
+    message = f'ValueError: The image of example bad is damaged: .* Delete {folder}'
+    with pytest.raises(tf.errors.InvalidArgumentError, match=message):
+        load(examples, 1)
+    with pytest.raises(tf.errors.InvalidArgumentError, match=message):
+        list(tf.data.Dataset.range(2).map(examples.load))

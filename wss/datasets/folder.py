@@ -224,7 +224,7 @@ class Folder:
                 f'look like masks of others, such as {images[mask]} of {images[photo]}. If they '
                 'are masks, set Folder.masks and Folder.mask_endings; if they are images, give '
                 'Folder.splits a file of all ids.',
-                stacklevel=3,
+                stacklevel=4,
             )
         return sorted(name for name in images if name not in masks)
 

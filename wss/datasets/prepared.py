@@ -14,7 +14,7 @@ from wss.datasets.examples import Examples
 from wss.datasets.files import checks
 from wss.datasets.info import DatasetInfo
 from wss.datasets.lists import ids as id_lists
-from wss.datasets.records import description
+from wss.datasets.records import description, pixels
 from wss.datasets.records import index as record_index
 from wss.datasets.records import reading as record_reading
 
@@ -201,12 +201,12 @@ def _loader(index, with_label, with_image_label, info):
         image_labels = index.image_classes[:, int(info.has_background) : info.num_classes]
         image_labels = tf.constant(image_labels, tf.float32)
     read = record_reading.reader(index)
+    folder = os.path.dirname(index.files[0])
 
     def load(position):
         record = read(position)
-        # Decodes PNG files too. By default it is faster and less exact than other decoders.
-        image = tf.io.decode_jpeg(record['image'], 3, dct_method='INTEGER_ACCURATE')
-        example = {'image': tf.ensure_shape(image, [None, None, 3]), 'id': names[position]}
+        image = pixels.decode_named(record['image'], names[position], folder)
+        example = {'image': image, 'id': names[position]}
         if with_label:
             example['label'] = tf.cond(
                 has_label[position],

@@ -29,6 +29,9 @@ def predict_folder(
 ) -> Predicted:
     """Writes `NAME.png` (class indices with a palette) and `NAME_overlay.jpg` for every image.
 
+    Images are turned upright by their EXIF orientation, and so are masks and overlays: they fit the
+    images as viewers show them.
+
     Args:
         images: Folder of images; subfolders are included, and kept in `out`.
         out: Folder to write to; made if it does not exist.
@@ -45,7 +48,7 @@ def predict_folder(
     failed = 0
     for source, target in places.items():
         try:
-            image = decoding.decode_image(source)
+            image = decoding.decode_image(source, bit_depth=info.bit_depth)
         except (ValueError, OSError) as error:
             report(str(error))
             failed += 1

@@ -7,7 +7,7 @@ import numpy as np
 import tensorflow as tf
 from PIL import Image
 
-from wss.datasets.files import checks, decoding
+from wss.datasets.files import checks, decoding, depth
 from wss.pipeline import evaluation
 from wss.results import pictures
 
@@ -52,18 +52,21 @@ class Predictor:
         """Predicts one image.
 
         Args:
-            image: Path, PIL image, or RGB array `[H, W, 3]` with values in 0..255.
+            image: Path, PIL image, or RGB array `[H, W, 3]` with values in 0..255. Files and PIL
+                images are turned upright by their EXIF orientation, as viewers show them; an array
+                is taken as it is. A uint16 array is scaled by the `bit_depth` of the dataset, as
+                16-bit files are, and refused without one.
             probabilities: Whether the probabilities of the classes are returned too.
 
         Returns:
-            Label map int32 `[H, W]`; with `probabilities` also float32 `[H, W, C]`, whose sum over
-            the classes is 1.
+            Label map int32 `[H, W]`, upright as the image is; with `probabilities` also float32
+            `[H, W, C]`, whose sum over the classes is 1.
 
         Raises:
             FileNotFoundError: If there is no such file.
             ValueError: If the image is damaged or is not RGB.
         """
-        pixels = as_rgb(image)[np.newaxis].astype(np.float32)
+        pixels = as_rgb(image, self.method.info.bit_depth)[np.newaxis].astype(np.float32)
         if not probabilities:
             return self._labels(pixels)[0].numpy()
         found = self._probabilities(pixels)[0].numpy()
@@ -83,29 +86,37 @@ class Predictor:
             FileNotFoundError: If there is no such file.
             ValueError: If the image is refused as by `predict`, or the labels do not fit it.
         """
-        pixels, labels = as_rgb(image), np.asarray(labels)
+        info = self.method.info
+        pixels, labels = as_rgb(image, info.bit_depth), np.asarray(labels)
         if labels.shape != pixels.shape[:2] or not np.issubdtype(labels.dtype, np.integer):
             raise ValueError(
                 f'The labels are {labels.dtype} of the shape {labels.shape}; they must be integers '
                 f'of the shape {pixels.shape[:2]}, that of the image.'
             )
-        info = self.method.info
         checks.check_values(labels, info, 'The label map')
         return Image.fromarray(pictures.overlay(pixels, labels, info))
 
 
-def as_rgb(image: Picture) -> np.ndarray:
+def as_rgb(image: Picture, bit_depth: int | None = None) -> np.ndarray:
     """Returns an image as uint8 or float RGB `[H, W, 3]` in 0..255; see `Predictor.predict`."""
     if isinstance(image, Image.Image):
-        return decoding.to_rgb(image)
+        return decoding.to_rgb(image, bit_depth=bit_depth)
     if isinstance(image, str | os.PathLike):
-        return decoding.decode_image(image)
+        return decoding.decode_image(image, bit_depth=bit_depth)
     if not isinstance(image, np.ndarray):
         raise ValueError(
             f'The image is a {type(image).__name__}; it must be a path, a PIL image or an array.'
         )
     if image.ndim != 3 or image.shape[-1] != 3 or 0 in image.shape:
         raise ValueError(f'The image has the shape {image.shape}; it must be [H, W, 3], RGB.')
+    if image.dtype == np.uint16:
+        if bit_depth is None:
+            raise ValueError(
+                'The image is an array of uint16, and how many bits hold data is not known. Scale '
+                'it to 0..255, such as image / 4095 * 255 for 12 bits, or convert it to uint8 if '
+                'its values are in 0..255 already.'
+            )
+        return depth.to_8_bits(image, bit_depth, 'The image')
     if image.dtype != np.uint8:
         if not np.issubdtype(image.dtype, np.number) or np.iscomplexobj(image):
             raise ValueError(f'The image has values of type {image.dtype}; they must be numbers.')

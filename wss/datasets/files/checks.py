@@ -285,9 +285,10 @@ def keep_good(results, what: str, skip_broken: bool, missing=()) -> list[int]:
     broken = [error for error in errors if isinstance(error, decoding.BrokenFileError)]
     others = [error for error in errors if not isinstance(error, decoding.BrokenFileError)]
     wrong = others if skip_broken else errors
-    sentences = [*missing, *map(str, wrong[:_NAMED])]
+    sentences = [*missing, *(getattr(error, 'fact', str(error)) for error in wrong[:_NAMED])]
     if len(wrong) > _NAMED:
         sentences.append(f'{len(wrong) - _NAMED} more examples have problems.')
+    sentences += dict.fromkeys(error.advice for error in wrong if hasattr(error, 'advice'))
     if broken and not skip_broken:
         sentences.append('Damaged files are left out with skip_broken=True.')
     if missing or wrong:
