@@ -13,7 +13,7 @@ from wss.devices import lost, strategies, tpu_input, workers
 from wss.devices.compute import Compute
 from wss.devices.strategies import Devices
 from wss.inference import folder as image_folder
-from wss.inference import predictor
+from wss.inference import memory, predictor
 from wss.methods.losses import SupervisedLoss
 from wss.methods.method import Method
 from wss.methods.update import Update
@@ -229,18 +229,28 @@ class Experiment:
     ) -> image_folder.Predicted:
         """Predicts the images of a folder with the weights of a run; needs no dataset.
 
+        An image that is damaged or too large for the memory is reported, and costs the others
+        nothing.
+
         Args:
             workdir: Folder of the run.
-            images: Folder of images.
+            images: Folder of images, or one image.
             out: Folder for a mask and an overlay of each.
             checkpoint: `best` or `last`.
 
         Raises:
             FileNotFoundError: See `load`; also if there is no such folder, or no image in it.
             ValueError: See `load`; also if `out` cannot be the place for the predictions.
+            OSError: If `out` cannot be written, or the disk is full.
         """
         trained = self.predictor(workdir, checkpoint)
-        return image_folder.predict_folder(images, out, trained.predict, trained.method.info)
+        return image_folder.predict_folder(
+            images,
+            out,
+            trained.predict,
+            trained.method.info,
+            network_bytes=memory.network_bytes(trained.method),
+        )
 
     def predictor(
         self, workdir: str | os.PathLike, checkpoint: str = 'best'

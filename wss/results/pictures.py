@@ -1,6 +1,8 @@
 """Pictures of images, label maps and scores, as uint8 arrays, and masks as palette PNG files."""
 
+import io
 import os
+import pathlib
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
@@ -9,6 +11,7 @@ _IGNORED = (255, 255, 255)
 _INK = (30, 30, 30)
 _PAPER = (250, 250, 250)
 _GAP = 6
+_JPEG_SIDE = 65500  # Of the library that writes JPEG files.
 
 
 def palette(colours, ignore_value: int = 255) -> np.ndarray:
@@ -180,17 +183,41 @@ def write_picture(path: str | os.PathLike, picture: np.ndarray) -> None:
 
 
 def write_mask(path: str | os.PathLike, labels: np.ndarray, colours, ignore_value=255) -> None:
-    """Writes a label map as a PNG file of class indices, with the class colours as its palette.
+    """Writes `encode_mask` of a label map to a file."""
+    pathlib.Path(path).write_bytes(encode_mask(labels, colours, ignore_value))
+
+
+def encode_mask(labels: np.ndarray, colours, ignore_value: int = 255) -> bytes:
+    """Returns a label map as a PNG file of class indices, with the class colours as its palette.
 
     Args:
-        path: File to write.
         labels: Integers `[H, W]` in 0..255.
         colours: `C` RGB triples in 0..255.
         ignore_value: In 0..255.
     """
     mask = Image.fromarray(np.asarray(labels).astype(np.uint8))
     mask.putpalette(palette(colours, ignore_value).tobytes())
-    mask.save(path, format='PNG')
+    file = io.BytesIO()
+    mask.save(file, format='PNG')
+    return file.getvalue()
+
+
+def encode_jpeg(picture: np.ndarray, comment: bytes) -> tuple[bytes, tuple[int, int]]:
+    """Returns a picture as a JPEG file, scaled down where a side is too long for one.
+
+    Args:
+        picture: uint8 `[H, W, 3]`.
+        comment: Text that the file holds.
+
+    Returns:
+        The file, and width and height of the picture in it.
+    """
+    image = Image.fromarray(picture)
+    if max(image.size) > _JPEG_SIDE:
+        image.thumbnail((_JPEG_SIDE, _JPEG_SIDE), Image.Resampling.BOX)
+    file = io.BytesIO()
+    image.save(file, format='JPEG', comment=comment)
+    return file.getvalue(), image.size
 
 
 def _scaled(picture, height):

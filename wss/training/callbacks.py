@@ -66,9 +66,16 @@ class StopAtNaN(AfterStep):
             if first is not None and first in broken[name]:
                 raise FloatingPointError(
                     f'Training stopped at step {step - len(column) + 1 + first}: {name} is '
-                    f'{column[first]}. Earlier checkpoints are kept in {self.checkpoints}; try '
-                    'a lower learning rate, or look at the images of this step.'
+                    f'{column[first]}. {self._kept()}Try a lower learning rate, or look at the '
+                    'images of this step.'
                 )
+
+    def _kept(self):
+        """Returns a sentence about the checkpoints; '' if there is none yet."""
+        files = (name for _, _, names in tf.io.gfile.walk(self.checkpoints) for name in names)
+        if not any(name.endswith('.index') for name in files):
+            return ''
+        return f'Earlier checkpoints are kept in {self.checkpoints}. '
 
 
 class Pictures(AfterStep):

@@ -6,6 +6,8 @@ import os
 
 import tensorflow as tf
 
+_LONGEST_NAME = 255  # Bytes, of most file systems.
+
 
 def read(path: str | os.PathLike) -> bytes:
     """Returns the content of a file."""
@@ -25,13 +27,12 @@ def write(path: str | os.PathLike, content: str | bytes) -> None:
     """
     content = content.encode() if isinstance(content, str) else content
     if '://' not in str(path):
-        path = os.path.realpath(path)  # A link stays a link.
+        path = os.path.realpath(os.fsencode(path))  # A link stays a link.
         if os.path.exists(path) and not os.path.isfile(path):  # Such as /dev/stdout.
             with tf.io.gfile.GFile(path, 'wb') as file:
                 file.write(content)
             return
-    # Each process has its own, so that two processes that write the same file do not mix.
-    part = f'{path}.{os.getpid()}.part'
+    part = _part(path)
     try:
         with tf.io.gfile.GFile(part, 'wb') as file:
             file.write(content)
@@ -40,6 +41,21 @@ def write(path: str | os.PathLike, content: str | bytes) -> None:
         if tf.io.gfile.exists(part):
             tf.io.gfile.remove(part)
         raise
+
+
+def _part(path):
+    """Returns where a file is written before it gets its name: in its folder.
+
+    Each process has its own, so that two processes that write the same file do not mix.
+    """
+    ending = f'.{os.getpid()}.part'
+    if isinstance(path, str):
+        return path + ending
+    # Bytes, because names need not be UTF-8.
+    folder, name = os.path.split(path)
+    if len(name) + len(ending) > _LONGEST_NAME:
+        name = sha256(name)[:32].encode()
+    return os.path.join(folder, name + ending.encode())
 
 
 def read_json(path: str | os.PathLike):
