@@ -82,7 +82,8 @@ def _print_scores(scores: dict[str, dict]) -> None:
     rows.append(('mIoU', supervised['miou'], pseudoseg['miou']))
     print(f'\n{"IoU %, test":<12}' + ''.join(f'{title:>12}' for title in METHODS.values()))
     for name, *values in rows:
-        print(f'{name:<12}' + ''.join(f'{100 * (value or 0):>12.1f}' for value in values))
+        shown = ('-' if value is None else f'{100 * value:.1f}' for value in values)
+        print(f'{name:<12}' + ''.join(f'{text:>12}' for text in shown))
     print()
 
 

@@ -22,11 +22,23 @@ def test_summarise_by_hand():
     np.testing.assert_allclose(summary['miou'], 0.55)
     np.testing.assert_allclose(summary['pixel_accuracy'], 5 / 7)
     assert summary['pixels'] == 7
+    assert (summary['classes'], summary['only_predicted']) == (2, [])
+
+
+def test_a_class_that_is_only_predicted_counts_and_one_that_nothing_shows_does_not():
+    # Class 0: 6 of 6 + 2; class 1 is true nowhere, predicted twice: 0 of 2; class 2 never occurs;
+    # class 3 is never predicted: 0 of 1, and its pixel goes to class 0.
+    counts = [[6, 2, 0, 0], [0, 0, 0, 0], [0, 0, 0, 0], [1, 0, 0, 0]]
+    summary = metrics.summarise(counts)
+    assert summary['iou'] == [6 / 9, 0.0, None, 0.0]
+    np.testing.assert_allclose(summary['miou'], (6 / 9) / 3)
+    assert (summary['classes'], summary['only_predicted']) == (3, [1])
 
 
 def test_summarise_nothing():
     summary = metrics.summarise(np.zeros((2, 2)))
-    assert summary == {'iou': [None, None], 'miou': None, 'pixel_accuracy': None, 'pixels': 0}
+    nothing = {'classes': 0, 'only_predicted': [], 'pixel_accuracy': None, 'pixels': 0}
+    assert summary == {'iou': [None, None], 'miou': None, **nothing}
 
 
 def test_counts_are_exact_beyond_float32():

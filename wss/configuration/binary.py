@@ -87,6 +87,16 @@ def _is_ours(frame):
     return file.startswith(os.path.join(_PACKAGE, '')) or not file.startswith(_INSTALLED)
 
 
+def show_any_name() -> None:
+    """Makes output that the console cannot encode, such as a class name, appear escaped.
+
+    Without this, a `print` on a console of another encoding (ASCII, cp1252) ends the command.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, 'reconfigure'):
+            stream.reconfigure(errors='backslashreplace')
+
+
 def run_main(
     main: Callable[[], int | None], required: Sequence[str], wait_for_threads: bool = True
 ) -> None:
@@ -97,6 +107,7 @@ def run_main(
         required: Names of the flags that must be given.
         wait_for_threads: Whether Ctrl-C waits for threads that still run, such as downloads.
     """
+    show_any_name()
     flags.mark_flags_as_required(required)
     logger = logging.getLogger('wss')
     logger.addHandler(logging.StreamHandler(sys.stdout))

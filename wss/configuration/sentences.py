@@ -5,6 +5,7 @@ import re
 import traceback
 
 from wss.configuration.quiet import tf
+from wss.datasets.files import reasons
 
 _PACKAGE = pathlib.Path(__file__).resolve().parents[1]
 # How operations that save weights or events name errors of the file system.
@@ -22,7 +23,15 @@ _FILE_ERRORS = (
 
 
 def user_sentence(error: Exception) -> str | None:
-    """Returns the sentence for a user's error, or None if the error is a defect of the program."""
+    """Returns the sentence for a user's error, or None if the error is a defect of the program.
+
+    It is one line, whatever text of other libraries is part of it.
+    """
+    sentence = _sentence(error)
+    return None if sentence is None else reasons.plain(sentence)
+
+
+def _sentence(error):
     text, *calls = re.split(r'\n +In call to configurable ', str(error))
     text = text.split('\n  No values supplied by Gin')[0]
     frames = traceback.extract_tb(error.__traceback__)
@@ -35,6 +44,8 @@ def user_sentence(error: Exception) -> str | None:
     sentence = _of_a_file(error, text, raised_in.name) or _of_memory(error, text)
     if sentence:
         return sentence
+    if isinstance(error, OSError) and error.strerror:  # Raised by Python, not by us.
+        return f'A file cannot be read or written: {reasons.reason(error)}.'
     if isinstance(error, OSError | FloatingPointError):
         return text
     if text.startswith('in user code:'):  # Out of a graph, with a trace in the text.
@@ -50,18 +61,17 @@ def user_sentence(error: Exception) -> str | None:
 def _of_a_file(error, text, raised_in):
     """Returns the sentence about a file that cannot be read or written, None for other errors."""
     if file := re.search(r'(.+)\n\s*\[\[.*file_of_prepared_dataset', text):
-        reason = re.sub(r'\{\{.*?\}\} ?|Error in user-defined .* iterator: \S+ ', '', file[1])
         return (
-            f'A file of a prepared dataset cannot be read: {reason}. Make it readable, or delete '
-            'its folder and build it again with wss.prepare.'
+            f'A file of a prepared dataset cannot be read: {reasons.plain(file[1])}. '
+            'Make it readable, or delete its folder and build it again with wss.prepare.'
         )
     if not isinstance(error, tf.errors.OpError):
         return None
     if full := re.search(r'.*No space left on device', text):
-        return f'The disk is full: {full[0].strip()}.'
+        return f'The disk is full: {reasons.plain(full[0])}.'
     files = re.search(rf'.*(?:{"|".join(_FILE_ERRORS)})', text)
     if files or raised_in == 'file_io.py':  # TensorFlow's files, local and `gs://`.
-        what = files[0].strip() if files else text.splitlines()[0]
+        what = reasons.plain(files[0] if files else text).rstrip('.')
         return f'A file cannot be read or written: {what}.'
     return None
 

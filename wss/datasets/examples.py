@@ -33,6 +33,9 @@ class Examples:
             None if that takes decoding.
         held_out: How many images of validation and test splits were left out, by split; None if
             that was not looked for.
+        sizes: int `[n, 2]`, height and width of each image in pixels; None if that takes reading.
+        class_pixels: int `[n, num_classes]`, how many pixels of each class the mask of each example
+            has; None if that takes decoding.
 
     Example:
         >>> from wss.datasets.examples import Examples
@@ -53,6 +56,8 @@ class Examples:
     skipped: tuple[str, ...] = ()
     mask_classes: np.ndarray | None = None
     held_out: Mapping[str, int] | None = None
+    sizes: np.ndarray | None = None
+    class_pixels: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -68,12 +73,18 @@ class Examples:
         position = {name: i for i, name in enumerate(self.ids)}
         rows = np.array([position[name] for name in ids])
         positions = tf.constant(rows, tf.int64)
-        load, known = self.load, self.mask_classes
+        load = self.load
+
+        def chosen(values):
+            return None if values is None else np.asarray(values)[rows]
+
         return dataclasses.replace(
             self,
             ids=ids,
             load=lambda index: load(tf.gather(positions, index)),
-            mask_classes=None if known is None else known[rows],
+            mask_classes=chosen(self.mask_classes),
+            sizes=chosen(self.sizes),
+            class_pixels=chosen(self.class_pixels),
         )
 
 

@@ -5,6 +5,8 @@ import os
 import warnings
 from collections.abc import Mapping, Sequence
 
+import numpy as np
+
 from wss.datasets.examples import Examples, SelectionError
 from wss.datasets.files import agreement, checks, decoding, finding, loading, mask_names
 from wss.datasets.files.meaning import Meaning
@@ -172,9 +174,11 @@ class Folder:
             load=loading.loader(kept_ids, lambda i: self._read(*kept[i]), has_label, self._full),
             has_label=has_label,
             max_size=(max(heights), max(widths)),
+            sizes=np.stack([heights, widths], axis=-1),
             info=self.info,
             skipped=tuple(sorted(set(there) - set(kept_ids))),
             mask_classes=checks.mask_classes(results[i] for i in good) if has_label else None,
+            class_pixels=checks.all_class_pixels(results[i] for i in good) if has_label else None,
         )
         # Refuses damaged files that a list names, even if others are left out.
         return examples if ids is None else examples.select(wanted)

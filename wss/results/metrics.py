@@ -68,8 +68,10 @@ def summarise(counts: np.ndarray) -> dict:
 
     Returns:
         `iou`: list of `C` floats in [0, 1], None for a class that neither occurs nor is
-        predicted; `miou`: their mean over the others; `pixel_accuracy`: share of counted pixels
-        that are right; `pixels`: how many were counted. Means over nothing are None.
+        predicted; `miou`: their mean over the others; `classes`: how many those are;
+        `only_predicted`: which of them are predicted but never true, so that their IoU is 0;
+        `pixel_accuracy`: share of counted pixels that are right; `pixels`: how many were counted.
+        Means over nothing are None.
 
     Example:
         >>> from wss.results.metrics import summarise
@@ -79,13 +81,16 @@ def summarise(counts: np.ndarray) -> dict:
     """
     counts = np.asarray(counts, np.float64)
     right = np.diag(counts)
-    union = counts.sum(axis=0) + counts.sum(axis=1) - right
+    predicted, true = counts.sum(axis=0), counts.sum(axis=1)
+    union = predicted + true - right
     iou = [float(r / u) if u else None for r, u in zip(right, union, strict=True)]
     known = [value for value in iou if value is not None]
     pixels = counts.sum()
     return {
         'iou': iou,
         'miou': float(np.mean(known)) if known else None,
+        'classes': len(known),
+        'only_predicted': np.flatnonzero((true == 0) & (predicted > 0)).tolist(),
         'pixel_accuracy': float(right.sum() / pixels) if pixels else None,
         'pixels': int(pixels),
     }

@@ -19,8 +19,8 @@ def evaluate(method, make_batches: Callable[..., tf.data.Dataset], callbacks=())
         callbacks: Keras callbacks for `evaluate`.
 
     Returns:
-        `iou`, `miou`, `pixel_accuracy` and `pixels`, as in `metrics.summarise`, and the
-        method's `extra_scores`.
+        `iou`, `miou`, `classes`, `only_predicted`, `pixel_accuracy` and `pixels`, as in
+        `metrics.summarise`, and the method's `extra_scores`.
 
     Raises:
         ValueError: If no pixel is labelled.
@@ -51,19 +51,54 @@ def evaluate(method, make_batches: Callable[..., tf.data.Dataset], callbacks=())
 
 
 def by_class(scores: dict, class_names) -> dict:
-    """Returns the scores with `iou` as a dict by class name, for JSON files."""
-    return {**scores, 'iou': dict(zip(class_names, scores['iou'], strict=True))}
+    """Returns the scores with names in place of class indices, for JSON files.
+
+    Args:
+        scores: From `evaluate`.
+        class_names: Name of each class.
+
+    Returns:
+        The scores, with `iou` as a dict by class name and `only_predicted` as a list of names, and
+        `absent`: the names of the classes that neither occur nor are predicted, which are not part
+        of `miou`.
+    """
+    iou = dict(zip(class_names, scores['iou'], strict=True))
+    return {
+        **scores,
+        'iou': iou,
+        'absent': [name for name, value in iou.items() if value is None],
+        'only_predicted': [class_names[i] for i in scores['only_predicted']],
+    }
 
 
 def table(scores: dict) -> str:
-    """Lays out scores from `by_class` in percent: IoU by class, mIoU, accuracy; `-` if absent."""
+    """Lays out scores from `by_class` in percent: IoU by class, mIoU, accuracy; `-` if absent.
+
+    Lines below name the classes that are not part of the mIoU, and those that only the predictions
+    show.
+    """
     classes = [(name, _percent(value)) for name, value in scores['iou'].items()]
     totals = percentages(scores)
     width = max(len(name) for name, _ in classes + totals)
     rule = '-' * (width + 8)
     rows = [('class', 'IoU %'), *classes, *totals]
     lines = [f'{name:<{width}}  {text:>6}' for name, text in rows]
-    return '\n'.join([lines[0], rule, *lines[1 : 1 + len(classes)], rule, *lines[-len(totals) :]])
+    body = [rule, *lines[1 : 1 + len(classes)], rule, *lines[-len(totals) :], *_notes(scores)]
+    return '\n'.join([lines[0], *body])
+
+
+def _notes(scores):
+    """Returns sentences about the classes that the masks do not show."""
+    notes = []
+    if scores['absent']:
+        notes.append(
+            f'The mIoU is the mean over {scores["classes"]} of {len(scores["iou"])} classes: '
+            f'neither a mask nor a prediction shows {", ".join(scores["absent"])}.'
+        )
+    if scores['only_predicted']:
+        names = ', '.join(scores['only_predicted'])
+        notes.append(f'Predicted, but in no mask, so that the IoU is 0: {names}.')
+    return notes
 
 
 def percentages(scores: dict) -> list[tuple[str, str]]:

@@ -10,6 +10,7 @@ import tensorflow as tf
 import tf_keras as keras
 
 from wss.datasets.files import whole
+from wss.datasets.files.reasons import reason
 from wss.devices import workers
 from wss.runs import folder as run_folder
 
@@ -110,8 +111,7 @@ class Checkpoints:
                 self._read(path)
                 return int(self.step)
             except (tf.errors.OpError, IndexError, RuntimeError) as error:
-                reason = str(error).splitlines()[0]
-                message = f'Checkpoint {path} is damaged or cut off: {reason}'
+                message = f'Checkpoint {path} is damaged or cut off: {reason(error)}'
                 if not steps:
                     raise ValueError(
                         f'{message}; no other is left: restore one, or give another --workdir.'

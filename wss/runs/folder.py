@@ -7,6 +7,7 @@ import os
 import tensorflow as tf
 
 from wss.datasets.files import whole
+from wss.datasets.files.reasons import reason
 from wss.datasets.info import DatasetInfo, parse_info
 
 CONFIG_FILE = 'config.gin'
@@ -71,4 +72,4 @@ def claim(workdir: str | os.PathLike, config_text: str) -> None:
                 tf.io.gfile.remove(part)
         whole.write(os.path.join(workdir, CONFIG_FILE), config_text)
     except tf.errors.OpError as error:
-        raise OSError(f'The workdir {workdir} cannot be written: {error.message}') from error
+        raise OSError(f'The workdir {workdir} cannot be written: {reason(error)}.') from error

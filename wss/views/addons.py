@@ -4,6 +4,8 @@ Each takes float32 `[h, w, 3]` in 0..1 and a seed and returns such an image. The
 with its padding; `Views` writes the padding back afterwards.
 """
 
+import warnings
+
 import tensorflow as tf
 
 # gaussian_filter2d builds its kernel in Python, so sigma cannot be a tensor: one branch a value.
@@ -12,7 +14,10 @@ SHARPNESS = (0.1, 1.9)
 
 
 def _addons():
-    import tensorflow_addons
+    with warnings.catch_warnings():
+        # At its import it warns that its development has ended.
+        warnings.simplefilter('ignore')
+        import tensorflow_addons
 
     return tensorflow_addons
 

@@ -166,12 +166,15 @@ class Checked:
             None if it was not decoded.
         colours: The indices of a palette mask in use, each with its colour; None for other masks.
         high: The `depth.high_value` of an image of 16 bits whose bit depth is not known, else None.
+        pixels: int `[num_classes]`, how many pixels of each class the mask has; None if it was not
+            decoded.
     """
 
     size: tuple[int, int]
     classes: np.ndarray | None
     colours: tuple | None = None
     high: int | None = None
+    pixels: np.ndarray | None = None
 
 
 def check_pair(image, mask, info, image_name, mask_name, rules=None, full=True) -> Checked:
@@ -181,7 +184,8 @@ def check_pair(image, mask, info, image_name, mask_name, rules=None, full=True) 
         return _check_headers(image, mask, info, image_name, mask_name, rules)
     _, label, stored, stored_mask = _decoded(image, mask, info, image_name, mask_name, rules)
     colours = None if stored_mask is None else meaning.used_colours(stored_mask)
-    return Checked(label.shape, classes_of(label, info), colours, stored.high)
+    pixels = class_pixels(label, info)
+    return Checked(label.shape, classes_of(label, info), colours, stored.high, pixels)
 
 
 def _check_headers(image, mask, info, image_name, mask_name, rules):
@@ -208,13 +212,25 @@ def classes_of(label: np.ndarray, info: DatasetInfo) -> np.ndarray:
 
     In the views, `image_label.classes_present` does this inside of `tf.data`.
     """
-    counts = np.bincount(label.ravel(), minlength=info.num_classes)
-    return counts[: info.num_classes] > 0
+    return class_pixels(label, info) > 0
+
+
+def class_pixels(label: np.ndarray, info: DatasetInfo) -> np.ndarray:
+    """Returns int `[num_classes]`: how many pixels of each class a label map `[H, W]` has."""
+    return np.bincount(label.ravel(), minlength=info.num_classes)[: info.num_classes]
 
 
 def mask_classes(checked) -> np.ndarray | None:
     """Returns the `mask_classes` of `Examples` from what each check found."""
-    rows = [found.classes for found in checked]
+    return _stacked([found.classes for found in checked])
+
+
+def all_class_pixels(checked) -> np.ndarray | None:
+    """Returns the `class_pixels` of `Examples` from what each check found."""
+    return _stacked([found.pixels for found in checked])
+
+
+def _stacked(rows):
     return None if any(row is None for row in rows) else np.stack(rows)
 
 

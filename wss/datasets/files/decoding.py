@@ -14,6 +14,7 @@ import tensorflow as tf
 from PIL import Image
 
 from wss.datasets.files import depth, missing, orientation
+from wss.datasets.files.reasons import reason
 
 try:
     import pillow_heif
@@ -106,7 +107,7 @@ def to_rgb(image: Image.Image, upright: bool = True, bit_depth: int | None = Non
     try:
         image.load()
     except Exception as error:
-        raise BrokenFileError(f'The image is damaged or cut off: {error}.') from error
+        raise BrokenFileError(f'The image is damaged or cut off: {reason(error)}.') from error
     pixels, _ = _rgb(image, 'The image', bit_depth)
     return orientation.turned(pixels, orientation.read(image)) if upright else pixels
 
@@ -272,7 +273,7 @@ def _decoded(source, name, check):
         image.load()
         cut = missing.lacks_rows(image, content)
     except Exception as error:  # Damaged files make the decoders raise errors of many types.
-        raise BrokenFileError(f'{name} is damaged or cut off: {error}.') from error
+        raise BrokenFileError(f'{name} is damaged or cut off: {reason(error)}.') from error
     if cut:
         raise BrokenFileError(f'{name} is cut off: its last rows are missing.')
     after = orientation.read(image)
@@ -318,7 +319,7 @@ def _opened(file, name):
     except Image.UnidentifiedImageError as error:
         raise BrokenFileError(f'{name} is not an image, or its beginning is damaged.') from error
     except Exception as error:
-        raise BrokenFileError(f'{name} is damaged or cut off: {error}.') from error
+        raise BrokenFileError(f'{name} is damaged or cut off: {reason(error)}.') from error
     if frames > 1 and image.format != 'MPO':
         raise ValueError(f'{name} holds {frames} frames; save the one you mean as a still image.')
     return image

@@ -6,8 +6,9 @@ import os
 
 import tensorflow as tf
 
+from wss.datasets.files.reasons import reason
+
 _MOST_DEPTH = 64  # Of lists and dicts in each other; those of this program have 6.
-_LONGEST = 300  # Characters of a reason.
 _DEEP = 'its lists are nested too deeply'
 _NUMBER = 'it holds a number that is not finite or too large'
 _TEXT = 'it holds text that is not Unicode'
@@ -66,7 +67,7 @@ def load_json(path: str | os.PathLike, advice: str):
     except tf.errors.NotFoundError as error:
         raise FileNotFoundError(f'{path} does not exist.') from error
     except tf.errors.OpError as error:
-        raise OSError(f'{path} cannot be read: {error.message}.') from error
+        raise OSError(f'{path} cannot be read: {reason(error)}.') from error
     try:
         value = json.loads(content.decode())
         _check_json(value)
@@ -79,21 +80,19 @@ def load_json(path: str | os.PathLike, advice: str):
         where = f'line {error.lineno}, column {error.colno}'
         raise damaged(path, f'it is not JSON from {where} on', advice) from error
     except ValueError as error:  # Among them an integer of too many digits.
-        reason = str(error) if str(error) in (_DEEP, _NUMBER, _TEXT) else _NUMBER
-        raise damaged(path, reason, advice) from error
+        known = str(error) in (_DEEP, _NUMBER, _TEXT)
+        raise damaged(path, error if known else _NUMBER, advice) from error
 
 
-def damaged(path: str | os.PathLike, reason, advice: str) -> ValueError:
+def damaged(path: str | os.PathLike, error: Exception | str, advice: str) -> ValueError:
     """Returns the error about a file that is damaged.
 
     Args:
         path: File.
-        reason: Why; cut off if it is long.
+        error: Why.
         advice: What to do, without a full stop.
     """
-    reason = str(reason).rstrip('.')
-    reason = f'{reason[:_LONGEST]} ...' if len(reason) > _LONGEST else reason
-    return ValueError(f'{path} is damaged: {reason}; {advice}.')
+    return ValueError(f'{path} is damaged: {reason(error)}; {advice}.')
 
 
 def read_json(path: str | os.PathLike):

@@ -6,6 +6,7 @@ import os
 import tensorflow as tf
 
 from wss.datasets.files import whole
+from wss.datasets.files.reasons import reason
 from wss.datasets.lists import ids as id_lists
 from wss.datasets.lists import mask_classes, selection
 
@@ -77,7 +78,7 @@ def write(path: str, ids) -> None:
             return
         same = whole.read(path) == id_lists.content(ids)
     except tf.errors.OpError as error:
-        raise OSError(f'{path} cannot be written: {error.message}') from error
+        raise OSError(f'{path} cannot be written: {reason(error)}.') from error
     if not same:
         raise ValueError(
             f'{path} exists and holds something else; name another --out, or delete it first.'

@@ -12,6 +12,7 @@ import google_crc32c
 import tensorflow as tf
 
 from wss.datasets.files.decoding import BrokenFileError
+from wss.datasets.files.reasons import reason
 
 HEAD, FOOT = 12, 4  # Bytes of a record before its data and after it.
 
@@ -48,7 +49,7 @@ def walk(path: str, verify: bool = True) -> Iterator[tuple[Frame, bytes] | Broke
         with tf.io.gfile.GFile(path, 'rb') as file:
             yield from _walk(file, path, size, verify)
     except tf.errors.OpError as error:
-        raise ValueError(f'TFRecord file {path} cannot be read: {error.message}.') from error
+        raise ValueError(f'TFRecord file {path} cannot be read: {reason(error)}.') from error
 
 
 def read(frame: Frame) -> bytes:
@@ -63,7 +64,7 @@ def read(frame: Frame) -> bytes:
             file.seek(frame.offset)
             content = file.read(frame.length + FOOT)
     except tf.errors.OpError as error:
-        raise ValueError(f'TFRecord file {frame.path} cannot be read: {error.message}.') from error
+        raise ValueError(f'TFRecord file {frame.path} cannot be read: {reason(error)}.') from error
     data, foot = content[: frame.length], content[frame.length :]
     if len(foot) < FOOT:
         raise BrokenFileError(f'{frame.path} is cut off: it was longer before.')

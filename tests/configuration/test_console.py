@@ -1,0 +1,54 @@
+"""Commands on consoles that cannot show every character, and errors of other libraries."""
+
+import subprocess
+import sys
+
+import pytest
+import tensorflow as tf
+
+from wss.configuration import sentences
+
+PROGRAM = """
+import logging
+from wss.configuration import binary
+
+def main():
+    print('bowl: 碗 é')
+    logging.getLogger('wss').info('logged: 碗')
+    raise FileNotFoundError('missing: 茶')
+
+binary.run_main(main, required=[])
+"""
+
+
+@pytest.mark.parametrize(
+    'settings',
+    [{'PYTHONIOENCODING': 'cp1252'}, {'PYTHONIOENCODING': 'ascii'}, {'LANG': 'C', 'LC_ALL': 'C'}],
+)
+def test_a_console_that_cannot_show_a_name_ends_no_command(settings):
+    result = subprocess.run(
+        [sys.executable, '-c', PROGRAM],
+        env={'PATH': '/usr/bin:/bin', 'PYTHONPATH': ':'.join(sys.path), **settings},
+        capture_output=True,
+        check=False,
+    )
+    assert result.returncode == 1, result.stderr
+    assert result.stdout.startswith(b'bowl: ') and b'logged: ' in result.stdout
+    assert result.stderr.startswith(b'missing: ') and b'Traceback' not in result.stderr
+    if 'PYTHONIOENCODING' in settings:
+        assert b'\\u7897' in result.stdout and b'\\u8336' in result.stderr
+
+
+def test_the_sentence_of_an_error_is_one_line():
+    try:
+        tf.io.read_file('/nowhere/a.png')
+    except tf.errors.OpError as error:
+        text = sentences.user_sentence(error)
+    assert text.startswith('A file cannot be read or written: /nowhere/a.png')
+    assert text.endswith('No such file or directory.') and '\n' not in text
+    try:
+        with open('/nowhere/b.txt', encoding='utf-8'):
+            pass
+    except OSError as error:
+        text = sentences.user_sentence(error)
+    assert text == 'A file cannot be read or written: No such file or directory: /nowhere/b.txt.'
