@@ -9,6 +9,7 @@ from typing import Any
 import tensorflow as tf
 
 from wss.datasets.examples import request
+from wss.datasets.lists import validation_masks
 from wss.devices import lost, strategies, tpu_input, workers
 from wss.devices.compute import Compute
 from wss.devices.strategies import Devices
@@ -124,7 +125,9 @@ class Experiment:
         configuration = make_configuration()
         run_configuration.check(workdir, configuration)
         examples = self.data.select(dataset, method, choices)
-        streams = {name: (choices[name], part.ids) for name, part in examples.items()}
+        streams = {
+            name: (choices[name], part.ids, part.held_out) for name, part in examples.items()
+        }
         run_lists.check(workdir, streams)
 
         backbone = method.network.backbone
@@ -205,6 +208,7 @@ class Experiment:
                     f'{dataset.info.class_names} now, {method.info.class_names} then.'
                 )
             examples = request(dataset, split)
+            validation_masks.check(examples, dataset.info, split, to_train=False)
             # Images larger than those of the validation split get the room that they need.
             backbone = method.network.backbone
             sizes = (

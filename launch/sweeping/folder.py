@@ -4,6 +4,7 @@ import contextlib
 import fcntl
 import hashlib
 import json
+import math
 import os
 import pathlib
 import re
@@ -18,10 +19,18 @@ def read_json(path: str) -> dict | None:
     """Reads a file that a run writes, local or `gs://`; None if it is missing or damaged."""
     try:
         text = _read_remote(path) if '://' in path else pathlib.Path(path).read_text('utf-8')
-        content = json.loads(text)
-    except (OSError, ValueError):
+        content = json.loads(text, parse_constant=_refuse, parse_float=_finite)
+    except (OSError, ValueError, RecursionError):
         return None
     return content if isinstance(content, dict) else None
+
+
+def _refuse(text):
+    raise ValueError(f'{text} is not a finite number')
+
+
+def _finite(text):
+    return float(text) if math.isfinite(float(text)) else _refuse(text)
 
 
 def _read_remote(path):
@@ -76,7 +85,7 @@ def read(home: str, shared: dict) -> list[grid.Run]:
         content = json.loads(path.read_text('utf-8'))
         flags, files = (dict(content['shared'][key]) for key in ('flags', 'files'))
         runs = [grid.Run(run['name'], dict(run['values']), run['seed']) for run in content['runs']]
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise ValueError(
             f'{path} is damaged; restore it, or delete it to start another.'
         ) from error

@@ -254,5 +254,5 @@ def test_damaged_scores_are_named_before_the_best_weights_are_lost(tmp_path, tex
     saved.note_score(1, 0.5)
     (tmp_path / 'checkpoints' / 'scores.json').write_text(text)
     again = make_checkpoints(tmp_path)
-    with pytest.raises(ValueError, match=r'scores\.json is damaged; restore it, or delete it'):
+    with pytest.raises(ValueError, match=r'scores\.json is damaged: .*; restore it, or delete it'):
         again.resume()

@@ -106,5 +106,5 @@ def test_the_record_counts_and_not_a_file_that_was_edited(workdir, streams):
 @pytest.mark.parametrize('content', ['{', '[]x', '{"labelled": 3}', '{"labelled": {}}', '[1]'])
 def test_a_damaged_record_is_named(workdir, streams, content):
     (workdir / 'lists.json').write_text(content)
-    with pytest.raises(ValueError, match=r'lists.json is damaged; restore it'):
+    with pytest.raises(ValueError, match=r'lists.json is damaged: .*; restore it'):
         run_lists.check(workdir, streams)

@@ -3,7 +3,7 @@
 import collections
 import dataclasses
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import numpy as np
 import tensorflow as tf
@@ -31,6 +31,8 @@ class Examples:
         skipped: Ids of the split that are left out because their files are damaged.
         mask_classes: bool `[n, num_classes]`, the classes that the mask of each example shows;
             None if that takes decoding.
+        held_out: How many images of validation and test splits were left out, by split; None if
+            that was not looked for.
         sizes: int `[n, 2]`, height and width of each image in pixels; None if that takes reading.
         class_pixels: int `[n, num_classes]`, how many pixels of each class the mask of each example
             has; None if that takes decoding.
@@ -53,6 +55,7 @@ class Examples:
     has_image_label: bool = False
     skipped: tuple[str, ...] = ()
     mask_classes: np.ndarray | None = None
+    held_out: Mapping[str, int] | None = None
     sizes: np.ndarray | None = None
     class_pixels: np.ndarray | None = None
 
@@ -151,7 +154,7 @@ def check_selection(ids, known, skipped=()) -> None:
     if unknown:
         raise SelectionError(
             f'{len(unknown)} ids of the list are not in the dataset, the first: '
-            f'{", ".join(unknown[:5])}. The dataset has ids such as '
+            f'{", ".join(map(_short, unknown[:5]))}. The dataset has ids such as '
             f'{", ".join(itertools.islice(known, 3))}.'
         )
     repeated = [name for name, count in collections.Counter(ids).items() if count > 1]
@@ -159,3 +162,7 @@ def check_selection(ids, known, skipped=()) -> None:
         raise SelectionError(f'The list repeats ids: {", ".join(repeated[:5])}.')
     if not ids:
         raise SelectionError('The list of ids is empty.')
+
+
+def _short(name):
+    return name if len(name) <= 100 else f'{name[:100]} ...'

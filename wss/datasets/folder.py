@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from wss.datasets.examples import Examples
+from wss.datasets.examples import Examples, SelectionError
 from wss.datasets.files import agreement, checks, decoding, finding, loading, mask_names
 from wss.datasets.files.meaning import Meaning
 from wss.datasets.lists import ids as id_lists
@@ -183,13 +183,25 @@ class Folder:
         # Refuses damaged files that a list names, even if others are left out.
         return examples if ids is None else examples.select(wanted)
 
+    @property
+    def split_names(self) -> tuple[str, ...]:
+        """Names of the splits."""
+        return tuple(self._splits)
+
+    def split_ids(self, split: str) -> tuple[str, ...]:
+        """Returns the ids of a split, also those without a file; opens no image."""
+        return tuple(self._ids(split, self._photos()))
+
     def _ids(self, split, images):
         """Returns the ids of a split, also those without an image."""
         path = self._splits[split]
         if path is None:
             own = {name: file for name, file in images.items() if name not in self._copies}
             return self._without_masks(split, own)
-        ids = id_lists.match_ids(id_lists.read_ids(path), images, self._endings['image'])
+        try:
+            ids = id_lists.match_ids(id_lists.read_ids(path), images, self._endings['image'])
+        except SelectionError as error:
+            raise ValueError(f'Id list {path} cannot be read: {error}') from error
         twice = [name for name, count in collections.Counter(ids).items() if count > 1]
         if twice:
             raise ValueError(
@@ -237,6 +249,7 @@ class Folder:
         sentence = (
             f'{len(lost)} ids of {self._splits[split]} have no image in {self._images}: '
             f'{checks.list_some(lost)} (an id that has one: {example}).'
+            f'{id_lists.advice(lost, images)}'
         )
         return [name for name in ids if name in images], [sentence]
 

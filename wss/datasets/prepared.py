@@ -123,6 +123,17 @@ class Prepared:
             mask_classes=index.mask_classes[:, : self.info.num_classes] if has_label else None,
         )
 
+    @property
+    def split_names(self) -> tuple[str, ...]:
+        """Names of the splits."""
+        if self.splits is not None:
+            return tuple(self.splits)
+        return tuple(record_index.splits(_build_folder(self.data_dir, self.name)))
+
+    def split_ids(self, split: str) -> tuple[str, ...]:
+        """Returns the ids of a split; reads its index alone."""
+        return tuple(record_index.read(*self._place(split)).ids.tolist())
+
     def _info(self, name) -> DatasetInfo:
         """Returns the classes of a build, or of a dataset of the package."""
         packaged = classes.BY_NAME.get(name.partition('/')[0])

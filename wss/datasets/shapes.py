@@ -113,7 +113,7 @@ class Shapes:
         if split not in self.counts:
             raise ValueError(f'Shapes has no split {split!r}; it has {", ".join(self.counts)}.')
         has_label = labels != 'none'
-        all_ids = tuple(f'{split}-{i:06d}' for i in range(self.counts[split]))
+        all_ids = self.split_ids(split)
         names = tf.constant(all_ids)
         make = functools.partial(self.scene, split)
 
@@ -131,6 +131,15 @@ class Shapes:
 
         examples = Examples(all_ids, load, has_label, (self.size, self.size), self.info)
         return examples if ids is None else examples.select(id_lists.narrow(ids, all_ids))
+
+    @property
+    def split_names(self) -> tuple[str, ...]:
+        """Names of the splits."""
+        return tuple(self.counts)
+
+    def split_ids(self, split: str) -> tuple[str, ...]:
+        """Returns the ids of a split."""
+        return tuple(f'{split}-{i:06d}' for i in range(self.counts[split]))
 
     def scene(self, split: str, index: int) -> tuple[np.ndarray, np.ndarray]:
         """Generates one scene: image uint8 `[size, size, 3]` and label int32 `[size, size]`."""

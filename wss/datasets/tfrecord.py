@@ -1,6 +1,7 @@
 """Images and masks in the TFRecord format of the DeepLab tools."""
 
 import collections
+import contextlib
 import dataclasses
 import os
 from collections.abc import Mapping, Sequence
@@ -15,6 +16,9 @@ from wss.datasets.files import agreement, checks, decoding, loading
 from wss.datasets.files.meaning import Meaning
 from wss.datasets.lists import ids as id_lists
 from wss.datasets.records import frames as record_frames
+
+_BYTES, _NUMBER = 'bytes_list', 'int64_list'
+_KINDS = {_BYTES: 'type bytes', _NUMBER: 'type int64', 'float_list': 'type float'}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -88,6 +92,7 @@ class TFRecord:
         self._full = check == 'full'
         # (split, whether masks are read, ids or None) -> results of the checks.
         self._scans = {}
+        self._ids = {}  # Split -> its ids.
 
     def examples(
         self, split: str, labels: str = 'required', ids: Sequence[str] | None = None
@@ -113,7 +118,10 @@ class TFRecord:
         checks.check_request(self.info.name, split, self._splits, labels)
         what = f'split {split!r} of dataset {self.info.name!r}'
         with_masks = labels != 'none'
-        wanted = None if ids is None else frozenset((*ids, *map(_without_ending, ids)))
+        wanted = None
+        if ids is not None:
+            known = dict.fromkeys(self.split_ids(split))
+            wanted = frozenset(id_lists.match_ids(ids, known, decoding.ENDINGS))
         results = self._scan(split, with_masks, wanted, what)
         maskless = [record.id for record in _records(results, wanted) if not record.has_mask]
         missing = []
@@ -147,6 +155,17 @@ class TFRecord:
     def _check_agreement(self, records):
         found = ((*_names(record.id, record.frame), record.found) for record in records)
         agreement.check(found, self.info, self._rules)
+
+    @property
+    def split_names(self) -> tuple[str, ...]:
+        """Names of the splits."""
+        return tuple(self._splits)
+
+    def split_ids(self, split: str) -> tuple[str, ...]:
+        """Returns the ids of a split; reads its files, but decodes no image."""
+        if split not in self._ids:
+            self._ids[split] = tuple(_ids_in(self._files(split)))
+        return self._ids[split]
 
     def _scan(self, split, with_masks, wanted, what):
         """Returns a record or an error each; records of other ids are not decoded."""
@@ -187,7 +206,7 @@ class TFRecord:
         name, image, mask = _content(features, frame)
         if wanted is not None and name not in wanted:
             return _Record(frame, name, mask is not None, None)
-        given = tuple(_one(features, f'image/{side}') for side in ('height', 'width'))
+        given = [_one(features, f'image/{side}', _NUMBER, frame) for side in ('height', 'width')]
         found = checks.check_pair(
             image,
             mask if with_masks else None,
@@ -197,7 +216,7 @@ class TFRecord:
             full=self._full,
         )
         size = found.size
-        if None not in given and given != size:
+        if any(side not in (None, real) for side, real in zip(given, size, strict=True)):
             raise ValueError(
                 f'{_names(name, frame)[0]} is {size[1]}x{size[0]} pixels (width x height), but '
                 f'image/width and image/height of its record are {given[1]} and {given[0]}.'
@@ -216,6 +235,16 @@ class TFRecord:
         )
 
 
+def _ids_in(files):
+    """Yields the ids in files, without those of damaged records."""
+    for path in files:
+        for item in record_frames.walk(path):
+            if not isinstance(item, Exception):
+                frame, data = item
+                with contextlib.suppress(ValueError):
+                    yield _id(_parse(data, frame), frame)
+
+
 def _parse(data, frame):
     try:
         return tf.train.Example.FromString(data).features.feature
@@ -225,15 +254,16 @@ def _parse(data, frame):
 
 def _content(features, frame):
     """Returns id, encoded image and encoded mask (None without one) of a record."""
-    name, image = _one(features, 'image/filename'), _one(features, 'image/encoded')
-    for key, value in (('image/filename', name), ('image/encoded', image)):
-        if not isinstance(value, bytes) or not value:
-            raise ValueError(f'The {frame} has no {key}; is it in the format of DeepLab?')
+    name = _id(features, frame)
+    image = _needed(features, 'image/encoded', frame)
+    return name, image, _one(features, 'image/segmentation/class/encoded', _BYTES, frame) or None
+
+
+def _id(features, frame):
     try:
-        name = _without_ending(name.decode())
+        return _without_ending(_needed(features, 'image/filename', frame).decode())
     except UnicodeDecodeError as error:
         raise ValueError(f'The {frame} has an image/filename that is not UTF-8.') from error
-    return name, image, _one(features, 'image/segmentation/class/encoded') or None
 
 
 def _without_ending(name):
@@ -249,13 +279,28 @@ def _records(results, ids):
     return [record for record in records if record.id in ids]
 
 
-def _one(features, key):
-    """Returns the first value of a feature; None without one."""
+def _needed(features, key, frame):
+    """Returns the bytes of a feature that every record has (or ValueError)."""
+    value = _one(features, key, _BYTES, frame)
+    if not value:
+        raise ValueError(f'The {frame} has no {key}; is it in the format of DeepLab?')
+    return value
+
+
+def _one(features, key, kind, frame):
+    """Returns the value of a feature, None without one; refuses another kind (ValueError)."""
     if key not in features:
         return None
-    feature = features[key]
-    values = feature.bytes_list.value or feature.int64_list.value or [None]
-    return values[0]
+    found = features[key].WhichOneof('kind')
+    values = getattr(features[key], found).value if found else ()
+    if not values:
+        return None
+    if found == kind and len(values) == 1:
+        return values[0]
+    raise ValueError(
+        f'The {frame} has no {key} that can be read: it holds {len(values)} of {_KINDS[found]}, '
+        f'where one of {_KINDS[kind]} is needed. Write the record again.'
+    )
 
 
 def _names(name, frame):

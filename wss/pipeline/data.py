@@ -7,8 +7,8 @@ from typing import Any
 
 import tensorflow as tf
 
-from wss.datasets.examples import Examples
-from wss.datasets.lists import selection
+from wss.datasets.examples import Examples, request
+from wss.datasets.lists import held_out, selection, validation_masks
 from wss.pipeline import batches, evaluation
 from wss.views.views import Views
 
@@ -61,6 +61,10 @@ class Unlabelled:
             image-level labels come from them in weak mode. False saves time; in weak mode the
             dataset must then give image-level labels itself.
         exclude_labelled: Whether the labelled images are left out; the paper keeps them in.
+        exclude_held_out: Whether images of validation and tests are left out: those of
+            `Validation.split`, and of every split of the dataset with a word in its name that
+            begins with `val`, `eval` or `test`, unless it is `Unlabelled.split` or
+            `Labelled.split`. Images are the same if their ids are.
         batch_size: Images a step, of all replicas together.
     """
 
@@ -68,6 +72,7 @@ class Unlabelled:
     list_file: ListFile = None
     masks: bool = True
     exclude_labelled: bool = False
+    exclude_held_out: bool = True
     batch_size: int = 8
 
     def choice(self) -> selection.Choice:
@@ -118,7 +123,9 @@ class Data:
     def select(
         self, dataset, method, choices: Mapping[str, selection.Choice]
     ) -> dict[str, Examples]:
-        """Selects the examples of the streams, and checks them.
+        """Selects the examples of the streams, and checks them and those of validation.
+
+        Warns of labelled images that are held out for validation or tests.
 
         Args:
             dataset: What `make_dataset` made.
@@ -130,13 +137,27 @@ class Data:
 
         Raises:
             FileNotFoundError: If a file is missing.
-            ValueError: If a choice does not fit the dataset.
+            ValueError: If a choice does not fit the dataset, or masks do not fit its classes.
         """
         labelled = selection.labelled_examples(dataset, choices['labelled'])
         selection.check_classes(labelled, dataset.info)
+        split, validation = self.validation.split, None
+        if split:
+            validation = request(dataset, split)
+            validation_masks.check(validation, dataset.info, split)
+        used = {self.labelled.split}
+        if method.needs_unlabelled:
+            used.add(self.unlabelled.split)
+        kept_out = held_out.find(dataset, split, validation, used)
+        held_out.warn_of_labelled(labelled.ids, kept_out)
         left_out = labelled.ids if self.unlabelled.exclude_labelled else ()
         unlabelled = selection.unlabelled_examples(
-            dataset, method, choices['unlabelled'], left_out, self.unlabelled.masks
+            dataset,
+            method,
+            choices['unlabelled'],
+            left_out,
+            self.unlabelled.masks,
+            kept_out if self.unlabelled.exclude_held_out else None,
         )
         streams = {'labelled': labelled, 'unlabelled': unlabelled}
         return {name: examples for name, examples in streams.items() if examples is not None}

@@ -138,19 +138,17 @@ class Checkpoints:
     def _read_scores(self):
         if not tf.io.gfile.exists(self._scores_file):
             return {}
+        # Without the scores, worse weights would replace the best ones.
+        advice = 'restore it, or delete it: the best weights are then chosen again'
+        content = whole.load_json(self._scores_file, advice)
         try:
-            scores = {
-                int(one['step']): float(one['miou']) for one in whole.read_json(self._scores_file)
-            }
-            if all(step >= 0 and 0 <= miou <= 1 for step, miou in scores.items()):
+            scores = {one['step']: float(one['miou']) for one in content}
+            whole_steps = all(type(step) is int and step >= 0 for step in scores)
+            if whole_steps and all(0 <= miou <= 1 for miou in scores.values()):
                 return scores
         except (KeyError, TypeError, ValueError):
             pass
-        # Without the scores, worse weights would replace the best ones.
-        raise ValueError(
-            f'{self._scores_file} is damaged; restore it, or delete it: the best weights are then '
-            'chosen again.'
-        )
+        raise whole.damaged(self._scores_file, 'it must hold steps and their mIoU', advice)
 
     def _forget_later(self, step):
         """Renames damaged checkpoints, and deletes what killed processes left half written."""

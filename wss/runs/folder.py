@@ -2,7 +2,6 @@
 
 import dataclasses
 import glob
-import json
 import os
 
 import tensorflow as tf
@@ -38,12 +37,12 @@ def read_description(workdir) -> tuple[DatasetInfo, tuple[int, int]]:
     path = os.path.join(workdir, _DATASET_FILE)
     if not tf.io.gfile.exists(path):
         raise FileNotFoundError(f'{workdir} is not the folder of a run: it has no {_DATASET_FILE}.')
+    advice = 'restore it, or give the folder of another run'
+    content = whole.load_json(path, advice)
     try:
-        return _description(json.loads(whole.read(path)))
+        return _description(content)
     except ValueError as error:
-        raise ValueError(
-            f'{path} is damaged: {reason(error)}; restore it, or give the folder of another run.'
-        ) from error
+        raise whole.damaged(path, error, advice) from error
 
 
 def _description(content) -> tuple[DatasetInfo, tuple[int, int]]:

@@ -1,6 +1,5 @@
 """Which images a run learns from: recorded beside its checkpoints, compared when it resumes."""
 
-import json
 import os
 
 import tensorflow as tf
@@ -14,18 +13,20 @@ from wss.runs import folder as run_folder
 RECORD_FILE = 'lists.json'
 
 
-def describe(choice: Choice, ids) -> dict:
+def describe(choice: Choice, ids, held_out=None) -> dict:
     """Describes where the ids of a stream come from, for `lists.json`.
 
     Args:
         choice: How they were chosen.
         ids: The ids, in order.
+        held_out: How many images of validation and test splits were left out, by split; None if
+            that was not looked for.
 
     Returns:
         `split`; `list` (None or `path`, `sha256` of the file, and `official`, the name and the
         address of the published list that it is a copy of, or None); `sample` (None or `amount`,
         `seed` and `every_class`); `count` of the ids and `sha256` of the file with them in the
-        folder of the run.
+        folder of the run. Also `held_out`, unless it is None.
     """
     source = sample = None
     if choice.list_file is not None:
@@ -39,13 +40,14 @@ def describe(choice: Choice, ids) -> dict:
             'seed': choice.seed,
             'every_class': choice.every_class,
         }
-    return {
+    described = {
         'split': choice.split,
         'list': source,
         'sample': sample,
         'count': len(ids),
         'sha256': whole.sha256(id_lists.content(ids)),
     }
+    return described if held_out is None else {**described, 'held_out': dict(held_out)}
 
 
 def check(workdir: str | os.PathLike, streams: dict) -> None:
@@ -53,7 +55,7 @@ def check(workdir: str | os.PathLike, streams: dict) -> None:
 
     Args:
         workdir: Folder of the run; need not exist.
-        streams: From `labelled` and `unlabelled` to choice and ids.
+        streams: From `labelled` and `unlabelled` to what `describe` takes.
 
     Raises:
         ValueError: If the folder holds checkpoints of a run that learned from other ids, or in
@@ -62,7 +64,7 @@ def check(workdir: str | os.PathLike, streams: dict) -> None:
     if not run_folder.holds_checkpoints(workdir):
         return
     recorded = _recorded(workdir)
-    for stream, (choice, ids) in streams.items():
+    for stream, (choice, ids, *_) in streams.items():
         path = _ids_file(workdir, stream)
         before = recorded.get(stream, {}).get('sha256')
         if before is None and tf.io.gfile.exists(path):  # The record is missing.
@@ -81,9 +83,9 @@ def write(workdir: str | os.PathLike, streams: dict) -> None:
 
     Args:
         workdir: Folder of the run.
-        streams: From `labelled` and `unlabelled` to choice and ids.
+        streams: From `labelled` and `unlabelled` to what `describe` takes.
     """
-    for stream, (_, ids) in streams.items():
+    for stream, (_, ids, *_) in streams.items():
         id_lists.write_ids(_ids_file(workdir, stream), ids)
     record = {stream: describe(*chosen) for stream, chosen in streams.items()}
     whole.write_json(os.path.join(workdir, RECORD_FILE), record)
@@ -93,13 +95,14 @@ def _recorded(workdir):
     path = os.path.join(workdir, RECORD_FILE)
     if not tf.io.gfile.exists(path):
         return {}
+    advice = 'restore it, or give another --workdir'
+    recorded = whole.load_json(path, advice)
     try:
-        recorded = json.loads(whole.read(path))
         if all(isinstance(stream['sha256'], str) for stream in recorded.values()):
             return recorded
-    except (ValueError, AttributeError, TypeError, KeyError):
+    except (AttributeError, TypeError, KeyError):
         pass
-    raise ValueError(f'{path} is damaged; restore it, or give another --workdir.')
+    raise whole.damaged(path, 'it does not hold the sha256 of each list', advice)
 
 
 def _difference(path, ids):

@@ -5,6 +5,7 @@ import os
 import pathlib
 import platform
 import subprocess
+import warnings
 
 import numpy as np
 import tensorflow as tf
@@ -32,7 +33,7 @@ def recorded(workdir: str | os.PathLike, config_text: str, strategy: tf.distribu
         `first_step`.
     """
     path = os.path.join(workdir, FILE)
-    sessions = _sessions(whole.read_json(path))
+    sessions = _sessions(path)
     session = {
         'state': 'running',
         'started': durations.now(),
@@ -77,10 +78,17 @@ def recorded(workdir: str | os.PathLike, config_text: str, strategy: tf.distribu
             write()
 
 
-def _sessions(before):
-    """Returns the sessions of a record; [] if it is damaged, since that must not stop a run."""
-    sessions = before.get('sessions') if isinstance(before, dict) else None
-    if not isinstance(sessions, list):
+def _sessions(path):
+    """Returns the sessions of a record; [] with a warning if it is damaged."""
+    if not tf.io.gfile.exists(path):
+        return []
+    try:
+        before = whole.load_json(path, 'the sessions in it are not kept')
+        sessions = before.get('sessions') if isinstance(before, dict) else None
+        if not isinstance(sessions, list):
+            raise whole.damaged(path, 'it has no sessions', 'it begins again')
+    except (OSError, ValueError) as error:
+        warnings.warn(str(error), stacklevel=2)
         return []
     sessions = [one for one in sessions if isinstance(one, dict) and 'started' in one]
     # A session that still says `running` was killed.

@@ -29,7 +29,7 @@ def test_written_ids_are_read_back(tmp_path):
         (b'', 'names no id'),
         (b' \r\n\n', 'names no id'),
         (b'a\nb\na\nb\nc\n', r'list\.txt repeats 2 ids, the first: a, b'),
-        (b'\xff\xfe\x00a', 'not a text file'),
+        (b'\xff\xfe\x00', 'not a text file'),
     ],
 )
 def test_bad_lists_are_refused_by_name(tmp_path, content, message):

@@ -18,11 +18,11 @@ _MARKS = (
 _BYTES = re.compile(r"""(?<![\w'"])b(?=('[^'\n]*'|"[^"\n]*"))""")
 
 
-def reason(error: BaseException) -> str:
+def reason(error: BaseException | str) -> str:
     """Returns why something failed, from the error of another library.
 
     Args:
-        error: An error, such as one of Pillow or of TensorFlow.
+        error: An error, such as one of Pillow or of TensorFlow, or its text.
 
     Returns:
         One line of at most 300 characters, without a full stop at its end.

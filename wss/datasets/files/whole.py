@@ -6,6 +6,13 @@ import os
 
 import tensorflow as tf
 
+from wss.datasets.files.reasons import reason
+
+_MOST_DEPTH = 64  # Of lists and dicts in each other; those of this program have 6.
+_DEEP = 'its lists are nested too deeply'
+_NUMBER = 'it holds a number that is not finite or too large'
+_TEXT = 'it holds text that is not Unicode'
+
 _LONGEST_NAME = 255  # Bytes, of most file systems.
 
 
@@ -58,12 +65,78 @@ def _part(path):
     return os.path.join(folder, name + ending.encode())
 
 
+def load_json(path: str | os.PathLike, advice: str):
+    """Reads what `write_json` wrote, and refuses what it does not write.
+
+    Args:
+        path: File.
+        advice: What to do if it is damaged, without a full stop.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        OSError: If it cannot be read.
+        ValueError: If it is not JSON in UTF-8; holds a number that is not finite or an integer of
+            more than 64 bits, text that UTF-8 cannot hold, or lists in lists without end.
+    """
+    try:
+        content = read(path)
+    except tf.errors.NotFoundError as error:
+        raise FileNotFoundError(f'{path} does not exist.') from error
+    except tf.errors.OpError as error:
+        raise OSError(f'{path} cannot be read: {reason(error)}.') from error
+    try:
+        value = json.loads(content.decode())
+        _check_json(value)
+        return value
+    except UnicodeDecodeError as error:
+        raise damaged(path, 'it is not text in UTF-8', advice) from error
+    except RecursionError as error:
+        raise damaged(path, _DEEP, advice) from error
+    except json.JSONDecodeError as error:
+        where = f'line {error.lineno}, column {error.colno}'
+        raise damaged(path, f'it is not JSON from {where} on', advice) from error
+    except ValueError as error:  # Among them an integer of too many digits.
+        known = str(error) in (_DEEP, _NUMBER, _TEXT)
+        raise damaged(path, error if known else _NUMBER, advice) from error
+
+
+def damaged(path: str | os.PathLike, error: Exception | str, advice: str) -> ValueError:
+    """Returns the error about a file that is damaged.
+
+    Args:
+        path: File.
+        error: Why.
+        advice: What to do, without a full stop.
+    """
+    return ValueError(f'{path} is damaged: {reason(error)}; {advice}.')
+
+
 def read_json(path: str | os.PathLike):
     """Reads what `write_json` wrote; None if the file is missing or damaged."""
     try:
-        return json.loads(read(path))
-    except (tf.errors.OpError, ValueError):
+        return load_json(path, '')
+    except (OSError, ValueError):
         return None
+
+
+def _check_json(value):
+    """Refuses what no file of this program holds (ValueError)."""
+    left = [(value, 1)]
+    while left:
+        one, depth = left.pop()
+        if depth > _MOST_DEPTH:
+            raise ValueError(_DEEP)
+        if isinstance(one, dict):
+            left += [(part, depth + 1) for pair in one.items() for part in pair]
+        elif isinstance(one, list):
+            left += [(part, depth + 1) for part in one]
+        elif isinstance(one, str):
+            try:
+                one.encode()
+            except UnicodeEncodeError as error:
+                raise ValueError(_TEXT) from error
+        elif isinstance(one, (int, float)) and not -(2**63) <= one < 2**63:  # NaN is not.
+            raise ValueError(_NUMBER)
 
 
 def write_json(path: str | os.PathLike, value) -> None:

@@ -1,22 +1,26 @@
 """Files of ids: reads and writes them, and matches them with the ids of a dataset."""
 
+import codecs
 import collections
 import os
+import re
 
 import tensorflow as tf
 
-from wss.datasets.examples import check_selection
+from wss.datasets.examples import SelectionError, check_selection
 from wss.datasets.files import finding, whole
+from wss.datasets.lists import lines
 
 
 def read_ids(path: str | os.PathLike) -> tuple[str, ...]:
     """Reads an id list: one id a line, without blank lines and surrounding white space.
 
     Args:
-        path: Text file in UTF-8 with line ends of any system, local or `gs://`.
+        path: Text file in UTF-8, or in UTF-16 with a mark at its beginning, with line ends of any
+            system, local or `gs://`.
 
     Returns:
-        The ids in the order of the file.
+        The lines in the order of the file; `match_ids` finds the ids that they mean.
 
     Raises:
         FileNotFoundError: If there is no such file.
@@ -26,14 +30,17 @@ def read_ids(path: str | os.PathLike) -> tuple[str, ...]:
     if not tf.io.gfile.exists(path) or tf.io.gfile.isdir(path):
         raise FileNotFoundError(f'Id list {path} does not exist or is a folder.')
     data = whole.read(path)
+    marked = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
     try:
-        lines = data.decode('utf-8-sig').splitlines()
+        text = data.decode('utf-16' if marked else 'utf-8-sig')
     except UnicodeDecodeError as error:
-        raise ValueError(f'Id list {path} is not a text file in UTF-8.') from error
-    ids = tuple(line.strip() for line in lines if line.strip())
+        raise ValueError(f'Id list {path} is not a text file in UTF-8; save it as one.') from error
+    if '\0' in text:
+        raise ValueError(f'Id list {path} is not a text file in UTF-8; save it as one.')
+    ids = tuple(line.strip() for line in text.splitlines() if line.strip())
     if not ids:
         raise ValueError(f'Id list {path} names no id; write one id a line.')
-    refuse_repeated(ids, path)
+    refuse_repeated([name for name in ids if not name.startswith('#')], path)
     return ids
 
 
@@ -81,25 +88,41 @@ def narrow(ids, known, endings=('.jpg', '.jpeg', '.png'), skipped=()) -> tuple[s
     Raises:
         SelectionError: If there is no id, one repeats or is unknown (a ValueError).
     """
+    known, skipped = tuple(known), tuple(skipped)
     found = match_ids(ids, (*known, *skipped), endings)
-    check_selection(found, known, skipped)
+    try:
+        check_selection(found, known, skipped)
+    except SelectionError as error:
+        raise SelectionError(f'{error}{advice(found, (*known, *skipped))}') from error
     return found
 
 
+def advice(ids, known) -> str:
+    """Returns a sentence, after a space, if unknown ids look like lines of another form."""
+    known = set(known)
+    odd = [name for name in ids if name not in known and re.search(r'[\s,;#"/\\]', name)]
+    return f' {lines.FORM}' if odd else ''
+
+
 def match_ids(ids, known, endings=('.jpg', '.jpeg', '.png')) -> tuple[str, ...]:
-    """Maps ids of a list (`0001.jpg`) to the ids of a dataset (`0001`).
+    """Maps lines of a list (`0001.jpg`, `images/0001.jpg masks/0001.png`) to ids (`0001`).
 
     Args:
-        ids: Ids of a list.
+        ids: Lines of a list.
         known: Ids of the dataset.
         endings: File name endings that an id may carry, in any case.
 
     Returns:
-        One id each: without its ending if the dataset has that id alone, else as it is. Accents
-        and separators may be written in another way (see `finding.same_name`).
+        One id each. A line that is an id is that id; else its ending may be missing in the dataset,
+        accents and separators may be written in another way (see `finding.same_name`), and it may
+        be a path or name the mask too (see `lines`). What means no id stays as it is, except for
+        comments, which begin with #, and a first line of headings: they are left out.
+
+    Raises:
+        SelectionError: If a line names the mask of another image.
     """
-    known = set(known)
-    same = {}
+    ids, known = tuple(ids), set(known)
+    same, readers, found = {}, [], []
 
     def match(name):
         for form in (name, split_ending(name, endings)[0]):
@@ -107,10 +130,22 @@ def match_ids(ids, known, endings=('.jpg', '.jpeg', '.png')) -> tuple[str, ...]:
                 return form
         if not same:
             same.update((finding.same_name(other), other) for other in known)
+            readers.append(lines.Reader(known, lambda path: split_ending(path, endings)[0]))
         form = finding.same_name(name)
-        return same.get(form) or same.get(split_ending(form, endings)[0]) or name
+        as_one = same.get(form) or same.get(split_ending(form, endings)[0])
+        return as_one or readers[0].find(name)
 
-    return tuple(match(name) for name in ids)
+    for name in ids:
+        try:
+            matched = match(name)
+        except ValueError as error:
+            raise SelectionError(str(error)) from error
+        is_title = not found and len(ids) > 1 and lines.is_heading(name)
+        if matched is not None:
+            found.append(matched)
+        elif not name.startswith('#') and not is_title:
+            found.append(name)
+    return tuple(found)
 
 
 def split_ending(name: str, endings) -> tuple[str, str]:

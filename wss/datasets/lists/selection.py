@@ -72,7 +72,7 @@ def sample(examples: Examples, choice: Choice) -> Examples:
 
 
 def unlabelled_examples(
-    dataset, method, choice: Choice, left_out=(), masks: bool = True
+    dataset, method, choice: Choice, left_out=(), masks: bool = True, held_out=None
 ) -> Examples | None:
     """Chooses the unlabelled examples, if the method learns from them.
 
@@ -83,9 +83,11 @@ def unlabelled_examples(
             from them.
         left_out: Ids to leave out.
         masks: Whether existing masks are read.
+        held_out: Ids to leave out by split, of validation and tests; None for none.
 
     Returns:
-        The examples, or None if the method needs none.
+        The examples, which know how many are left out for each split of `held_out`; or None if the
+        method needs none.
 
     Raises:
         FileNotFoundError: If a file is missing.
@@ -95,13 +97,17 @@ def unlabelled_examples(
     if not method.needs_unlabelled:
         return None
     examples = _examples(dataset, choice, 'available' if masks else 'none')
-    left_out = set(left_out)
+    counts = _counts(examples.ids, held_out or {})
+    left_out = set(left_out).union(*(held_out or {}).values())
     ids = [name for name in examples.ids if name not in left_out]
     if not ids:
-        raise ValueError(
-            f'No unlabelled image is left: all {len(examples)} of split {choice.split!r} are '
-            'labelled. Name another Unlabelled.split, sample fewer labelled images '
-            '(Labelled.amount), or omit Unlabelled.exclude_labelled.'
+        raise ValueError(_none_left(choice, len(examples), counts))
+    if counts and choice.list_file is not None:
+        splits = ', '.join(f'{count} of split {split!r}' for split, count in counts.items())
+        warnings.warn(
+            f'The list {choice.list_file} names images of validation or tests, which are left out '
+            f'of the unlabelled ones: {splits}. Unlabelled.exclude_held_out = False keeps them.',
+            stacklevel=2,
         )
     if method.needs_image_labels and not examples.has_image_label:
         if not masks:
@@ -111,8 +117,10 @@ def unlabelled_examples(
                 "or take a dataset that has them (Prepared.image_labels = 'annotations')."
             )
         # Now every image that is left must have a mask.
-        return dataset.examples(choice.split, labels='required', ids=ids)
-    return examples if len(ids) == len(examples) else examples.select(ids)
+        examples = dataset.examples(choice.split, labels='required', ids=ids)
+    elif len(ids) < len(examples):
+        examples = examples.select(ids)
+    return dataclasses.replace(examples, held_out=counts)
 
 
 def check_classes(examples: Examples, info: DatasetInfo) -> None:
@@ -143,6 +151,27 @@ def check_classes(examples: Examples, info: DatasetInfo) -> None:
             'cannot learn what is not shown.',
             stacklevel=2,
         )
+
+
+def _counts(ids, held_out):
+    """Returns how many of some ids each split holds, without splits that hold none."""
+    counts = {split: sum(name in other for name in ids) for split, other in held_out.items()}
+    return {split: count for split, count in counts.items() if count}
+
+
+def _none_left(choice, available, counts):
+    """Returns the sentence about a split of which every image is left out."""
+    start = f'No unlabelled image is left: all {available} of split {choice.split!r} are '
+    if not counts:
+        return (
+            f'{start}labelled. Name another Unlabelled.split, sample fewer labelled images '
+            '(Labelled.amount), or omit Unlabelled.exclude_labelled.'
+        )
+    splits = ', '.join(counts)
+    return (
+        f'{start}of validation or tests ({splits}), or labelled and left out. Name another '
+        'Unlabelled.split, or set Unlabelled.exclude_held_out = False to learn from them.'
+    )
 
 
 def _examples(dataset, choice, labels):

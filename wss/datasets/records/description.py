@@ -1,7 +1,6 @@
 """The classes of a prepared dataset, in the file `classes.json` beside its records."""
 
 import dataclasses
-import json
 import os
 
 import tensorflow as tf
@@ -26,10 +25,9 @@ def read(folder: str) -> DatasetInfo | None:
     path = os.path.join(folder, _FILE)
     if not tf.io.gfile.exists(path):
         return None
+    advice = 'delete the file and run wss.prepare again, which writes it'
+    content = whole.load_json(path, advice)
     try:
-        return parse_info(json.loads(whole.read(path)))
+        return parse_info(content)
     except ValueError as error:
-        raise ValueError(
-            f'{path} is damaged: {str(error).rstrip(".")}. Delete the file and run wss.prepare '
-            'again, which writes it.'
-        ) from error
+        raise whole.damaged(path, error, advice) from error

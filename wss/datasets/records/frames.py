@@ -14,7 +14,7 @@ import tensorflow as tf
 from wss.datasets.files.decoding import BrokenFileError
 from wss.datasets.files.reasons import reason
 
-_HEAD, _FOOT = 12, 4
+HEAD, FOOT = 12, 4  # Bytes of a record before its data and after it.
 
 
 @dataclasses.dataclass(frozen=True)
@@ -62,11 +62,11 @@ def read(frame: Frame) -> bytes:
     try:
         with tf.io.gfile.GFile(frame.path, 'rb') as file:
             file.seek(frame.offset)
-            content = file.read(frame.length + _FOOT)
+            content = file.read(frame.length + FOOT)
     except tf.errors.OpError as error:
         raise ValueError(f'TFRecord file {frame.path} cannot be read: {reason(error)}.') from error
     data, foot = content[: frame.length], content[frame.length :]
-    if len(foot) < _FOOT:
+    if len(foot) < FOOT:
         raise BrokenFileError(f'{frame.path} is cut off: it was longer before.')
     return data
 
@@ -80,24 +80,24 @@ def checksum(data: bytes) -> int:
 def _walk(file, path, size, verify):
     position, number = 0, 0
     while position < size:
-        head = file.read(_HEAD)
+        head = file.read(HEAD)
         lost = f'{path} is lost from record {number} (from 0) on'
-        if len(head) < _HEAD:
+        if len(head) < HEAD:
             yield BrokenFileError(f'{lost}: the file is cut off.')
             return
         length, stored = struct.unpack('<QI', head)
         if checksum(head[:8]) != stored:
             yield BrokenFileError(f'{lost}: the file is damaged there, or not a TFRecord file.')
             return
-        if position + _HEAD + length + _FOOT > size:
+        if position + HEAD + length + FOOT > size:
             yield BrokenFileError(f'{lost}: the file is cut off.')
             return
-        frame = Frame(path, number, position + _HEAD, length)
+        frame = Frame(path, number, position + HEAD, length)
         data = file.read(length)
-        (stored,) = struct.unpack('<I', file.read(_FOOT))
+        (stored,) = struct.unpack('<I', file.read(FOOT))
         if not verify or checksum(data) == stored:
             yield frame, data
         else:
             yield BrokenFileError(f'The data of {frame} is damaged (wrong checksum).')
-        position += _HEAD + length + _FOOT
+        position += HEAD + length + FOOT
         number += 1

@@ -11,6 +11,7 @@ import logging
 import os
 import re
 import warnings
+import zipfile
 
 import numpy as np
 import tensorflow as tf
@@ -21,6 +22,7 @@ from wss.datasets.records import frames as record_frames
 _LOGGER = logging.getLogger(__name__)
 _SHARD = re.compile(r'.+-(?P<split>\w+)\.tfrecord-(?P<number>\d{5})-of-(?P<count>\d{5})')
 _CLASSES = 256  # Class indices fit into a byte.
+_MOST_SIDE = 10**6  # Pixels.
 
 
 @dataclasses.dataclass(frozen=True)
@@ -148,12 +150,20 @@ def _facts(data, frame) -> dict:
 
         def present(name):
             row = np.zeros(_CLASSES, bool)
+            if min(numbers(name), default=0) < 0:
+                raise ValueError(f'{name} has an index below 0')
             row[numbers(name)] = True
             return row
 
+        def side(name):
+            (pixels,) = numbers(name)
+            if not 1 <= pixels <= _MOST_SIDE:
+                raise ValueError(f'{name} is {pixels}')
+            return pixels
+
         return {
             'ids': features['id'].bytes_list.value[0].decode(),
-            'size': (numbers('height')[0], numbers('width')[0]),
+            'size': (side('height'), side('width')),
             'has_label': bool(numbers('has_label')[0]),
             'mask_classes': present('mask_classes'),
             'has_image_label': bool(numbers('has_image_label')[0]),
@@ -183,11 +193,49 @@ def _load(path, files) -> RecordIndex | None:
     if not tf.io.gfile.exists(path):
         return None
     try:
-        columns = dict(np.load(io.BytesIO(whole.read(path))))
-        if json.loads(str(columns.pop('files'))) != _file_sizes(files):
+        content, sizes = whole.read(path), _file_sizes(files)
+        _refuse_bloated(content, sum(sizes.values()))
+        columns = dict(np.load(io.BytesIO(content)))
+        if json.loads(str(columns.pop('files'))) != sizes:
             return None
         for name in ('mask_classes', 'image_classes'):
             columns[name] = np.unpackbits(columns[name], axis=1).astype(bool)
-        return RecordIndex(files, **columns)
+        index = RecordIndex(files, **columns)
+        _check(index, list(sizes.values()))
+        return index
     except Exception:  # Damaged files make NumPy raise errors of many types.
         return None
+
+
+def _refuse_bloated(content, records):
+    """Refuses an index that takes far more memory than the bytes of its records (ValueError)."""
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        unpacked = sum(entry.file_size for entry in archive.infolist())
+    if unpacked > 2**20 + 10 * records:
+        raise ValueError('The index is larger than its records.')
+
+
+def _check(index, sizes):
+    """Refuses an index that does not fit the sizes of its files in bytes (ValueError).
+
+    TensorFlow reserves the memory for a record before it reads it, whatever the length is.
+    """
+    count = len(index.ids)
+    shapes = {'ids': (), 'size': (2,), 'mask_classes': (_CLASSES,), 'image_classes': (_CLASSES,)}
+    for name in _COLUMNS:
+        column = getattr(index, name)
+        flags = name.startswith(('has_', 'mask_', 'image_'))
+        dtype = column.dtype if name == 'ids' else np.dtype(bool if flags else np.int64)
+        if column.dtype != dtype or column.shape != (count, *shapes.get(name, ())):
+            raise ValueError(f'The column {name} is {column.dtype} {column.shape}.')
+    if index.ids.dtype.kind != 'U':
+        raise ValueError('The ids are no text.')
+    if not count or np.any((index.shard < 0) | (index.shard >= len(sizes))):
+        raise ValueError('A record is in no file.')
+    ends = np.array(sizes)[index.shard] - record_frames.FOOT
+    # Subtractions of what is known to be small cannot overflow.
+    fits = (index.offset >= record_frames.HEAD) & (index.offset <= ends)
+    if not np.all(fits & (index.length >= 0) & (index.length <= ends - index.offset)):
+        raise ValueError('A record is outside of its file.')
+    if np.any((index.size < 1) | (index.size > _MOST_SIDE)):
+        raise ValueError('An image has an impossible size.')

@@ -9,9 +9,8 @@ from collections.abc import Callable
 
 import tensorflow as tf
 
+from wss.datasets.records.frames import FOOT, HEAD
 from wss.datasets.records.index import RecordIndex
-
-_HEAD, _FOOT = 12, 4  # Bytes of a record before its data and after it.
 
 
 def reader(index: RecordIndex) -> Callable[[tf.Tensor], dict[str, tf.Tensor]]:
@@ -29,8 +28,8 @@ def reader(index: RecordIndex) -> Callable[[tf.Tensor], dict[str, tf.Tensor]]:
     """
     names = tf.constant(index.ids)
     files, shard = tf.constant(index.files), tf.constant(index.shard)
-    start = tf.constant(index.offset - _HEAD)
-    length = tf.constant(_HEAD + index.length + _FOOT)
+    start = tf.constant(index.offset - HEAD)
+    length = tf.constant(HEAD + index.length + FOOT)
     advice = f'Delete {os.path.dirname(index.files[0])} and build it again with wss.prepare.'
     # No feature is required: the check of the id refuses what is not a record of `wss.prepare`.
     features = {name: tf.io.FixedLenFeature([], tf.string, '') for name in ('id', 'image', 'label')}
