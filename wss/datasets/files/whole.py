@@ -1,10 +1,16 @@
 """Reads files, and writes them whole or not at all; local or `gs://`."""
 
+import errno
 import hashlib
 import json
 import os
 
 import tensorflow as tf
+
+
+def expanded(path: str | os.PathLike) -> str:
+    """Returns a path of a user's as text, a leading `~` replaced by the home folder."""
+    return os.path.expanduser(os.fspath(path))
 
 
 def read(path: str | os.PathLike) -> bytes:
@@ -35,11 +41,31 @@ def write(path: str | os.PathLike, content: str | bytes) -> None:
     try:
         with tf.io.gfile.GFile(part, 'wb') as file:
             file.write(content)
+        sync(part)
         tf.io.gfile.rename(part, path, overwrite=True)
+        sync(os.path.dirname(path))
     except BaseException:
         if tf.io.gfile.exists(part):
             tf.io.gfile.remove(part)
         raise
+
+
+def sync(path: str | os.PathLike) -> None:
+    """Makes a local file, or the names in a folder, survive a loss of power."""
+    path = os.fspath(path)
+    if '://' in path:  # What is closed there is kept.
+        return
+    try:
+        number = os.open(path or '.', os.O_RDONLY)
+    except OSError:  # Some systems do not open folders.
+        return
+    try:
+        os.fsync(number)
+    except OSError as error:
+        if error.errno in (errno.EIO, errno.ENOSPC, errno.EDQUOT):
+            raise
+    finally:
+        os.close(number)
 
 
 def read_json(path: str | os.PathLike):
