@@ -7,6 +7,7 @@ import re
 import textwrap
 import typing
 
+from wss.datasets import info
 from wss.datasets.folder import Folder
 from wss.datasets.lists.official import OfficialList
 from wss.datasets.prepared import Prepared
@@ -120,9 +121,8 @@ def settings(part):
             continue
         if key not in meanings:
             raise ValueError(f'The docstring of {name(part)} has no line for {key}.')
-        may_change = key in fields and fields[key].metadata.get('may_change', False)
         default = shown(parameter.default, fields.get(key))
-        resume = 'yes' if may_change else ''
+        resume = 'yes' if info.may_change(part, key) else ''
         yield f'`{name(part)}.{key}`', kind(hints[key]), default, meanings[key], resume
 
 

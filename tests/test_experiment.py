@@ -12,10 +12,12 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from wss.datasets.files import owner
 from wss.devices import strategies
 from wss.methods.supervised import Supervised
 from wss.results import scores
 from wss.runs import checkpoints
+from wss.runs import folder as run_folder
 from wss.runs.configuration import Configuration
 from wss.training import callbacks, optimisers
 
@@ -93,6 +95,36 @@ def test_a_finished_run_is_only_evaluated(trained, tmp_path, capsys):
     said = capsys.readouterr().out
     assert 'finished; evaluating only' in said
     assert 'loss' not in said
+
+
+def test_a_folder_in_which_another_process_trains_is_refused(trained, tmp_path):
+    workdir = tmp_path / 'copy'
+    shutil.copytree(trained.workdir, workdir)
+    before = {path: path.read_bytes() for path in workdir.rglob('*') if path.is_file()}
+    path = workdir / '.training.lock'
+    with (
+        owner.only_one(path),
+        pytest.raises(OSError, match=r'Another training is running in .*copy: process'),
+    ):
+        trained.experiment.train(workdir, configuration('Schedule.steps = 4\n'))
+    assert {p: p.read_bytes() for p in workdir.rglob('*') if p.is_file()} == before
+
+
+def test_a_folder_that_another_process_trained_in_meanwhile_is_refused(trained, tmp_path):
+    """The other process begins after the first check, and ends before this one owns the folder."""
+    workdir = tmp_path / 'copy'
+
+    real = run_folder.owned
+
+    def owned(folder):
+        shutil.copytree(trained.workdir, folder)
+        return real(folder)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(run_folder, 'owned', owned)
+        with pytest.raises(ValueError, match='holds a run of another configuration'):
+            trained.experiment.train(workdir, configuration('Schedule.steps = 5\n'))
+    assert (workdir / 'config.gin').read_text() == 'Schedule.steps = 4\n'
 
 
 def test_a_stopped_run_goes_on_as_if_it_had_not_stopped(trained, tmp_path, capsys):

@@ -1,5 +1,6 @@
 """One experiment: data, network, method and training joined, each run in a folder of its own."""
 
+import contextlib
 import dataclasses
 import functools
 import os
@@ -9,7 +10,8 @@ from typing import Any
 import tensorflow as tf
 
 from wss.datasets.examples import request
-from wss.datasets.lists import validation_masks
+from wss.datasets.files import whole
+from wss.datasets.lists import selection, validation_masks
 from wss.devices import lost, strategies, tpu_input, workers
 from wss.devices.compute import Compute
 from wss.devices.strategies import Devices
@@ -112,9 +114,12 @@ class Experiment:
             ValueError: If a setting is out of range, parts do not fit each other, or the folder
                 holds another run.
             FileNotFoundError: If a file, a folder or a checkpoint is missing.
+            OSError: If another process trains in the folder, or it cannot be written.
             FloatingPointError: If a loss is not finite.
         """
+        workdir = whole.expanded(workdir)
         strategy = self._start(devices)
+        run_folder.check_free(workdir)
         schedule, rate_factor = self.schedule.for_batch(self.data.labelled.batch_size)
         self.compute.steps_an_execution(strategy, schedule.intervals())
         dataset = contracts.dataset(self.data.make_dataset())
@@ -128,15 +133,17 @@ class Experiment:
         streams = {
             name: (choices[name], part.ids, part.held_out) for name, part in examples.items()
         }
+        if self.data.validation.split:
+            scored = request(dataset, self.data.validation.split)
+            streams['validation'] = selection.Choice(self.data.validation.split), scored.ids
+        else:
+            scored = examples['labelled']
         run_lists.check(workdir, streams)
 
         backbone = method.network.backbone
         make_batches = self.data.training_batches(
             examples, views, backbone.padding_value, self.seed, self.compute.input_workers
         )
-        scored = examples['labelled']
-        if self.data.validation.split:
-            scored = request(dataset, self.data.validation.split)
         size = evaluation.size_for(scored, backbone)
         make_validation = None
         if self.data.validation.split:
@@ -148,15 +155,23 @@ class Experiment:
         tpu_input.check(strategy, make_batches(0, cache_bytes=0, context=context))
         if make_validation is not None:
             make_validation(context)
-        if workers.is_chief():
-            run_folder.claim(workdir, configuration.text)
-            run_folder.write_description(workdir, dataset.info, size)
-            run_lists.write(workdir, streams)
-            self._print_schedule(schedule, rate_factor, method)
         inputs = loop.Inputs(make_batches, make_validation, self.data.images_per_step(examples))
-        recorded = run_record.recorded(workdir, configuration.text, strategy)
-        with recorded as notes, lost.exits_when_lost(strategy):
-            return loop.train(workdir, method, inputs, schedule, self.compute, notes, profile)
+        with contextlib.ExitStack() as stack:
+            stack.enter_context(lost.exits_when_lost(strategy))
+            with workers.all_or_none(strategy):
+                if workers.is_chief():
+                    stack.enter_context(run_folder.owned(workdir))
+                # Another process may have trained in it until now.
+                run_configuration.check(workdir, configuration)
+                run_lists.check(workdir, streams)
+            if workers.is_chief():
+                run_folder.claim(workdir, configuration.text)
+                run_folder.write_description(workdir, dataset.info, size)
+                run_lists.write(workdir, streams)
+                self._print_schedule(schedule, rate_factor, method)
+            notes = stack.enter_context(run_record.recorded(workdir, configuration.text, strategy))
+            with lost.exits_when_lost(strategy):
+                return loop.train(workdir, method, inputs, schedule, self.compute, notes, profile)
 
     def load(self, workdir: str | os.PathLike, checkpoint: str = 'best') -> Method:
         """Returns the trained method of a run, for use from Python; needs no dataset.
@@ -171,7 +186,7 @@ class Experiment:
             FileNotFoundError: If the folder is not that of a run or has no such checkpoint.
             ValueError: If its files are damaged or of another configuration.
         """
-        return self._restored(workdir, checkpoint, self._start(ONE_DEVICE))
+        return self._restored(whole.expanded(workdir), checkpoint, self._start(ONE_DEVICE))
 
     def evaluate(
         self,
@@ -195,6 +210,7 @@ class Experiment:
             FileNotFoundError: See `load`.
             ValueError: See `load`; also if the dataset has other classes than the run.
         """
+        workdir = whole.expanded(workdir)
         strategy = self._start(devices)
         dataset = contracts.dataset(self.data.make_dataset())
         split = split or self.data.validation.split
@@ -247,6 +263,7 @@ class Experiment:
             ValueError: See `load`; also if `out` cannot be the place for the predictions.
             OSError: If `out` cannot be written, or the disk is full.
         """
+        images, out = whole.expanded(images), whole.expanded(out)
         trained = self.predictor(workdir, checkpoint)
         return image_folder.predict_folder(
             images,
@@ -260,6 +277,7 @@ class Experiment:
         self, workdir: str | os.PathLike, checkpoint: str = 'best'
     ) -> predictor.Predictor:
         """Returns what predicts single images with the weights of a run; see `load`."""
+        workdir = whole.expanded(workdir)
         method = self.load(workdir, checkpoint)
         return predictor.Predictor(method, run_folder.read_description(workdir)[1])
 

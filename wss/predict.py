@@ -6,8 +6,8 @@ from wss.configuration import binary, gin_files
 from wss.experiment import Experiment
 
 CHECKPOINT = binary.define_checkpoint_flag()
-IMAGES = flags.DEFINE_string('images', None, 'Folder of images of any size, or one image.')
-OUT = flags.DEFINE_string('out', None, 'Folder for a mask and an overlay of each image.')
+IMAGES = binary.define_path('images', None, 'Folder of images of any size, or one image.')
+OUT = binary.define_path('out', None, 'Folder for a mask and an overlay of each image.')
 flags.adopt_module_key_flags(binary)
 
 

@@ -6,8 +6,8 @@ from wss.configuration import binary, gin_files
 from wss.devices.strategies import Devices
 from wss.experiment import Experiment
 
-GIN_FILE = flags.DEFINE_multi_string(
-    'gin_file', [], 'Configuration; by default that of the run that --workdir holds.'
+GIN_FILE = binary.define_multi_path(
+    'gin_file', 'Configuration; by default that of the run that --workdir holds.'
 )
 PROFILE = flags.DEFINE_boolean('profile', False, 'Write a TensorBoard profile of a few steps.')
 DEVICES = binary.define_device_flags()

@@ -268,3 +268,19 @@ def test_pixels_of_the_voc_sample():
         found = load(examples, i)
         assert np.abs(found['image'].astype(int) - image).max() <= 1
         np.testing.assert_array_equal(found['label'], mask)
+
+
+@pytest.mark.parametrize('name', ['data[1]', 'a{b}', 'x y'])
+def test_a_folder_of_any_name_is_no_pattern(tmp_path, name):
+    (tmp_path / name).mkdir()
+    for i in (1, 2):
+        write(tmp_path / name / f'train-{i}[x]', [record(f'{i}.png')])
+    (tmp_path / 'data1').mkdir()
+    write(tmp_path / 'data1' / 'train-3', [record('3.png')])
+    for pattern, ids in {
+        'train-*': ('1', '2'),
+        'train-[2-3]*': ('2',),
+        'train-1[x]': ('1',),
+    }.items():
+        found = make(str(tmp_path / name / pattern)).examples('train', labels='none')
+        assert found.ids == ids

@@ -11,6 +11,7 @@ from absl import app, flags
 from absl import logging as absl_logging
 
 from wss.configuration import sentences
+from wss.datasets.files import whole
 
 _PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 _INSTALLED = tuple(
@@ -29,7 +30,32 @@ def _print_stopped(kind, error, trace):
 
 sys.excepthook = _print_stopped  # The import of the library takes a second.
 
-WORKDIR = flags.DEFINE_string('workdir', None, 'Folder of the run.')
+
+class _PathParser(flags.ArgumentParser):
+    """Replaces a leading `~`, which shells leave as it is in `--workdir=~/runs`."""
+
+    syntactic_help = 'a path'
+
+    def parse(self, argument):
+        """Returns the path."""
+        return whole.expanded(argument)
+
+    def flag_type(self):
+        """Returns what --help prints."""
+        return 'path'
+
+
+def define_path(name: str, default: str | None, help_text: str) -> flags.FlagHolder:
+    """Defines a flag that is the path of a file or folder."""
+    return flags.DEFINE(_PathParser(), name, default, help_text, flags.ArgumentSerializer())
+
+
+def define_multi_path(name: str, help_text: str) -> flags.FlagHolder:
+    """Defines a flag that can be given several times, a path each time; [] without it."""
+    return flags.DEFINE_multi(_PathParser(), flags.ArgumentSerializer(), name, [], help_text)
+
+
+WORKDIR = define_path('workdir', None, 'Folder of the run.')
 
 GIN_PARAM = flags.DEFINE_multi_string(
     'gin_param',

@@ -1,7 +1,6 @@
 """Checks of a gin configuration: names, types of values, unused settings."""
 
 import collections.abc
-import dataclasses
 import difflib
 import importlib
 import inspect
@@ -12,6 +11,7 @@ import typing
 
 import gin
 
+from wss.datasets import info
 from wss.runs.configuration import settings
 
 _PLAIN_TYPES = (bool, int, float, str, type(None))
@@ -95,14 +95,12 @@ def describe(hint) -> str:
 
 
 def may_change(name: str) -> bool:
-    """Whether a resumed run may change a setting: its field has `may_change` in its metadata."""
+    """Whether a resumed run may change a setting, by its full name."""
     selector, _, field = name.rpartition('.')
     try:
-        part = inspect.unwrap(gin.get_configurable(selector))
-        fields = {field.name: field for field in dataclasses.fields(part)}
-    except (TypeError, ValueError):  # A function, a macro, or a class without fields.
+        return info.may_change(gin.get_configurable(selector), field)
+    except ValueError:  # Such as a macro.
         return False
-    return field in fields and fields[field].metadata.get('may_change', False)
 
 
 def check_all_used(bound: str, used: str) -> None:

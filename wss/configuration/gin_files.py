@@ -146,6 +146,7 @@ def _found(path):
 
 def parse_run(workdir: str, params: Sequence[str] = ()) -> None:
     """Reads the configuration of a run (see `parse`)."""
+    workdir = whole.expanded(workdir)
     if not holds_run(workdir):
         raise FileNotFoundError(f'{workdir} is not the folder of a run: it has no config.gin.')
     path = os.path.join(workdir, run_folder.CONFIG_FILE)
@@ -155,7 +156,7 @@ def parse_run(workdir: str, params: Sequence[str] = ()) -> None:
 
 def holds_run(workdir: str) -> bool:
     """Whether a folder, local or `gs://`, has the configuration of a run."""
-    return tf.io.gfile.exists(os.path.join(workdir, run_folder.CONFIG_FILE))
+    return tf.io.gfile.exists(os.path.join(whole.expanded(workdir), run_folder.CONFIG_FILE))
 
 
 def build(part: Callable):

@@ -63,6 +63,9 @@ class Folder:
         ('a', 'b', 'c')
     """
 
+    # The ids of a run are recorded, so they cannot change with the places.
+    may_change = ('images', 'masks', 'splits')
+
     def __init__(
         self,
         images: str,

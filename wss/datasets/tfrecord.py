@@ -3,6 +3,7 @@
 import collections
 import contextlib
 import dataclasses
+import fnmatch
 import os
 from collections.abc import Mapping, Sequence
 
@@ -59,6 +60,9 @@ class TFRecord:
     Raises:
         ValueError: If an argument has another value than above.
     """
+
+    # The ids of a run are recorded, so they cannot change with the places.
+    may_change = ('splits',)
 
     def __init__(
         self,
@@ -191,7 +195,7 @@ class TFRecord:
         patterns = [patterns] if isinstance(patterns, str) else list(patterns)
         files = set()
         for pattern in patterns:
-            fitting = tf.io.gfile.glob(os.path.expanduser(pattern))
+            fitting = _fitting(os.path.expanduser(pattern))
             if not fitting:
                 raise FileNotFoundError(
                     f'Dataset {self.info.name!r}: no file fits {pattern} (split {split!r}).'
@@ -243,6 +247,17 @@ def _ids_in(files):
                 frame, data = item
                 with contextlib.suppress(ValueError):
                     yield _id(_parse(data, frame), frame)
+
+
+def _fitting(pattern):
+    """Lists the files that fit a pattern; what exists under its very name comes first."""
+    if tf.io.gfile.exists(pattern):
+        return [pattern]
+    folder, name = os.path.split(pattern)
+    if folder and tf.io.gfile.isdir(folder):  # Such as `data[1]/train-*`.
+        names = [other.rstrip('/') for other in tf.io.gfile.listdir(folder)]
+        return [os.path.join(folder, other) for other in sorted(fnmatch.filter(names, name))]
+    return tf.io.gfile.glob(pattern)
 
 
 def _parse(data, frame):

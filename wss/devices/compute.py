@@ -5,6 +5,8 @@ import dataclasses
 import tensorflow as tf
 import tf_keras as keras
 
+from wss.datasets.info import MAY_CHANGE
+
 PRECISIONS = ('float32', 'mixed_bfloat16')
 # Signals are noticed only between executions. At half a second a step, this is well within the 30
 # seconds that a preempted machine has left.
@@ -40,9 +42,9 @@ class Compute:
 
     precision: str = 'float32'
     synchronise_batch_norm: bool = False
-    steps_per_execution: int | None = dataclasses.field(default=None, metadata={'may_change': True})
-    jit_compile: bool = dataclasses.field(default=False, metadata={'may_change': True})
-    input_workers: int | None = dataclasses.field(default=None, metadata={'may_change': True})
+    steps_per_execution: int | None = dataclasses.field(default=None, metadata=MAY_CHANGE)
+    jit_compile: bool = dataclasses.field(default=False, metadata=MAY_CHANGE)
+    input_workers: int | None = dataclasses.field(default=None, metadata=MAY_CHANGE)
 
     def __post_init__(self):
         if self.precision not in PRECISIONS:

@@ -8,12 +8,11 @@ from typing import Any
 import tensorflow as tf
 
 from wss.datasets.examples import Examples, request
+from wss.datasets.info import MAY_CHANGE
 from wss.datasets.lists import held_out, selection, validation_masks
 from wss.pipeline import batches, evaluation
 from wss.views.views import Views
 
-# Metadata of the settings that a resumed run may change: they do not change the weights.
-MAY_CHANGE = {'may_change': True}
 ListFile = str | Callable[[], str] | None
 
 
@@ -38,7 +37,7 @@ class Labelled:
     """
 
     split: str = 'train'
-    list_file: ListFile = None
+    list_file: ListFile = dataclasses.field(default=None, metadata=MAY_CHANGE)
     amount: int | float | None = None
     seed: int = 0
     every_class: bool = False
@@ -69,7 +68,7 @@ class Unlabelled:
     """
 
     split: str = 'train'
-    list_file: ListFile = None
+    list_file: ListFile = dataclasses.field(default=None, metadata=MAY_CHANGE)
     masks: bool = True
     exclude_labelled: bool = False
     exclude_held_out: bool = True

@@ -1,15 +1,16 @@
 """The folder of a run: its configuration, and what prediction must know of the dataset."""
 
+import contextlib
 import dataclasses
-import glob
 import os
 
 import tensorflow as tf
 
-from wss.datasets.files import whole
+from wss.datasets.files import owner, whole
 from wss.datasets.files.reasons import reason
 from wss.datasets.info import DatasetInfo, parse_info
 
+_LOCK_FILE = '.training.lock'
 CONFIG_FILE = 'config.gin'
 CHECKPOINTS = 'checkpoints'
 _DATASET_FILE = 'dataset.json'
@@ -62,14 +63,51 @@ def holds_checkpoints(workdir: str | os.PathLike) -> bool:
     return tf.io.gfile.exists(os.path.join(workdir, CHECKPOINTS))
 
 
+def check_free(workdir: str | os.PathLike) -> None:
+    """Refuses a folder in which another process trains, as far as this machine knows."""
+    with _owners_named(workdir):
+        owner.check_free(os.path.join(workdir, _LOCK_FILE))
+
+
+@contextlib.contextmanager
+def owned(workdir: str | os.PathLike):
+    """Makes the folder of a run, and trains in it alone inside a `with`.
+
+    Raises:
+        OSError: If another process trains in it, or it cannot be written.
+    """
+    with contextlib.ExitStack() as stack:
+        with _owners_named(workdir):
+            tf.io.gfile.makedirs(workdir)
+            stack.enter_context(owner.only_one(os.path.join(workdir, _LOCK_FILE)))
+        yield
+
+
+@contextlib.contextmanager
+def _owners_named(workdir):
+    """Turns errors of a lock into sentences about a workdir."""
+    try:
+        yield
+    except owner.Owned as error:
+        raise OSError(
+            f'Another training is running in {workdir}: {error.owner}. Wait until it has ended, or '
+            'give another --workdir.'
+        ) from error
+    except (OSError, tf.errors.OpError) as error:
+        reason = getattr(error, 'strerror', None) or getattr(error, 'message', None) or error
+        raise OSError(f'The workdir {workdir} cannot be written: {reason}') from error
+
+
 def claim(workdir: str | os.PathLike, config_text: str) -> None:
-    """Makes the folder of a run and writes its configuration to `config.gin`."""
+    """Writes the configuration of a run to `config.gin`, in a folder that it owns."""
     try:
         tf.io.gfile.makedirs(workdir)
         for folder in (workdir, os.path.join(workdir, CHECKPOINTS)):
             # A process that was killed while it wrote a file has left a part of it.
-            for part in tf.io.gfile.glob(os.path.join(glob.escape(str(folder)), '*.part')):
-                tf.io.gfile.remove(part)
+            names = tf.io.gfile.listdir(folder) if tf.io.gfile.isdir(folder) else []
+            for name in names:
+                if name.endswith('.part'):
+                    tf.io.gfile.remove(os.path.join(folder, name))
         whole.write(os.path.join(workdir, CONFIG_FILE), config_text)
     except tf.errors.OpError as error:
         raise OSError(f'The workdir {workdir} cannot be written: {reason(error)}.') from error

@@ -61,7 +61,7 @@ def train(
 
     Raises:
         FloatingPointError: If a loss is not finite.
-        SystemExit: With status 143, after SIGTERM; the run is saved.
+        SystemExit: With status 143 after SIGTERM, 129 after SIGHUP; the run is saved.
         KeyboardInterrupt: After Ctrl-C; the run is saved, except after a second Ctrl-C.
     """
     means = monitor.Means(method.quality)

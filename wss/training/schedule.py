@@ -2,7 +2,7 @@
 
 import dataclasses
 
-from wss.pipeline.data import MAY_CHANGE
+from wss.datasets.info import MAY_CHANGE
 from wss.training import optimisers
 
 _MOST = 10**9

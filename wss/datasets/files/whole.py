@@ -1,5 +1,6 @@
 """Reads files, and writes them whole or not at all; local or `gs://`."""
 
+import errno
 import hashlib
 import json
 import os
@@ -14,6 +15,11 @@ _NUMBER = 'it holds a number that is not finite or too large'
 _TEXT = 'it holds text that is not Unicode'
 
 _LONGEST_NAME = 255  # Bytes, of most file systems.
+
+
+def expanded(path: str | os.PathLike) -> str:
+    """Returns a path of a user's as text, a leading `~` replaced by the home folder."""
+    return os.path.expanduser(os.fspath(path))
 
 
 def read(path: str | os.PathLike) -> bytes:
@@ -43,7 +49,9 @@ def write(path: str | os.PathLike, content: str | bytes) -> None:
     try:
         with tf.io.gfile.GFile(part, 'wb') as file:
             file.write(content)
+        sync(part)
         tf.io.gfile.rename(part, path, overwrite=True)
+        sync(os.path.dirname(path))
     except BaseException:
         if tf.io.gfile.exists(part):
             tf.io.gfile.remove(part)
@@ -109,6 +117,24 @@ def damaged(path: str | os.PathLike, error: Exception | str, advice: str) -> Val
         advice: What to do, without a full stop.
     """
     return ValueError(f'{path} is damaged: {reason(error)}; {advice}.')
+
+
+def sync(path: str | os.PathLike) -> None:
+    """Makes a local file, or the names in a folder, survive a loss of power."""
+    path = os.fsdecode(path)
+    if '://' in path:  # What is closed there is kept.
+        return
+    try:
+        number = os.open(path or '.', os.O_RDONLY)
+    except OSError:  # Some systems do not open folders.
+        return
+    try:
+        os.fsync(number)
+    except OSError as error:
+        if error.errno in (errno.EIO, errno.ENOSPC, errno.EDQUOT):
+            raise
+    finally:
+        os.close(number)
 
 
 def read_json(path: str | os.PathLike):

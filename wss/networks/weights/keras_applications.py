@@ -39,7 +39,11 @@ def load_backbone(method, weights: str = 'imagenet') -> None:
     backbone = method.network.backbone
     name = _keras_model(backbone)
     make = getattr(keras.applications, name)
-    model = _downloaded(name, make) if weights == 'imagenet' else _read(name, make, weights)
+    model = (
+        _downloaded(name, make)
+        if weights == 'imagenet'
+        else _read(name, make, os.path.expanduser(weights))
+    )
     for own_name, layer in backbone.convolutions.items():
         convolution, batch_norm = map(model.get_layer, _keras_names(own_name))
         _assign(layer, convolution, batch_norm, flip=own_name == 'conv1')

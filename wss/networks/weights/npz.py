@@ -36,6 +36,7 @@ def save(network, path: str | os.PathLike, parts: tuple[str, ...] = _PARTS) -> N
                 f'{name} has values that are beyond the range of float16 (65504) or not finite, '
                 f'so {path} was not written; export weights of another run or checkpoint.'
             )
+    path = os.path.expanduser(os.fspath(path))
     content = io.BytesIO()  # NumPy seeks while it writes, which `gs://` files cannot.
     np.savez_compressed(content, **arrays)
     with tf.io.gfile.GFile(path, 'wb') as file:
@@ -54,6 +55,7 @@ def load(method, path: str, parts: tuple[str, ...] = ('backbone',)) -> None:
         FileNotFoundError: If there is no such file.
         ValueError: If it cannot be read, lacks a weight of these parts or has one of another shape.
     """
+    path = os.path.expanduser(os.fspath(path))
     shipped = _SHIPPED / path
     found = path if tf.io.gfile.exists(path) else str(shipped)
     if not tf.io.gfile.exists(found) or tf.io.gfile.isdir(found):

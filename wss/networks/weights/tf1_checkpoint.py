@@ -8,6 +8,7 @@ import re
 import numpy as np
 import tensorflow as tf
 
+from wss.networks.weights.readable import readable
 from wss.networks.weights.tf1_names import find_scope, nearest_backbone, variable_names
 
 logger = logging.getLogger(__name__)
@@ -113,7 +114,7 @@ def _listed(names):
 
 def _prefix(path):
     """Returns the prefix of the checkpoint that a user's path means."""
-    path = os.fspath(path)
+    path = os.path.expanduser(os.fspath(path))
     if tf.io.gfile.isdir(path):
         return _prefix_in(path)
     given, path = path, re.sub(r'\.(index|meta|data-\d{5}-of-\d{5})$', '', path)
@@ -153,7 +154,7 @@ def _reader(prefix):
     if re.search(r'\.(tar|tgz|tar\.\w+|zip)$', prefix):
         raise ValueError(f'{prefix} is an archive; unpack it and give the checkpoint in it.')
     try:
-        reader = tf.train.load_checkpoint(prefix)
+        reader = tf.train.load_checkpoint(readable(prefix))
         names = reader.get_variable_to_shape_map()
     except _READ_ERRORS as error:
         raise _unreadable(prefix, error) from error
