@@ -13,6 +13,7 @@ from wss.datasets.examples import Examples
 from wss.datasets.files import checks, decoding, loading
 from wss.datasets.lists import ids as id_lists
 from wss.datasets.records import frames as record_frames
+from wss.settings import ranges
 
 
 @dataclasses.dataclass(frozen=True)
@@ -61,13 +62,17 @@ class TFRecord:
         check: str = 'full',
         name: str = 'tfrecord',
     ):
-        self.info = checks.dataset_info(name, class_names, colours, has_background, ignore_value)
-        checks.check_mode(name, check)
-        if not isinstance(splits, Mapping) or not splits:
-            raise ValueError(
-                f'Dataset {name!r}: splits must map names of splits to patterns of files, '
-                f'not {splits!r}.'
-            )
+        self.info = checks.dataset_info(
+            'TFRecord', name, class_names, colours, has_background, ignore_value
+        )
+        checks.check_modes('TFRecord', check, skip_broken)
+        ranges.mapping('TFRecord.splits', splits)
+        for split, patterns in splits.items():
+            setting = f'TFRecord.splits[{split!r}]'
+            if isinstance(patterns, tuple | list):
+                ranges.several(setting, patterns, range(1, 10**6), ranges.path)
+            else:
+                ranges.path(setting, patterns)
         self._splits = dict(splits)
         self._skip_broken = skip_broken
         self._full = check == 'full'
@@ -106,7 +111,10 @@ class TFRecord:
             missing.append(
                 f'{len(maskless)} of its records have no mask: {checks.list_some(maskless)}.'
             )
-        good = [results[i] for i in checks.keep_good(results, what, self._skip_broken, missing)]
+        good = [
+            results[i]
+            for i in checks.keep_good(results, what, self._skip_broken, missing, 'TFRecord')
+        ]
         if ids is not None:
             ids = id_lists.narrow(ids, [record.id for record in good], decoding.ENDINGS)
         records = _records(good, ids)
