@@ -30,7 +30,7 @@ def check(setting: str, function, what: str, *arguments, kind: type | None = Non
     if kind is not None and inspect.isclass(function) and not issubclass(function, kind):
         ranges.refuse(setting, function, what)
     try:
-        bound = inspect.signature(function).bind_partial(*arguments, **named)
+        bound = _signature(function).bind_partial(*arguments, **named)
     except TypeError as error:
         raise ValueError(
             f'{setting} is {ranges.shown(function)}; it must be {what}: {error}.'
@@ -41,6 +41,14 @@ def check(setting: str, function, what: str, *arguments, kind: type | None = Non
     for name, value in bound.arguments.items():
         if not _fits(value, hints.get(name)):
             ranges.refuse(setting, function, what)
+
+
+def _signature(function):
+    """Returns the signature of a function or of the constructor of a class, below all wrappers."""
+    if not inspect.isclass(function):
+        return inspect.signature(function)
+    signature = inspect.signature(inspect.unwrap(function.__init__))
+    return signature.replace(parameters=list(signature.parameters.values())[1:])
 
 
 def _hints(function):
