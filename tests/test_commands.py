@@ -198,7 +198,7 @@ def test_a_folder_of_a_gin_name_does_no_harm(folder):
 
 def test_an_unknown_setting_is_refused(folder):
     arguments = ['--workdir', 'new', '--gin_file', EXPERIMENT, *params('Schedule.stepz = 3')]
-    assert 'did you mean steps?' in refused(start(folder, 'train', *arguments))
+    assert 'did you mean Schedule.steps?' in refused(start(folder, 'train', *arguments))
     assert not (folder / 'new').exists()
 
 

@@ -29,10 +29,18 @@ from wss.runs import folder as run_folder
 from wss.runs import lists as run_lists
 from wss.runs import record as run_record
 from wss.runs.configuration import Configuration
+from wss.settings import ranges
 from wss.training import contracts, log, loop
 from wss.training.schedule import Schedule
 
 ONE_DEVICE = Devices('one')
+_PARTS = {
+    'data': Data,
+    'schedule': Schedule,
+    'compute': Compute,
+    'update': Update,
+    'supervised_loss': SupervisedLoss,
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -86,6 +94,12 @@ class Experiment:
     supervised_loss: SupervisedLoss = dataclasses.field(default_factory=SupervisedLoss)
     initial_weights: Callable[[Any], None] | None = None
     seed: int = 0
+
+    def __post_init__(self):
+        for name, kind in _PARTS.items():
+            ranges.part(f'Experiment.{name}', getattr(self, name), kind)
+        ranges.whole('Experiment.seed', self.seed, 0, ranges.SEEDS)
+        contracts.makers(self)
 
     def train(
         self,

@@ -127,7 +127,7 @@ def test_what_is_not_there_is_named(build):
     command = r'python -m wss.prepare --dataset coco_seg/2017 --data_dir'
     with pytest.raises(FileNotFoundError, match=command):
         Prepared('coco_seg/2017', build[0]).examples('train')
-    with pytest.raises(ValueError, match=r'Prepared.data_dir is empty'):
+    with pytest.raises(ValueError, match=r'Prepared\.data_dir is .*; it must be a path'):
         Prepared('coco_seg/2017', '')
     with pytest.raises(ValueError, match=r'has no split .validation.; it has test, train'):
         Prepared('voc_seg/2012', build[0]).examples('validation')

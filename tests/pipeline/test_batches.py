@@ -207,11 +207,11 @@ def test_streams_draw_apart():
         ({'labelled': make_examples(0)}, 'no labelled examples'),
         ({'unlabelled': make_examples(0)}, 'no unlabelled examples'),
         ({'labelled': make_examples(2, has_label=False)}, 'no label maps'),
-        ({'batch_sizes': (0, 1)}, r'^Labelled\.batch_size = 0'),
-        ({'batch_sizes': (1, -1)}, r'^Unlabelled\.batch_size = -1'),
-        ({'batch_sizes': (10**8, 1)}, r'^Labelled\.batch_size = 10+: it must be at most'),
-        ({'batch_sizes': (2.0, 1)}, r'Labelled\.batch_size = 2\.0'),
-        ({'first_step': -1}, 'first_step = -1'),
+        ({'batch_sizes': (0, 1)}, r'^Labelled\.batch_size is 0'),
+        ({'batch_sizes': (1, -1)}, r'^Unlabelled\.batch_size is -1'),
+        ({'batch_sizes': (10**8, 1)}, r'^Labelled\.batch_size is 10+; it must be .* to 65536'),
+        ({'batch_sizes': (2.0, 1)}, r'Labelled\.batch_size is 2\.0'),
+        ({'first_step': -1}, 'first_step is -1'),
     ],
 )
 def test_bad_arguments_are_named(changes, message):
@@ -257,7 +257,7 @@ def test_evaluation_shapes_are_static_and_labels_may_be_missing():
 def test_evaluation_refuses_larger_images_and_bad_numbers():
     with pytest.raises(ValueError, match=r'5 x 5 .*evaluation size 5 x 4'):
         evaluation.evaluation_batches(make_examples(2), (5, 4), PADDING, 2)
-    with pytest.raises(ValueError, match=r'^Validation\.batch_size = 0'):
+    with pytest.raises(ValueError, match=r'^Validation\.batch_size is 0'):
         evaluation.evaluation_batches(make_examples(2), (5, 5), PADDING, 0)
     with pytest.raises(ValueError, match='no evaluation examples'):
         evaluation.evaluation_batches(make_examples(0), (5, 5), PADDING, 1)

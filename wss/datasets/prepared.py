@@ -17,6 +17,7 @@ from wss.datasets.lists import ids as id_lists
 from wss.datasets.records import description, pixels
 from wss.datasets.records import index as record_index
 from wss.datasets.records import reading as record_reading
+from wss.settings import ranges
 
 _IMAGE_LABELS = ('masks', 'annotations')
 
@@ -50,18 +51,19 @@ class Prepared:
     image_labels: str = 'masks'
 
     def __post_init__(self):
+        ranges.text('Prepared.name', self.name)
+        ranges.path('Prepared.data_dir', self.data_dir)
+        if self.splits is not None:
+            ranges.mapping('Prepared.splits', self.splits)
+            for split, place in self.splits.items():
+                ranges.text(f'Prepared.splits[{split!r}]', place)
         if not re.fullmatch('[^/]+/[^/]+', self.name):
             raise ValueError(
                 f'Prepared.name = {self.name!r}: it must be DATASET/CONFIGURATION, such as '
                 'voc_seg/2012.'
             )
-        if self.image_labels not in _IMAGE_LABELS:
-            raise ValueError(
-                f'Prepared.image_labels is {self.image_labels!r}; it can be one of {_IMAGE_LABELS}.'
-            )
+        ranges.choice('Prepared.image_labels', self.image_labels, _IMAGE_LABELS)
         data_dir = os.path.expanduser(os.fspath(self.data_dir))
-        if not data_dir:
-            raise ValueError('Prepared.data_dir is empty; name the folder that wss.prepare filled.')
         object.__setattr__(self, 'data_dir', data_dir)
         for place in (self.splits or {}).values():
             other, _, _ = place.rpartition(':')

@@ -7,6 +7,7 @@ import tensorflow as tf
 import tf_keras as keras
 
 from wss.networks import resize
+from wss.settings import callables
 
 # What experiment and methods use of a network.
 NEEDED = (
@@ -63,10 +64,12 @@ class Network(keras.Model):
         name: str | None = None,
     ):
         super().__init__(name=name, autocast=False)
+        setting = f'{type(self).__name__}.make_backbone'
+        callables.check(setting, make_backbone, 'a class or a function that makes a backbone')
         self.num_classes = num_classes
         self.num_image_classes = num_image_classes
         self.backbone = make_backbone()
-        check_backbone(self.backbone, f'{type(self).__name__}.make_backbone')
+        check_backbone(self.backbone, setting)
 
     @property
     def last_block(self) -> str:

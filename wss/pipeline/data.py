@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import os
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -11,6 +12,7 @@ from wss.datasets.examples import Examples, request
 from wss.datasets.info import MAY_CHANGE
 from wss.datasets.lists import held_out, selection, validation_masks
 from wss.pipeline import batches, evaluation
+from wss.settings import callables, ranges
 from wss.views.views import Views
 
 ListFile = str | Callable[[], str] | None
@@ -43,9 +45,19 @@ class Labelled:
     every_class: bool = False
     batch_size: int = 8
 
+    def __post_init__(self):
+        _check_stream('Labelled', self)
+        ranges.whole('Labelled.seed', self.seed, 0, ranges.SEEDS)
+        ranges.switch('Labelled.every_class', self.every_class)
+        if isinstance(self.amount, float):
+            ranges.number('Labelled.amount', self.amount, 1e-9, 1, 'a share, above 0.0 and to 1.0')
+        elif self.amount is not None:
+            most, described = 10**9, 'a count, such as 46, or a share, such as 0.125'
+            ranges.whole('Labelled.amount', self.amount, 1, most, described)
+
     def choice(self) -> selection.Choice:
         """Returns the choice of examples, the list found."""
-        path = _path(self.list_file)
+        path = _path('Labelled.list_file', self.list_file)
         return selection.Choice(self.split, path, self.amount, self.seed, self.every_class)
 
 
@@ -74,9 +86,14 @@ class Unlabelled:
     exclude_held_out: bool = True
     batch_size: int = 8
 
+    def __post_init__(self):
+        _check_stream('Unlabelled', self)
+        ranges.switch('Unlabelled.masks', self.masks)
+        ranges.switch('Unlabelled.exclude_labelled', self.exclude_labelled)
+
     def choice(self) -> selection.Choice:
         """Returns the choice of examples, the list found."""
-        return selection.Choice(self.split, _path(self.list_file))
+        return selection.Choice(self.split, _path('Unlabelled.list_file', self.list_file))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -91,6 +108,11 @@ class Validation:
 
     split: str | None = 'val'
     batch_size: int = dataclasses.field(default=8, metadata=MAY_CHANGE)
+
+    def __post_init__(self):
+        if self.split is not None:
+            ranges.text('Validation.split', self.split)
+        ranges.whole('Validation.batch_size', self.batch_size, 1, ranges.MOST_IN_BATCH)
 
     def rounded_batch_size(self, replicas: int) -> int:
         """Returns the batch size, rounded up to a multiple of the replicas."""
@@ -114,6 +136,11 @@ class Data:
     labelled: Labelled = dataclasses.field(default_factory=Labelled)
     unlabelled: Unlabelled = dataclasses.field(default_factory=Unlabelled)
     validation: Validation = dataclasses.field(default_factory=Validation)
+
+    def __post_init__(self):
+        ranges.part('Data.labelled', self.labelled, Labelled)
+        ranges.part('Data.unlabelled', self.unlabelled, Unlabelled)
+        ranges.part('Data.validation', self.validation, Validation)
 
     def choices(self) -> dict[str, selection.Choice]:
         """Returns the choices of both streams; finds, or fetches, their lists."""
@@ -211,5 +238,22 @@ class Data:
         return sum(getattr(self, name).batch_size for name in streams)
 
 
-def _path(list_file: ListFile) -> str | None:
-    return list_file() if callable(list_file) else list_file
+def _check_stream(name, stream):
+    ranges.text(f'{name}.split', stream.split)
+    ranges.whole(f'{name}.batch_size', stream.batch_size, 1, ranges.MOST_IN_BATCH)
+    if stream.list_file is not None and not callable(stream.list_file):
+        ranges.path(f'{name}.list_file', stream.list_file)
+
+
+def _path(setting: str, list_file: ListFile) -> str | None:
+    """Returns the path of a list, which a function may have to find."""
+    if not callable(list_file):
+        return list_file
+    callables.check(setting, list_file, 'a function that returns the path of a list')
+    found = list_file()
+    if not isinstance(found, str | os.PathLike):
+        raise ValueError(
+            f'{setting} is {ranges.shown(list_file)}, which returned {ranges.shown(found)}; it '
+            'must return the path of a list.'
+        )
+    return found

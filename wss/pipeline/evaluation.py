@@ -7,6 +7,7 @@ from wss.datasets.info import DatasetInfo
 from wss.pipeline import batches
 from wss.pipeline.batches import Example
 from wss.pipeline.shares import Share
+from wss.settings import ranges
 from wss.views import geometry
 
 
@@ -39,7 +40,7 @@ def evaluation_batches(
             `size`.
     """
     workers = batches.cores() if workers is None else workers
-    batches.check_whole('Validation.batch_size', batch_size, 1, batches.MOST_IN_BATCH)
+    ranges.whole('Validation.batch_size', batch_size, 1, ranges.MOST_IN_BATCH)
     batches.check_examples(examples, 'evaluation')
     size, info = tuple(size), examples.info
     if any(largest > side for largest, side in zip(examples.max_size, size, strict=True)):

@@ -8,6 +8,49 @@ import inspect
 from wss.datasets.info import DatasetInfo
 from wss.methods.method import Method
 from wss.networks import network as networks
+from wss.settings import callables, ranges
+
+
+def makers(experiment) -> None:
+    """Refuses settings that name something else than a maker of a part, before they are called.
+
+    Args:
+        experiment: An `Experiment`.
+
+    Raises:
+        ValueError: If one of them does not take what it will be called with.
+    """
+    data, stand_in = experiment.data, object()
+    kinds = {
+        'Data.make_dataset': (data.make_dataset, 'a dataset', {}),
+        'Data.make_views': (data.make_views, 'views', {}),
+        'Experiment.make_network': (
+            experiment.make_network,
+            'a network from num_classes and num_image_classes',
+            {'num_classes': 2, 'num_image_classes': 1},
+        ),
+        'Experiment.make_optimiser': (
+            experiment.make_optimiser,
+            'an optimiser from steps',
+            {'steps': 1},
+        ),
+    }
+    for setting, (maker, what, named) in kinds.items():
+        callables.check(setting, maker, f'a class or a function that makes {what}', **named)
+    callables.check(
+        'Experiment.make_method',
+        experiment.make_method,
+        'a method: a subclass of Method (wss/methods/method.py), or a function that makes one',
+        stand_in,
+        stand_in,
+        kind=Method,
+    )
+    weights = experiment.initial_weights
+    if weights is not None:
+        what = 'a function of a method that sets its weights, or None'
+        if inspect.isclass(weights):
+            ranges.refuse('Experiment.initial_weights', weights, what)
+        callables.check('Experiment.initial_weights', weights, what, stand_in)
 
 
 def dataset(part):

@@ -3,9 +3,10 @@
 import dataclasses
 
 from wss.datasets.info import MAY_CHANGE
+from wss.settings import ranges
 from wss.training import optimisers
 
-_MOST = 10**9
+_MOST = ranges.MOST_STEPS
 
 
 @dataclasses.dataclass(frozen=True)
@@ -44,14 +45,12 @@ class Schedule:
 
     def __post_init__(self):
         least = {'log_every': 1, 'reference_batch_size': 1}
+        most = {'reference_batch_size': ranges.MOST_IN_BATCH}
         for field in dataclasses.fields(self):
             value, lowest = getattr(self, field.name), least.get(field.name, 0)
             if value is None and field.name == 'reference_batch_size':
                 continue
-            if value < lowest:
-                raise ValueError(f'Schedule.{field.name} is {value}; it must be {lowest} or more.')
-            if value > _MOST:
-                raise ValueError(f'Schedule.{field.name} is {value}; it must be at most {_MOST}.')
+            ranges.whole(f'Schedule.{field.name}', value, lowest, most.get(field.name, _MOST))
 
     def for_batch(self, batch_size: int) -> tuple['Schedule', float | None]:
         """Returns the schedule for a batch of labelled images, and the factor of its rates.

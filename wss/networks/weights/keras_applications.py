@@ -9,6 +9,7 @@ import tensorflow as tf
 import tf_keras as keras
 
 from wss.networks.backbones import resnet_v1
+from wss.settings import ranges
 
 logger = logging.getLogger('wss')
 
@@ -36,6 +37,7 @@ def load_backbone(method, weights: str = 'imagenet') -> None:
         FileNotFoundError: If there is no such file, or the download fails.
         ValueError: If the backbone or the weights in the file do not fit.
     """
+    ranges.path('keras_applications.load_backbone.weights', weights)
     backbone = method.network.backbone
     name = _keras_model(backbone)
     make = getattr(keras.applications, name)

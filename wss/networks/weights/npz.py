@@ -8,6 +8,8 @@ import pathlib
 import numpy as np
 import tensorflow as tf
 
+from wss.settings import ranges
+
 _SHIPPED = pathlib.Path(__file__).parent / 'pretrained'
 _PARTS = ('backbone', 'classifier')
 
@@ -55,6 +57,8 @@ def load(method, path: str, parts: tuple[str, ...] = ('backbone',)) -> None:
         FileNotFoundError: If there is no such file.
         ValueError: If it cannot be read, lacks a weight of these parts or has one of another shape.
     """
+    ranges.path('npz.load.path', path)
+    ranges.several('npz.load.parts', parts, range(1, 20), ranges.text)
     path = os.path.expanduser(os.fspath(path))
     shipped = _SHIPPED / path
     found = path if tf.io.gfile.exists(path) else str(shipped)

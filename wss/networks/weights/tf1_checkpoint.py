@@ -10,6 +10,7 @@ import tensorflow as tf
 
 from wss.networks.weights.readable import readable
 from wss.networks.weights.tf1_names import find_scope, nearest_backbone, variable_names
+from wss.settings import ranges
 
 logger = logging.getLogger(__name__)
 
@@ -37,6 +38,7 @@ def load_backbone(method, path: str, scope: str | None = None) -> None:
         FileNotFoundError: If there is no checkpoint.
         ValueError: If the file cannot be read, or does not hold the backbone whole, in its shapes.
     """
+    _check('tf1_checkpoint.load_backbone', path, scope)
     _load(method, path, scope, wanted=('backbone',), required=('backbone',))
 
 
@@ -60,8 +62,16 @@ def load_model(method, path: str, scope: str | None = None, last_layers: bool = 
         ValueError: If the file cannot be read, or does not hold backbone, decoder (and logits)
             whole, in their shapes.
     """
+    _check('tf1_checkpoint.load_model', path, scope)
+    ranges.switch('tf1_checkpoint.load_model.last_layers', last_layers)
     wanted = ('backbone', 'decoder') + (_LAST_LAYERS if last_layers else ())
     _load(method, path, scope, wanted, required=wanted[:3])
+
+
+def _check(function, path, scope):
+    ranges.path(f'{function}.path', path)
+    if scope is not None and not isinstance(scope, str):
+        ranges.refuse(f'{function}.scope', scope, 'a text or None')
 
 
 def _load(method, path, scope, wanted, required):
