@@ -2,6 +2,7 @@
 
 import logging
 import os
+import shlex
 import sys
 from collections.abc import Callable, Sequence
 
@@ -50,6 +51,23 @@ def define_device_flags() -> Callable[[], dict]:
         ),
     )
     return lambda: {holder.name: holder.value for holder in holders}
+
+
+def next_commands(workdir: str, is_scored: bool) -> str:
+    """Returns the commands that follow training, one a line.
+
+    Args:
+        workdir: Folder of the run.
+        is_scored: Whether there are best weights, chosen on a validation split.
+    """
+    own = f'--workdir {shlex.quote(workdir)}{"" if is_scored else " --checkpoint last"}'
+    commands = (
+        f'python -m wss.evaluate {own}{"" if is_scored else " --split SPLIT"}',
+        f'python -m wss.predict {own} --images FOLDER --out FOLDER',
+        f'python -m wss.export {own} --out FOLDER',
+        f'tensorboard --logdir {shlex.quote(workdir)}',
+    )
+    return '\n'.join(['What can follow:', *(f'    {command}' for command in commands)])
 
 
 def show_any_name() -> None:

@@ -182,7 +182,8 @@ class Folder:
             return self._found[kind]
         if not tf.io.gfile.isdir(folder):
             raise FileNotFoundError(
-                f'Dataset {self.info.name!r}: the folder of {kind}s {folder} does not exist.'
+                f'Dataset {self.info.name!r}: the folder of {kind}s {folder} does not exist. Set '
+                f'Folder.{kind}s; docs/datasets.md says where known datasets are.'
             )
         found = collections.defaultdict(list)
         for parent, _, files in tf.io.gfile.walk(folder):
