@@ -123,3 +123,5 @@ def test_validation_images_of_any_size_with_a_legend():
 
 def test_a_legend_of_names_that_the_font_lacks():
     assert pictures.legend(('碗', 'é'), COLOURS[:2], 100).shape[1] == 100
+    two_lines, one_line = (pictures.legend((n,), COLOURS[:1], 90) for n in ('a\nb', 'a b'))
+    np.testing.assert_array_equal(two_lines, one_line)

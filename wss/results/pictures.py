@@ -134,6 +134,7 @@ def legend(class_names, colours, width: int) -> np.ndarray:
     font = ImageFont.load_default(size=14)
     square, line = 14, 22
     places, left, top = [], _GAP, 4
+    class_names = [' '.join(name.split()) for name in class_names]  # Pillow wants one line.
     for name in class_names:
         needed = square + 5 + int(font.getlength(name)) + 14
         if left > _GAP and left + needed > width:
