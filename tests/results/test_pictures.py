@@ -107,7 +107,7 @@ def test_validation_images_of_any_size_with_a_legend():
     wide, tall = np.full([10, 40, 3], 90, np.uint8), np.full([400, 100, 3], 20.0)
     examples = [
         (wide, np.ones([10, 40], np.int32), np.zeros([10, 40], np.int32)),
-        (tall, np.full([400, 100], 255), np.full([400, 100], 2)),
+        (tall, np.full([800, 200], 255), np.full([400, 100], 2)),
     ]
     sheet = pictures.validation_panel(examples, INFO, height=100)
     assert sheet.dtype == np.uint8 and sheet.shape[1] == 3 * 400 + 4 * 6

@@ -180,7 +180,7 @@ def validation_panel(examples: list, info, height: int = 192) -> np.ndarray:
 
     Args:
         examples: For each image its pixels, uint8 or float `[H, W, 3]` in 0..255, and its true and
-            predicted labels, integers `[H, W]`; sizes may differ between images.
+            predicted labels, integers `[H, W]`; sizes may differ, also those of one image.
         info: The `DatasetInfo`.
         height: Pixels to which every picture is scaled.
 
@@ -192,7 +192,7 @@ def validation_panel(examples: list, info, height: int = 192) -> np.ndarray:
         coloured = (colour_labels(label, info.colours, info.ignore_value) for label in labels)
         for column, picture in zip(columns.values(), (as_picture(image), *coloured), strict=True):
             column.append(np.asarray(_scaled(picture, height)))
-    width = max(picture.shape[1] for picture in columns['image'])
+    width = max(picture.shape[1] for column in columns.values() for picture in column)
     sheet = panel({name: np.stack([_widened(p, width) for p in c]) for name, c in columns.items()})
     return with_legend(sheet, info)
 

@@ -157,6 +157,7 @@ def _fit(session):
         scored = [part for part in steps_between if isinstance(part, callbacks.Evaluate)]
         try:
             if first == session.schedule.steps:
+                scored[0].set_model(method)  # As `fit` does.
                 scored[0].on_train_begin()
             else:
                 method.fit(

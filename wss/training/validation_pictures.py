@@ -29,13 +29,10 @@ class ValidationPictures:
         shown = []
         with self._method.averaged():
             for example in self._make_batches(None).unbatch():
-                inside = example['valid'].numpy() > 0
-                if not inside.any():  # It fills the last batch.
+                if not example['id'].numpy():  # It fills a batch.
                     continue
-                height, width = inside.any(axis=1).sum(), inside.any(axis=0).sum()
-                labels = self._predict(example['image'][None])[0]
-                maps = example['image'], example['label'], labels
-                shown.append([values.numpy()[:height, :width] for values in maps])
+                maps = example['image'], example['label'], self._predict(example['image'][None])[0]
+                shown.append(_without_padding(maps, example.get('valid')))
                 if len(shown) == self._rows:
                     break
         return pictures.validation_panel(shown, self._method.info)
@@ -44,3 +41,13 @@ class ValidationPictures:
         strategy = self._method.distribute_strategy
         found = strategy.run(self._method.predict_labels, args=(images,))
         return strategy.experimental_local_results(found)[0]  # All replicas compute the same.
+
+
+def _without_padding(maps, valid):
+    """Returns the maps `[H, W, ...]` as arrays, cut to where `valid` is not 0, if it is given."""
+    arrays = [values.numpy() for values in maps]
+    if valid is None:
+        return arrays
+    inside = valid.numpy() > 0
+    height, width = inside.any(axis=1).sum(), inside.any(axis=0).sum()
+    return [values[:height, :width] for values in arrays]
