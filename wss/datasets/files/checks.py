@@ -135,8 +135,7 @@ def check_pair(image, mask, info, image_name, mask_name, upright=True, full=True
     """Checks as `decode_pair` does, but reads headers alone unless `full`."""
     if full:
         _, label = decode_pair(image, mask, info, image_name, mask_name, upright)
-        pixels = class_pixels(label, info)
-        return Checked(label.shape, pixels > 0, pixels)
+        return Checked(label.shape, classes_of(label, info), class_pixels(label, info))
     size = decoding.image_size(image, image_name, upright)
     if mask is not None:
         check_size(size, decoding.mask_size(mask, mask_name, upright), image_name, mask_name)
