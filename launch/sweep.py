@@ -68,6 +68,7 @@ def _flags(arguments):
 
 def main(arguments: list[str]) -> int:
     """Runs a sweep; returns its exit status."""
+    report.show_any_name()
     try:
         return _sweep(_flags(arguments))
     except (ValueError, OSError) as error:

@@ -1,6 +1,7 @@
 import dataclasses
 import functools
 import json
+import logging
 import os
 import re
 import shutil
@@ -85,6 +86,10 @@ def test_a_run_logs_scalars_and_pictures(trained):
             assert tags[f'pseudo_label_{measure}/{source}'] == [2, 4]
     assert tags['validation/miou'] == tags['validation/pixel_accuracy'] == [2, 4]
     assert tags['pictures'] == [4]
+    for name in trained.experiment.data.make_dataset().info.class_names:
+        assert tags[f'validation/iou/{name}'] == [2, 4]
+    assert tags['validation/pictures'] == [2, 4]
+    assert tags['configuration'] == [0]
 
 
 def test_a_finished_run_is_only_evaluated(trained, tmp_path, capsys):
@@ -283,10 +288,7 @@ def test_classes_without_a_background(tiny, tmp_path):
 def test_evaluation_task_gives_the_scores_of_training(trained):
     for checkpoint in ('last', 'best'):
         found = trained.experiment.evaluate(trained.workdir, checkpoint)
-        step_and_scores = trained.result[checkpoint]
-        assert found == {'checkpoint': checkpoint, 'split': 'val'} | {
-            name: value for name, value in step_and_scores.items() if name != 'step'
-        }
+        assert found == {'checkpoint': checkpoint, 'split': 'val', **trained.result[checkpoint]}
 
 
 def test_evaluation_of_another_split(trained):
@@ -299,6 +301,35 @@ def test_initial_weights_are_set_before_training(tiny, tmp_path):
     experiment = tiny.experiment(steps=1, validation_split=None, initial_weights=seen.append)
     experiment.train(tmp_path / 'run')
     assert [method.network.num_classes for method in seen] == [3]
+
+
+def test_a_run_says_what_it_is_and_what_came_out(tiny, tmp_path, caplog, capsys):
+    def initial_weights(method):
+        logging.getLogger('wss').info('the rest starts fresh')
+
+    caplog.set_level(logging.INFO, 'wss')
+    experiment = tiny.experiment(make_method=tiny.pseudoseg, initial_weights=initial_weights)
+    experiment.train(tmp_path / 'run', configuration('a = 1\n'))
+    said = capsys.readouterr().out
+    for line in (
+        f'Run folder: {tmp_path / "run"}',
+        'Images: 4 labelled, 12 unlabelled, 5 validation.',
+        'Crops: 33x33 of images of up to 33x33 pixels (width x height).',
+        'Steps: 4 of 2 labelled + 2 unlabelled images.',
+        'Device: CPU; precision float32.',
+        'The first step builds the graph, which takes longer than a step.',
+    ):
+        assert f'{line}\n' in said
+    assert 'Shares of the labelled pixels (3 classes): ground ' in said
+    table = said.split('Validation, best weights:\n')[1].splitlines()
+    assert table[0].split() == ['class', 'IoU', '%']
+    assert [line.split()[0] for line in table[2:5]] == ['ground', 'dark', 'light']
+    assert caplog.text.count('starts fresh') == 1
+    # A run that resumes takes its own weights, and one that is refused takes none.
+    experiment.train(tmp_path / 'run', configuration('a = 1\n'))
+    with pytest.raises(ValueError, match='another configuration'):
+        experiment.train(tmp_path / 'run', configuration('a = 2\n'))
+    assert caplog.text.count('starts fresh') == 1
 
 
 def test_no_steps_save_and_evaluate_the_initial_weights(tiny, tmp_path, capsys):

@@ -12,7 +12,7 @@ import tensorflow as tf
 from wss.datasets.examples import request
 from wss.datasets.files import whole
 from wss.datasets.lists import selection, validation_masks
-from wss.devices import lost, strategies, tpu_input, workers
+from wss.devices import gpus, lost, strategies, tpu_input, workers
 from wss.devices.compute import Compute
 from wss.devices.strategies import Devices
 from wss.inference import folder as image_folder
@@ -30,7 +30,7 @@ from wss.runs import lists as run_lists
 from wss.runs import record as run_record
 from wss.runs.configuration import Configuration
 from wss.settings import ranges
-from wss.training import contracts, log, loop
+from wss.training import contracts, log, loop, summary
 from wss.training.schedule import Schedule
 
 ONE_DEVICE = Devices('one')
@@ -79,7 +79,7 @@ class Experiment:
         >>> data = Data(make_dataset, make_views, validation=Validation('val'))
         >>> parts = data, make_network, Supervised, momentum_poly, Schedule(steps=1)
         >>> result = Experiment(*parts).train('runs/short')
-        step 1/1...
+        Run folder: runs/short...
         >>> sorted(result), result['best']['classes'] <= 7
         (['best', 'last', 'steps'], True)
     """
@@ -140,7 +140,10 @@ class Experiment:
         # Find the lists first: the settings that find them are part of the configuration.
         choices = self.data.choices()
         views = contracts.views(self.data.make_views())
-        method = self._new_method(strategy, dataset.info, views.crop_size, schedule, rate_factor)
+        with log.held() as show_messages:
+            method = self._new_method(
+                strategy, dataset.info, views.crop_size, schedule, rate_factor
+            )
         configuration = make_configuration()
         run_configuration.check(workdir, configuration)
         examples = self.data.select(dataset, method, choices)
@@ -182,7 +185,12 @@ class Experiment:
                 run_folder.claim(workdir, configuration.text)
                 run_folder.write_description(workdir, dataset.info, size)
                 run_lists.write(workdir, streams)
+                shown = examples | ({'validation': scored} if self.data.validation.split else {})
+                self._print_start(workdir, shown, views.crop_size, schedule, strategy)
                 self._print_schedule(schedule, rate_factor, method)
+            # A resumed run replaces initial weights by its own.
+            if not run_folder.holds_checkpoints(workdir):
+                show_messages()
             notes = stack.enter_context(run_record.recorded(workdir, configuration.text, strategy))
             with lost.exits_when_lost(strategy):
                 return loop.train(workdir, method, inputs, schedule, self.compute, notes, profile)
@@ -200,7 +208,7 @@ class Experiment:
             FileNotFoundError: If the folder is not that of a run or has no such checkpoint.
             ValueError: If its files are damaged or of another configuration.
         """
-        return self._restored(whole.expanded(workdir), checkpoint, self._start(ONE_DEVICE))
+        return self._restored(whole.expanded(workdir), checkpoint, self._start(ONE_DEVICE))[0]
 
     def evaluate(
         self,
@@ -218,7 +226,7 @@ class Experiment:
             devices: Where it computes.
 
         Returns:
-            `checkpoint`, `split` and the scores by class.
+            `checkpoint`, its `step`, `split` and the scores by class.
 
         Raises:
             FileNotFoundError: See `load`.
@@ -231,7 +239,7 @@ class Experiment:
         if split is None:
             raise ValueError('The run has no validation split; name one with --split.')
         with lost.exits_when_lost(strategy):
-            method = self._restored(workdir, checkpoint, strategy)
+            method, step = self._restored(workdir, checkpoint, strategy)
             if dataset.info != method.info:
                 raise ValueError(
                     f'The dataset has other classes than the run in {workdir}: '
@@ -252,7 +260,7 @@ class Experiment:
             method.compile()
             found = scores.evaluate(method, make_batches)
         found = scores.by_class(found, method.info.class_names)
-        return {'checkpoint': checkpoint, 'split': split, **found}
+        return {'checkpoint': checkpoint, 'step': step, 'split': split, **found}
 
     def predict(
         self,
@@ -298,6 +306,7 @@ class Experiment:
     def _start(self, devices):
         """Makes the strategy, and sets seed and precision, before anything is built."""
         strategy = strategies.make_strategy(devices)
+        gpus.warn_of_closed()
         strategies.set_seed(self.seed)
         self.compute.prepare(strategy)
         return strategy
@@ -333,13 +342,30 @@ class Experiment:
         return method
 
     def _restored(self, workdir, checkpoint, strategy):
-        """Builds the method of a run, without an optimiser, and loads a checkpoint."""
+        """Builds the method of a run, without an optimiser; returns it, and its step."""
         info, size = run_folder.read_description(workdir)
         with lost.exits_when_lost(strategy), strategy.scope():
             method = self._built(info, size)
-        checkpoints.Checkpoints(workdir, method).restore(checkpoint)
+        step = checkpoints.Checkpoints(workdir, method).restore(checkpoint)
         method.use_averages()
-        return method
+        return method, step
+
+    def _print_start(self, workdir, examples, crop_size, schedule, strategy):
+        """Prints what the run is."""
+        facts = summary.Facts(
+            workdir=os.fspath(workdir),
+            examples=examples,
+            batch_sizes={
+                name: getattr(self.data, name).batch_size
+                for name in ('labelled', 'unlabelled')
+                if name in examples
+            },
+            crop_size=crop_size,
+            steps=schedule.steps,
+            devices=run_record.devices(strategy),
+            precision=self.compute.precision,
+        )
+        print('\n'.join(summary.lines(facts)), flush=True)
 
     def _print_schedule(self, schedule, rate_factor, method):
         """Prints the steps and the rate where they follow the batch."""

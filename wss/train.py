@@ -3,6 +3,7 @@
 from absl import flags
 
 from wss.configuration import binary, gin_files
+from wss.devices import workers
 from wss.devices.strategies import Devices
 from wss.experiment import Experiment
 
@@ -22,7 +23,10 @@ def main() -> None:
     else:
         gin_files.parse_run(workdir, binary.GIN_PARAM.value)
     experiment = gin_files.build(Experiment)
-    experiment.train(workdir, gin_files.operative, Devices(**DEVICES()), PROFILE.value)
+    devices = Devices(**DEVICES())
+    result = experiment.train(workdir, gin_files.operative, devices, PROFILE.value)
+    if workers.is_chief():
+        print(binary.next_commands(workdir, is_scored='best' in result))
 
 
 if __name__ == '__main__':

@@ -2,6 +2,7 @@
 
 import logging
 import os
+import shlex
 import sys
 import sysconfig
 import warnings
@@ -161,3 +162,20 @@ def run_main(
             return 1
 
     app.run(guarded)
+
+
+def next_commands(workdir: str, is_scored: bool) -> str:
+    """Returns the commands that follow training, one a line.
+
+    Args:
+        workdir: Folder of the run.
+        is_scored: Whether there are best weights, chosen on a validation split.
+    """
+    own = f'--workdir {shlex.quote(workdir)}{"" if is_scored else " --checkpoint last"}'
+    commands = (
+        f'python -m wss.evaluate {own}{"" if is_scored else " --split SPLIT"}',
+        f'python -m wss.predict {own} --images FOLDER --out FOLDER',
+        f'python -m wss.export {own} --out FOLDER',
+        f'tensorboard --logdir {shlex.quote(workdir)}',
+    )
+    return '\n'.join(['What can follow:', *(f'    {command}' for command in commands)])

@@ -267,7 +267,8 @@ class Folder:
             inside = finding.find(folder, self._endings[kind])
         except (FileNotFoundError, NotADirectoryError) as error:
             raise type(error)(
-                f'Dataset {self.info.name!r}: the folder of {kind}s {error}.'
+                f'Dataset {self.info.name!r}: the folder of {kind}s {error}. Set Folder.{kind}s; '
+                'docs/datasets.md says where known datasets are.'
             ) from error
         if inside.closed:
             raise OSError(f'Dataset {self.info.name!r}: {" ".join(inside.closed[:3])}')

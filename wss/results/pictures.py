@@ -137,6 +137,7 @@ def legend(class_names, colours, width: int) -> np.ndarray:
     font = ImageFont.load_default(size=14)
     square, line = 14, 22
     places, left, top = [], _GAP, 4
+    class_names = [' '.join(name.split()) for name in class_names]  # Pillow wants one line.
     for name in class_names:
         needed = square + 5 + int(font.getlength(name)) + 14
         if left > _GAP and left + needed > width:
@@ -161,7 +162,7 @@ def method_panel(pictures: dict, info, rows: int = 4) -> np.ndarray:
         rows: How many examples to show at most.
 
     Returns:
-        uint8 `[height, width, 3]`: the first image, labels, scores, further images.
+        uint8 `[height, width, 3]`: the first image, labels, scores, further images, and a legend.
     """
 
     def first(kind):
@@ -174,7 +175,34 @@ def method_panel(pictures: dict, info, rows: int = 4) -> np.ndarray:
     }
     scores = {name: colour_scores(values, info.colours) for name, values in first('scores').items()}
     main = next(iter(images))
-    return panel({main: images.pop(main), **labels, **scores, **images})
+    return with_legend(panel({main: images.pop(main), **labels, **scores, **images}), info)
+
+
+def validation_panel(examples: list, info, height: int = 192) -> np.ndarray:
+    """Draws whole images beside their masks and their predictions, with a legend of the classes.
+
+    Args:
+        examples: For each image its pixels, uint8 or float `[H, W, 3]` in 0..255, and its true and
+            predicted labels, integers `[H, W]`; sizes may differ, also those of one image.
+        info: The `DatasetInfo`.
+        height: Pixels to which every picture is scaled.
+
+    Returns:
+        uint8 `[height, width, 3]`.
+    """
+    columns = {'image': [], 'truth': [], 'prediction': []}
+    for image, *labels in examples:
+        coloured = (colour_labels(label, info.colours, info.ignore_value) for label in labels)
+        for column, picture in zip(columns.values(), (as_picture(image), *coloured), strict=True):
+            column.append(np.asarray(_scaled(picture, height)))
+    width = max(picture.shape[1] for column in columns.values() for picture in column)
+    sheet = panel({name: np.stack([_widened(p, width) for p in c]) for name, c in columns.items()})
+    return with_legend(sheet, info)
+
+
+def with_legend(sheet: np.ndarray, info) -> np.ndarray:
+    """Adds the names and colours of the classes below a picture `[H, W, 3]`."""
+    return np.concatenate([sheet, legend(info.class_names, info.colours, sheet.shape[1])])
 
 
 def write_picture(path: str | os.PathLike, picture: np.ndarray) -> None:
@@ -220,8 +248,14 @@ def encode_jpeg(picture: np.ndarray, comment: bytes) -> tuple[bytes, tuple[int, 
     return file.getvalue(), image.size
 
 
+def _widened(picture, width):
+    """Adds paper at the right of a picture `[H, W, 3]`, up to a width."""
+    room = [(0, 0), (0, width - picture.shape[1]), (0, 0)]
+    return np.pad(picture, room, constant_values=_PAPER[0])
+
+
 def _scaled(picture, height):
     """Scales to a height; whole factors up repeat pixels, so that borders stay sharp."""
-    width = round(height * picture.shape[1] / picture.shape[0])
+    width = max(1, round(height * picture.shape[1] / picture.shape[0]))
     kind = Image.Resampling.NEAREST if height >= picture.shape[0] else Image.Resampling.BOX
     return Image.fromarray(picture).resize((width, height), kind)

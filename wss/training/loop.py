@@ -15,8 +15,10 @@ from wss.devices.compute import Compute
 from wss.results import scores as results
 from wss.runs import checkpoints, events
 from wss.runs import folder as run_folder
-from wss.training import callbacks, log, monitor, signals
+from wss.training import callbacks, log, monitor, signals, validation_pictures
 from wss.training.schedule import Schedule
+
+_CONFIGURATION = 'configuration'  # Tag in TensorBoard.
 
 
 @dataclasses.dataclass(frozen=True)
@@ -92,6 +94,7 @@ def train(
         for which in ('last', 'best'):
             step, miou = result[which]['step'], 100 * result[which]['miou']
             _report(f'{which} weights (step {step}): validation mIoU {miou:.2f} %')
+        _report(f'Validation, best weights:\n{results.table(result["best"])}')
     if workers.is_chief():
         whole.write_json(os.path.join(workdir, 'result.json'), result)
     return result
@@ -138,9 +141,7 @@ def _fit(session):
     """Runs the steps that are left and scores what is not scored; returns the latest scores."""
     first, method = session.first_step, session.method
     is_chief = workers.is_chief()
-    if is_chief:
-        events.trim(session.workdir, session.is_kept)
-    writer = events.make_writer(session.workdir) if is_chief else tf.summary.create_noop_writer()
+    writer = _make_writer(session) if is_chief else tf.summary.create_noop_writer()
     progress = log.Log(
         first,
         session.schedule,
@@ -156,6 +157,7 @@ def _fit(session):
         scored = [part for part in steps_between if isinstance(part, callbacks.Evaluate)]
         try:
             if first == session.schedule.steps:
+                scored[0].set_model(method)  # As `fit` does.
                 scored[0].on_train_begin()
             else:
                 method.fit(
@@ -183,6 +185,16 @@ def _fit(session):
     return scored[0].scores if scored else None
 
 
+def _make_writer(session):
+    """Makes the TensorBoard writer of the run, and writes the configuration if it is missing."""
+    tags = events.trim(session.workdir, session.is_kept)
+    writer = events.make_writer(session.workdir)
+    if _CONFIGURATION not in tags:
+        path = os.path.join(session.workdir, run_folder.CONFIG_FILE)
+        events.write_text(writer, _CONFIGURATION, whole.read(path).decode(), 0)
+    return writer
+
+
 def _callbacks(session, writer, progress, watch):
     """Returns the callbacks, in the order in which they run."""
     first, schedule, saved = session.first_step, session.schedule, session.saved
@@ -205,7 +217,12 @@ def _callbacks(session, writer, progress, watch):
         def score():
             return results.evaluate(session.method, make_validation, stops)
 
-        found.append(callbacks.Evaluate(first, schedule, writer, score, saved, progress.report))
+        draw = None
+        if schedule.picture_every:
+            draw = validation_pictures.ValidationPictures(session.method, make_validation).draw
+        found.append(
+            callbacks.Evaluate(first, schedule, writer, score, draw, saved, progress.report)
+        )
     found.append(
         callbacks.Stop(first, watch, lambda value: workers.mean_over_workers(strategy, value))
     )

@@ -22,7 +22,8 @@ class Schedule:
         evaluate_every: Steps between evaluations; 0 for the end alone.
         checkpoint_every: Steps between checkpoints to resume from; 0 for the end alone.
         log_every: Steps between log lines and TensorBoard scalars.
-        picture_every: Steps between pictures; 0 for none.
+        picture_every: Steps between pictures of training images; 0 for no pictures, of validation
+            images neither, which otherwise come with every evaluation.
 
     Raises:
         ValueError: If a number is out of range.
