@@ -31,6 +31,7 @@ class Examples:
         skipped: Ids of the split that are left out because their files are damaged.
         mask_classes: bool `[n, num_classes]`, the classes that the mask of each example shows;
             None if that takes decoding.
+        sizes: int `[n, 2]`, height and width of each image in pixels; None if that takes reading.
 
     Example:
         >>> from wss.datasets.examples import Examples
@@ -50,6 +51,7 @@ class Examples:
     has_image_label: bool = False
     skipped: tuple[str, ...] = ()
     mask_classes: np.ndarray | None = None
+    sizes: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -65,12 +67,13 @@ class Examples:
         position = {name: i for i, name in enumerate(self.ids)}
         rows = np.array([position[name] for name in ids])
         positions = tf.constant(rows, tf.int64)
-        load, known = self.load, self.mask_classes
+        load, known, sizes = self.load, self.mask_classes, self.sizes
         return dataclasses.replace(
             self,
             ids=ids,
             load=lambda index: load(tf.gather(positions, index)),
             mask_classes=None if known is None else known[rows],
+            sizes=None if sizes is None else np.asarray(sizes)[rows],
         )
 
 
@@ -95,6 +98,11 @@ def request(dataset, split: str, labels: str = 'required', ids=None) -> Examples
         raise ValueError(
             f'{own} must return Examples (wss/datasets/examples.py); it returned a '
             f'{type(examples).__name__}.'
+        )
+    if examples.sizes is not None and np.shape(examples.sizes) != (len(examples), 2):
+        raise ValueError(
+            f'{own}: sizes must be heights and widths of the shape ({len(examples)}, 2); its shape '
+            f'is {np.shape(examples.sizes)}.'
         )
     classes = examples.info.num_image_classes
     wanted = {'image': ('uint8', [None, None, 3]), 'id': ('string', [])}

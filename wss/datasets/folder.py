@@ -4,6 +4,7 @@ import collections
 import os
 from collections.abc import Mapping, Sequence
 
+import numpy as np
 import tensorflow as tf
 
 from wss.datasets.examples import Examples
@@ -141,6 +142,7 @@ class Folder:
             load=loading.loader(kept_ids, lambda i: self._read(*kept[i]), has_label, self._full),
             has_label=has_label,
             max_size=(max(heights), max(widths)),
+            sizes=np.stack([heights, widths], axis=-1),
             info=self.info,
             skipped=tuple(sorted(set(there) - set(kept_ids))),
             mask_classes=checks.mask_classes(results[i] for i in good) if has_label else None,

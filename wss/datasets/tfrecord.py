@@ -5,6 +5,7 @@ import dataclasses
 import os
 from collections.abc import Mapping, Sequence
 
+import numpy as np
 import tensorflow as tf
 from google.protobuf.message import DecodeError
 
@@ -121,6 +122,7 @@ class TFRecord:
             ),
             has_label=has_label,
             max_size=(max(heights), max(widths)),
+            sizes=np.stack([heights, widths], axis=-1),
             info=self.info,
             mask_classes=checks.mask_classes(r.found for r in records) if has_label else None,
         )
