@@ -20,7 +20,7 @@ from wss.inference import memory, predictor
 from wss.methods.losses import SupervisedLoss
 from wss.methods.method import Method
 from wss.methods.update import Update
-from wss.pipeline import evaluation
+from wss.networks import network as networks
 from wss.pipeline.data import Data
 from wss.results import scores
 from wss.runs import checkpoints
@@ -31,6 +31,7 @@ from wss.runs import record as run_record
 from wss.runs.configuration import Configuration
 from wss.settings import ranges
 from wss.training import contracts, log, loop, summary
+from wss.training.progress import EvaluationProgress
 from wss.training.schedule import Schedule
 
 ONE_DEVICE = Devices('one')
@@ -146,32 +147,31 @@ class Experiment:
             )
         configuration = make_configuration()
         run_configuration.check(workdir, configuration)
+        backbone = method.network.backbone
+        frame = self.data.frame(backbone)
         examples = self.data.select(dataset, method, choices)
+        if workers.is_chief():
+            self.data.warn_of_small_crops(examples['labelled'], views.crop_size)
         streams = {
             name: (choices[name], part.ids, part.held_out) for name, part in examples.items()
         }
+        scored = None
         if self.data.validation.split:
             scored = request(dataset, self.data.validation.split)
             streams['validation'] = selection.Choice(self.data.validation.split), scored.ids
-        else:
-            scored = examples['labelled']
         run_lists.check(workdir, streams)
 
-        backbone = method.network.backbone
         make_batches = self.data.training_batches(
             examples, views, backbone.padding_value, self.seed, self.compute.input_workers
         )
-        size = evaluation.size_for(scored, backbone)
         make_validation = None
         if self.data.validation.split:
-            make_validation = self.data.validation_batches(
-                scored, size, backbone.padding_value, strategy.num_replicas_in_sync
-            )
+            make_validation = self._validation_batches(scored, frame, strategy)
         # Refuse what must be refused before anything is written.
         context = tf.distribute.InputContext(num_replicas_in_sync=strategy.num_replicas_in_sync)
         tpu_input.check(strategy, make_batches(0, cache_bytes=0, context=context))
         if make_validation is not None:
-            make_validation(context)
+            tpu_input.check_shapes(strategy, make_validation(context))
         inputs = loop.Inputs(make_batches, make_validation, self.data.images_per_step(examples))
         with contextlib.ExitStack() as stack:
             stack.enter_context(lost.exits_when_lost(strategy))
@@ -183,7 +183,7 @@ class Experiment:
                 run_lists.check(workdir, streams)
             if workers.is_chief():
                 run_folder.claim(workdir, configuration.text)
-                run_folder.write_description(workdir, dataset.info, size)
+                run_folder.write_description(workdir, dataset.info, frame.size, frame.long_side)
                 run_lists.write(workdir, streams)
                 shown = examples | ({'validation': scored} if self.data.validation.split else {})
                 self._print_start(workdir, shown, views.crop_size, schedule, strategy)
@@ -247,18 +247,13 @@ class Experiment:
                 )
             examples = request(dataset, split)
             validation_masks.check(examples, dataset.info, split, to_train=False)
-            # Images larger than those of the validation split get the room that they need.
-            backbone = method.network.backbone
-            sizes = (
-                run_folder.read_description(workdir)[1],
-                evaluation.size_for(examples, backbone),
-            )
-            size = tuple(max(sides) for sides in zip(*sizes, strict=True))
-            make_batches = self.data.validation_batches(
-                examples, size, backbone.padding_value, strategy.num_replicas_in_sync
-            )
+            frame = self._frame_of_run(workdir, method)
+            make_batches = self._validation_batches(examples, frame, strategy)
+            context = tf.distribute.InputContext(num_replicas_in_sync=strategy.num_replicas_in_sync)
+            tpu_input.check_shapes(strategy, make_batches(context))
             method.compile()
-            found = scores.evaluate(method, make_batches)
+            shown = [EvaluationProgress(make_batches.plan)] if workers.is_chief() else []
+            found = scores.evaluate(method, make_batches, shown)
         found = scores.by_class(found, method.info.class_names)
         return {'checkpoint': checkpoint, 'step': step, 'split': split, **found}
 
@@ -301,7 +296,8 @@ class Experiment:
         """Returns what predicts single images with the weights of a run; see `load`."""
         workdir = whole.expanded(workdir)
         method = self.load(workdir, checkpoint)
-        return predictor.Predictor(method, run_folder.read_description(workdir)[1])
+        description = run_folder.read_description(workdir)
+        return predictor.Predictor(method, description.size, description.long_side)
 
     def _start(self, devices):
         """Makes the strategy, and sets seed and precision, before anything is built."""
@@ -311,13 +307,44 @@ class Experiment:
         self.compute.prepare(strategy)
         return strategy
 
+    def _validation_batches(self, examples, frame, strategy):
+        return self.data.validation_batches(
+            examples, frame, strategy.num_replicas_in_sync, fill=tpu_input.is_tpu(strategy)
+        )
+
+    def _frame_of_run(self, workdir, method):
+        """Returns how a run brings whole images before its network.
+
+        Raises:
+            ValueError: If the present settings say something else.
+        """
+        _, size, long_side = run_folder.read_description(workdir)
+        asked = self.data.frame(method.network.backbone)
+        for name, now, then in (
+            ('Validation.size', asked.size, size),
+            ('Data.long_side', asked.long_side, long_side),
+        ):
+            if now is not None and now != then:
+                raise ValueError(
+                    f'{name} is {now}, but the run in {workdir} was made with {then}. Scores and '
+                    'predictions of a run have one rule of sizes: train with this setting, or '
+                    'leave it out.'
+                )
+        return predictor.frame_of(method, size, long_side)
+
     def _built(self, info, crop_size):
-        """Builds network and method with all their variables; call it in a strategy's scope."""
+        """Builds network and method with all their variables; call it in a strategy's scope.
+
+        Args:
+            info: The classes.
+            crop_size: The crops of training; None for the smallest that the network takes.
+        """
         network = contracts.network(
             self.make_network(
                 num_classes=info.num_classes, num_image_classes=info.num_image_classes
             )
         )
+        crop_size = crop_size or networks.smallest_crop(network.backbone)
         network.check_crop_size(crop_size)
         method = contracts.method(self.make_method(network, info))
         method.set_recipe(self.update, self.supervised_loss)
@@ -343,9 +370,10 @@ class Experiment:
 
     def _restored(self, workdir, checkpoint, strategy):
         """Builds the method of a run, without an optimiser; returns it, and its step."""
-        info, size = run_folder.read_description(workdir)
+        info = run_folder.read_description(workdir).info
         with lost.exits_when_lost(strategy), strategy.scope():
-            method = self._built(info, size)
+            # The size of photos must not matter: attention over a large one fills the memory.
+            method = self._built(info, None)
         step = checkpoints.Checkpoints(workdir, method).restore(checkpoint)
         method.use_averages()
         return method, step

@@ -25,7 +25,8 @@ def main() -> None:
         npz.save(method.network, WEIGHTS.value)
         print(f'Wrote {WEIGHTS.value}.')
     if OUT.value:
-        saved_model.save_model(method, run_folder.read_description(workdir)[1], OUT.value)
+        description = run_folder.read_description(workdir)
+        saved_model.save_model(method, description.size, OUT.value, description.long_side)
         print(f'Wrote {OUT.value}.')
 
 

@@ -56,7 +56,7 @@ def test_examples_of_a_list(data):
     examples = make(data).examples('train')
     assert examples.ids == ('b', 'a')
     assert (examples.has_label, examples.has_image_label) == (True, False)
-    assert examples.max_size == (4, 6)
+    assert examples.max_size == (4, 6) and examples.sizes.tolist() == [[4, 6], [4, 6]]
     first, second = load(examples, 0), load(examples, 1)
     assert (first['id'], second['id']) == (b'b', b'a')
     assert first['image'].shape == (4, 6, 3) and abs(int(first['image'][0, 0, 0]) - 20) <= 1

@@ -31,6 +31,7 @@ def test_examples_in_the_order_of_the_records(build):
     assert examples.ids == tuple(f'2007_{i:06d}' for i in range(5))
     assert examples.has_label and not examples.has_image_label
     assert examples.max_size == (HEIGHT, WIDTH)
+    assert examples.sizes.tolist() == [[HEIGHT, WIDTH]] * 5
     for i in (4, 0, 3):
         example = load(examples, i)
         assert set(example) == {'image', 'id', 'label'}

@@ -68,6 +68,7 @@ def test_records_of_several_files_in_order(tmp_path):
     examples = make(str(tmp_path / 'train-*')).examples('train')
     assert examples.ids == ('b', 'a', 'c')
     assert examples.has_label and examples.max_size == (5, 6)
+    assert examples.sizes.tolist() == [[4, 6], [4, 6], [5, 3]]
     values = [load(examples, i) for i in (2, 0, 1)]
     assert [int(v['image'][0, 0, 0]) for v in values] == [30, 20, 10]
     assert [v['id'] for v in values] == [b'c', b'b', b'a']

@@ -122,7 +122,7 @@ def test_images_are_padded_like_in_evaluation_or_to_their_own_size():
         ((17, 33), (17, 33)),
         ((5, 6), (17, 33)),
         ((18, 10), (25, 17)),
-        ((1, 40), (1, 41)),
+        ((1, 40), (17, 41)),
     ):
         labels = predict(np.full([*size, 3], 50, np.uint8))
         np.testing.assert_array_equal(labels, np.full(size, padded[0] * 1000 + padded[1]))

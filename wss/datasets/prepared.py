@@ -120,6 +120,7 @@ class Prepared:
             load=_loader(index, has_label, has_image_label, self.info),
             has_label=has_label,
             max_size=tuple(index.size.max(axis=0).tolist()),
+            sizes=index.size,
             info=self.info,
             has_image_label=has_image_label,
             mask_classes=index.mask_classes[:, : self.info.num_classes] if has_label else None,

@@ -129,7 +129,9 @@ class Shapes:
                 example['label'] = tf.ensure_shape(label, [self.size, self.size])
             return example
 
-        examples = Examples(all_ids, load, has_label, (self.size, self.size), self.info)
+        side = (self.size, self.size)
+        sizes = np.tile(side, (len(all_ids), 1))
+        examples = Examples(all_ids, load, has_label, side, self.info, sizes=sizes)
         return examples if ids is None else examples.select(id_lists.narrow(ids, all_ids))
 
     @property

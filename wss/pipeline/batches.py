@@ -101,7 +101,7 @@ def training_batches(
         )
         share = Share(f'{name.capitalize()}.batch_size', stream.batch_size, context)
         made[name] = stream_batches(examples, make_views, share, seed, number, first_step, workers)
-    return with_threads(tf.data.Dataset.zip(made), workers, share.replicas)
+    return with_threads(tf.data.Dataset.zip(made), workers, 2 * share.replicas)
 
 
 def stream_batches(
@@ -150,15 +150,18 @@ def stream_batches(
     return elements.batch(share.replica_size, drop_remainder=True)
 
 
-def with_threads(dataset: tf.data.Dataset, workers: int, replicas: int = 1) -> tf.data.Dataset:
+def with_threads(dataset: tf.data.Dataset, workers: int, waiting: int = 2) -> tf.data.Dataset:
     """Returns the dataset, made ahead by `workers` threads, always in the same order.
 
-    Two elements wait for each of the host's replicas.
+    Args:
+        dataset: The dataset.
+        workers: How many threads.
+        waiting: How many elements wait to be used: two for each of the host's replicas.
     """
     options = tf.data.Options()
     options.deterministic = True
     options.threading.private_threadpool_size = workers
-    return dataset.prefetch(2 * replicas).with_options(options)
+    return dataset.prefetch(waiting).with_options(options)
 
 
 def check_examples(examples: Examples, role: str):

@@ -3,6 +3,7 @@
 import contextlib
 import dataclasses
 import os
+from typing import NamedTuple
 
 import tensorflow as tf
 
@@ -16,19 +17,29 @@ CHECKPOINTS = 'checkpoints'
 _DATASET_FILE = 'dataset.json'
 
 
-def write_description(workdir, info: DatasetInfo, evaluation_size: tuple[int, int]) -> None:
-    """Writes what prediction must know of the dataset to `dataset.json`.
+class Description(NamedTuple):
+    """What prediction must know of the data of a run.
 
-    Args:
-        workdir: Folder of the run.
+    Attributes:
         info: The classes.
-        evaluation_size: Height and width to which images are padded for evaluation.
+        size: Height and width to which whole images are padded; None for each one's own.
+        long_side: Pixels of the longer side to which larger images are scaled down; None for none.
     """
-    description = {**dataclasses.asdict(info), 'evaluation_size': evaluation_size}
-    whole.write_json(os.path.join(workdir, _DATASET_FILE), description)
+
+    info: DatasetInfo
+    size: tuple[int, int] | None = None
+    long_side: int | None = None
 
 
-def read_description(workdir) -> tuple[DatasetInfo, tuple[int, int]]:
+def write_description(
+    workdir, info: DatasetInfo, size: tuple[int, int] | None, long_side: int | None = None
+) -> None:
+    """Writes what prediction must know of the data to `dataset.json`; see `Description`."""
+    content = {**dataclasses.asdict(info), 'evaluation_size': size, 'long_side': long_side}
+    whole.write_json(os.path.join(workdir, _DATASET_FILE), content)
+
+
+def read_description(workdir) -> Description:
     """Reads what `write_description` wrote.
 
     Raises:
@@ -46,16 +57,24 @@ def read_description(workdir) -> tuple[DatasetInfo, tuple[int, int]]:
         raise whole.damaged(path, error, advice) from error
 
 
-def _description(content) -> tuple[DatasetInfo, tuple[int, int]]:
+def _description(content) -> Description:
     """Turns the content of `dataset.json` into what `read_description` returns; or ValueError."""
     if not isinstance(content, dict) or 'evaluation_size' not in content:
         raise ValueError('it has no evaluation_size')
     size = content.pop('evaluation_size')
-    if not isinstance(size, list) or len(size) != 2:
+    # Runs of earlier versions have no long_side: they scaled nothing.
+    long_side = content.pop('long_side', None)
+    if size is not None and (not isinstance(size, list) or len(size) != 2):
         raise ValueError(f'evaluation_size is {size!r}')
-    if not all(type(side) is int and 1 <= side <= 10**6 for side in size):
+    if size is not None and not all(map(_is_side, size)):
         raise ValueError(f'evaluation_size is {size!r}')
-    return parse_info(content), tuple(size)
+    if long_side is not None and not _is_side(long_side):
+        raise ValueError(f'long_side is {long_side!r}')
+    return Description(parse_info(content), size and tuple(size), long_side)
+
+
+def _is_side(value):
+    return type(value) is int and 1 <= value <= 10**6
 
 
 def holds_checkpoints(workdir: str | os.PathLike) -> bool:
