@@ -58,6 +58,10 @@ def dataset_info(
 
 def _has_background(class_names, has_background, owner):
     """Returns whether class 0 is the background, and warns if its name makes that doubtful."""
+    if has_background not in (None, True, False):
+        raise ValueError(
+            f'{owner}.has_background must be True, False or None, not {has_background!r}.'
+        )
     first = class_names[0] if class_names else ''
     if has_background is None and class_names and not classes.names_background(first):
         warnings.warn(
