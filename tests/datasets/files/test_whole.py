@@ -53,3 +53,13 @@ def test_a_link_stays_a_link_and_a_pipe_a_pipe(tmp_path):
     whole.write(tmp_path / 'pipe', 'through')
     assert os.read(reader, 100) == b'through'
     os.close(reader)
+
+
+@pytest.mark.parametrize('name', ['n' * 255, '\u00e9' * 127, 'b\udce9'])
+def test_names_of_any_length_and_bytes(tmp_path, name):
+    path = os.path.join(tmp_path, name)
+    for content in (b'before', b'after'):
+        whole.write(path, content)
+        with open(path, 'rb') as file:
+            assert file.read() == content
+    assert os.listdir(tmp_path) == [name]
