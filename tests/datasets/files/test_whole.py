@@ -67,3 +67,13 @@ def test_a_home_folder_is_found(monkeypatch, tmp_path):
     assert whole.expanded('~/runs') == f'{tmp_path}/runs'
     assert whole.expanded(tmp_path / 'a~b') == f'{tmp_path}/a~b'
     assert whole.expanded('gs://bucket/~') == 'gs://bucket/~'
+
+
+@pytest.mark.parametrize('name', ['n' * 255, '\u00e9' * 127, 'b\udce9'])
+def test_names_of_any_length_and_bytes(tmp_path, name):
+    path = os.path.join(tmp_path, name)
+    for content in (b'before', b'after'):
+        whole.write(path, content)
+        with open(path, 'rb') as file:
+            assert file.read() == content
+    assert os.listdir(tmp_path) == [name]

@@ -40,21 +40,21 @@ def write(path: str | os.PathLike, content: str | bytes) -> None:
     """
     content = content.encode() if isinstance(content, str) else content
     if '://' not in str(path):
-        path = os.path.realpath(os.fsencode(path))  # A link stays a link.
+        path = os.path.realpath(path)  # A link stays a link.
         if os.path.exists(path) and not os.path.isfile(path):  # Such as /dev/stdout.
-            with tf.io.gfile.GFile(path, 'wb') as file:
+            with tf.io.gfile.GFile(_encoded(path), 'wb') as file:
                 file.write(content)
             return
     part = _part(path)
     try:
-        with tf.io.gfile.GFile(part, 'wb') as file:
+        with tf.io.gfile.GFile(_encoded(part), 'wb') as file:
             file.write(content)
         sync(part)
-        tf.io.gfile.rename(part, path, overwrite=True)
+        tf.io.gfile.rename(_encoded(part), _encoded(path), overwrite=True)
         sync(os.path.dirname(path))
     except BaseException:
-        if tf.io.gfile.exists(part):
-            tf.io.gfile.remove(part)
+        if tf.io.gfile.exists(_encoded(part)):
+            tf.io.gfile.remove(_encoded(part))
         raise
 
 
@@ -63,14 +63,16 @@ def _part(path):
 
     Each process has its own, so that two processes that write the same file do not mix.
     """
-    ending = f'.{os.getpid()}.part'
-    if isinstance(path, str):
-        return path + ending
-    # Bytes, because names need not be UTF-8.
     folder, name = os.path.split(path)
-    if len(name) + len(ending) > _LONGEST_NAME:
-        name = sha256(name)[:32].encode()
-    return os.path.join(folder, name + ending.encode())
+    ending = f'.{os.getpid()}.part'
+    if len(os.fsencode(name + ending)) > _LONGEST_NAME:
+        name = sha256(os.fsencode(name))[:32]
+    return os.path.join(folder, name + ending)
+
+
+def _encoded(path):
+    """Returns a path for TensorFlow, which takes names that are not UTF-8 as bytes alone."""
+    return os.fsencode(path)
 
 
 def load_json(path: str | os.PathLike, advice: str):
