@@ -29,10 +29,10 @@ class Folder:
         class_names: Name of each class, in the order of the indices.
         masks: Folder of the masks; None without masks. Can be the folder of the images, or inside
             it, if the endings tell the two apart: what is a mask is no image.
-        splits: From the name of a split to the file of its ids, one a line (with or without
-            ending), or to None for every image of the folder, but for links to others of its images
-            and those that are named like masks of others (`a_mask.png` beside `a.jpg`). None means
-            `{'all': None}`.
+        splits: From the name of a split to the file of its ids, one a line (or the file of an
+            image, or those of an image and its mask), or to None for every image of the folder, but
+            for links to others of its images and those that are named like masks of others
+            (`a_mask.png` beside `a.jpg`). None means `{'all': None}`.
         colours: RGB triple of each class in 0..255; the PASCAL VOC colours if None.
         has_background: Whether class 0 is "none of the others". None means True, with a warning if
             the name of class 0 does not say so.

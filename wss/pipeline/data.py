@@ -30,9 +30,9 @@ class Labelled:
 
     Attributes:
         split: Name of the split.
-        list_file: File of ids, one a line, to which the split is narrowed; or a function that
-            returns its path when the run starts (`OfficialList`). Only these images are read. None
-            for all.
+        list_file: File of ids, one a line (or as in `Folder.splits`), to which the split is
+            narrowed; or a function that returns its path when the run starts (`OfficialList`). Only
+            these images are read. None for all.
         amount: How many (int) or which share (float) of these is sampled; None for all.
         seed: Seed of the sample.
         every_class: Whether every class that one of these shows must be in the sample.

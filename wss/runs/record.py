@@ -83,10 +83,11 @@ def _sessions(path):
     if not tf.io.gfile.exists(path):
         return []
     try:
-        before = whole.load_json(path, 'the sessions in it are not kept')
+        advice = 'the sessions in it are not kept'
+        before = whole.load_json(path, advice)
         sessions = before.get('sessions') if isinstance(before, dict) else None
         if not isinstance(sessions, list):
-            raise whole.damaged(path, 'it has no sessions', 'it begins again')
+            raise whole.damaged(path, 'it has no list of sessions', advice)
     except (OSError, ValueError) as error:
         warnings.warn(str(error), stacklevel=2)
         return []

@@ -48,10 +48,16 @@ def test_classes_that_no_mask_shows_are_named():
         validation_masks.check(make([0, 1, 255]), INFO, 'v')
 
 
-def test_masks_are_decoded_no_further_than_the_first_class():
+def test_masks_are_decoded_no_further_than_the_second_class():
+    ignored, ground, car, wrong = ([i, 255, i] for i in (255, 0, 1, 9))
     with warnings.catch_warnings():
         warnings.simplefilter('error')
         validation_masks.check(make([0, 1, 2]), INFO, 'v')
-        validation_masks.check(make([255, 255, 255], [0, 0, 0], [9, 9, 9], known=False), INFO, 'v')
+        validation_masks.check(make(ignored, ground, car, wrong, known=False), INFO, 'v')
+        # So many that the rest is not read.
+        validation_masks.check(make(*[ground] * 64, wrong, known=False), INFO, 'v')
+        validation_masks.check(make(*[ignored] * 70, ground, wrong, known=False), INFO, 'v')
     with pytest.raises(ValueError, match=r'The mask of a0 has pixels of value 9'):
-        validation_masks.check(make([9, 0, 0], known=False), INFO, 'v')
+        validation_masks.check(make(wrong, known=False), INFO, 'v')
+    with pytest.raises(ValueError, match=r'show car and nothing else'):
+        validation_masks.check(make(ignored, car, car, known=False), INFO, 'v')

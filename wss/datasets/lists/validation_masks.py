@@ -9,12 +9,14 @@ from wss.datasets.examples import Examples
 from wss.datasets.files import checks
 from wss.datasets.info import DatasetInfo
 
+_MOST = 64  # Masks that are read to find a second class.
+
 
 def check(examples: Examples, info: DatasetInfo, split: str, to_train: bool = True) -> None:
     """Refuses masks that score nothing, and warns of classes that they do not show.
 
-    Where the dataset does not know which classes its masks show, they are decoded until one shows
-    a class.
+    Where the dataset does not know which classes its masks show, they are decoded until two classes
+    are shown, or one where that takes more than 64 masks.
 
     Args:
         examples: Examples with label maps.
@@ -27,8 +29,8 @@ def check(examples: Examples, info: DatasetInfo, split: str, to_train: bool = Tr
         ValueError: If the masks show no class, or one alone and `to_train`; or if one that is
             decoded has other values.
     """
-    shown = examples.mask_classes
-    shown = _decoded(examples, info) if shown is None else shown.any(axis=0)
+    known = examples.mask_classes is not None
+    shown, read = (examples.mask_classes.any(0), len(examples)) if known else _look(examples, info)
     who = f'{len(examples)} images of split {split!r}'
     advice = (
         f'Masks must hold the indices of the classes, 0 to {info.num_classes - 1} (not 0 and 255 '
@@ -39,7 +41,7 @@ def check(examples: Examples, info: DatasetInfo, split: str, to_train: bool = Tr
             f'There is nothing to score: the masks of the {who} have no labelled pixel; all are '
             f'{info.ignore_value}, which is ignored. {advice}; or name another split.'
         )
-    if examples.mask_classes is None:
+    if read < len(examples):
         return
     named = [name for name, there in zip(info.class_names, shown, strict=True) if there]
     if len(named) == 1:
@@ -62,13 +64,13 @@ def check(examples: Examples, info: DatasetInfo, split: str, to_train: bool = Tr
         )
 
 
-def _decoded(examples, info):
-    """Returns the classes of the first masks, up to one that shows a class."""
+def _look(examples, info):
+    """Returns which classes the first masks show, and how many masks were read."""
     shown = np.zeros(info.num_classes, bool)
     for i, name in enumerate(examples.ids):
+        if shown.sum() > 1 or (shown.any() and i >= _MOST):
+            return shown, i
         label = examples.load(tf.constant(i, tf.int64))['label'].numpy()
         checks.check_values(label, info, f'The mask of {name}')
-        shown = checks.classes_of(label, info)
-        if shown.any():
-            break
-    return shown
+        shown |= checks.classes_of(label, info)
+    return shown, len(examples)
