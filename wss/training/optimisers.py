@@ -65,6 +65,35 @@ class SlowStart(keras.optimizers.schedules.LearningRateSchedule):
         return cls(**{**config, 'then': then})
 
 
+class Restarted(keras.optimizers.schedules.LearningRateSchedule):
+    """A schedule that counts its steps from a later one, for a run that was extended there.
+
+    Args:
+        first_step: Step from which it counts; earlier steps have its first rate.
+        then: The schedule.
+    """
+
+    def __init__(self, first_step: int, then: keras.optimizers.schedules.LearningRateSchedule):
+        super().__init__()
+        self.first_step = first_step
+        self.then = then
+
+    def __call__(self, step):
+        """Returns the rate of a step, float32 scalar; `step` is an integer scalar from 0."""
+        return self.then(tf.maximum(tf.cast(step, tf.int64) - self.first_step, 0))
+
+    def get_config(self):
+        """Returns the arguments of the constructor, for Keras."""
+        then = keras.optimizers.schedules.serialize(self.then)
+        return {'first_step': self.first_step, 'then': then}
+
+    @classmethod
+    def from_config(cls, config):
+        """Makes a schedule from what `get_config` returned."""
+        then = keras.optimizers.schedules.deserialize(config['then'])
+        return cls(**{**config, 'then': then})
+
+
 def steps_for_batch(steps: int, batch_size: int, reference_batch_size: int) -> int:
     """Returns how many steps of a batch see the images that `steps` of another batch see.
 
@@ -129,6 +158,7 @@ def momentum_poly(
     slow_start_steps: int = 0,
     slow_start_learning_rate: float = 1e-4,
     rate_factor: float = 1.0,
+    first_step: int = 0,
 ) -> Momentum:
     """Makes SGD with momentum and the poly schedule.
 
@@ -146,6 +176,8 @@ def momentum_poly(
         slow_start_steps: How many steps are slow, less than `steps` (unless that is 0); 0 for none.
         slow_start_learning_rate: Rate of the slow steps, above 0.
         rate_factor: Factor of all three rates, above 0 (see `rate_factor_for_batch`).
+        first_step: Step at which the run was extended: the schedule starts there again, without
+            slow steps, and reaches its end after `steps` as before. 0 for the start of the run.
 
     Raises:
         ValueError: If a value is outside its range.
@@ -158,6 +190,10 @@ def momentum_poly(
         >>> round(float(weight), 4)  # 1 - 0.01 - (0.9 + 1) * 0.01 * 0.99 ** 0.9
         0.9712
     """
+    if first_step and not 0 <= first_step <= steps:
+        raise ValueError(f'momentum_poly.first_step is {first_step}; it must be 0 to {steps}.')
+    if first_step:
+        steps, slow_start_steps = steps - first_step, 0
     if rate_factor <= 0:
         raise ValueError(f'momentum_poly.rate_factor is {rate_factor}; it must be above 0.')
     if learning_rate <= 0 or not 0 <= momentum < 1 or power < 0 or steps < 0:
@@ -183,4 +219,4 @@ def momentum_poly(
     )
     if slow_start_steps:
         rate = SlowStart(slow_start_steps, rate_factor * slow_start_learning_rate, rate)
-    return Momentum(rate, momentum=momentum)
+    return Momentum(Restarted(first_step, rate) if first_step else rate, momentum=momentum)

@@ -22,6 +22,9 @@ class Schedule:
         checkpoint_every: Steps between checkpoints to resume from; 0 for the end alone.
         log_every: Steps between log lines and TensorBoard scalars.
         picture_every: Steps between pictures; 0 for none.
+        extend: How a run trains on whose `steps` are raised, before or after its end. `restart`:
+            the learning rate starts again, without slow steps, and falls to its end over the steps
+            that are left. None refuses other `steps`.
 
     Raises:
         ValueError: If a number is out of range.
@@ -41,10 +44,15 @@ class Schedule:
     checkpoint_every: int = dataclasses.field(default=500, metadata=MAY_CHANGE)
     log_every: int = dataclasses.field(default=50, metadata=MAY_CHANGE)
     picture_every: int = dataclasses.field(default=500, metadata=MAY_CHANGE)
+    extend: str | None = None
 
     def __post_init__(self):
         least = {'log_every': 1, 'reference_batch_size': 1}
+        if self.extend not in (None, 'restart'):
+            raise ValueError(f"Schedule.extend is {self.extend!r}; it can be 'restart' or None.")
         for field in dataclasses.fields(self):
+            if field.name == 'extend':
+                continue
             value, lowest = getattr(self, field.name), least.get(field.name, 0)
             if value is None and field.name == 'reference_batch_size':
                 continue
