@@ -20,7 +20,7 @@ from wss.results import scores
 from wss.runs import checkpoints
 from wss.runs import folder as run_folder
 from wss.runs.configuration import Configuration
-from wss.training import callbacks, optimisers
+from wss.training import callbacks, contracts, optimisers
 
 
 def configuration(text):
@@ -360,6 +360,61 @@ def test_no_steps_save_and_evaluate_the_initial_weights(tiny, tmp_path, capsys):
     again = experiment.train(workdir, configuration('Schedule.steps = 0\n'))
     assert again == result
     assert 'finished; evaluating only' in capsys.readouterr().out
+
+
+def test_a_finished_run_trains_on(tiny, tmp_path, capsys):
+    """4 steps, then 4 more, once in one go and once killed in between."""
+    parts = {'checkpoint_every': 1, 'evaluate_every': 4, 'validation_split': None}
+    text = "Schedule.steps = {}\nSchedule.extend = 'restart'\n"
+    workdir, killed = tmp_path / 'run', tmp_path / 'killed'
+    tiny.experiment(steps=4, **parts).train(workdir, configuration('Schedule.steps = 4\n'))
+    longer = tiny.experiment(steps=8, **parts)
+    with pytest.raises(ValueError, match=r"more steps, set Schedule\.extend = 'restart' too"):
+        longer.train(workdir, configuration('Schedule.steps = 8\n'))
+    longer = tiny.experiment(steps=8, extend='restart', **parts)
+    rates = []
+
+    def make_optimiser(**options):
+        optimiser = optimisers.momentum_poly(learning_rate=0.05, **options)
+        rates.append([float(optimiser._learning_rate(step)) for step in range(4, 9)])
+        return optimiser
+
+    longer = dataclasses.replace(longer, make_optimiser=make_optimiser)
+    assert longer.train(workdir, configuration(text.format(8))) == {'steps': 8}
+    assert 'is extended to 8 steps; the learning rate starts again from step 4' in (
+        capsys.readouterr().out
+    )
+    expected = [0.05 * (1 - step / 4) ** 0.9 for step in range(5)]
+    np.testing.assert_allclose(rates[0], expected, rtol=1e-6)
+    record = json.loads((workdir / 'run.json').read_text())
+    assert (record['steps'], record['restarts']) == (8, [{'step': 4, 'steps': 8}])
+
+    shutil.copytree(workdir, killed)
+    for path in (killed / 'checkpoints' / 'last').glob('ckpt-8.*'):
+        path.unlink()
+    (killed / 'result.json').unlink()
+    longer.train(killed, configuration(text.format(8)))
+    said = capsys.readouterr().out
+    assert 'resuming at step 7' in said and 'is extended' not in said
+    assert rates[1] == rates[0]
+    expected, resumed = last_weights(workdir), last_weights(killed)
+    for name, value in expected.items():
+        np.testing.assert_array_equal(resumed[name], value, name)
+    with pytest.raises(ValueError, match=r'Schedule\.steps is 8 there and 6 here'):
+        dataclasses.replace(longer, schedule=dataclasses.replace(longer.schedule, steps=6)).train(
+            workdir, configuration(text.format(6))
+        )
+
+
+def test_an_optimiser_that_cannot_start_again_is_named():
+    def make_optimiser(steps):
+        return optimisers.momentum_poly(steps)
+
+    with pytest.raises(
+        ValueError, match=r'make_optimiser takes no first_step, which Schedule\.ext'
+    ):
+        contracts.optimiser_for(make_optimiser, rate_factor=None, first_step=4)
+    assert contracts.optimiser_for(make_optimiser, rate_factor=None) is make_optimiser
 
 
 def test_no_steps_and_no_validation_split(tiny, tmp_path):

@@ -2,7 +2,6 @@
 
 import contextlib
 import dataclasses
-import functools
 import os
 from collections.abc import Callable
 from typing import Any
@@ -23,7 +22,7 @@ from wss.methods.update import Update
 from wss.networks import network as networks
 from wss.pipeline.data import Data
 from wss.results import scores
-from wss.runs import checkpoints
+from wss.runs import checkpoints, extension
 from wss.runs import configuration as run_configuration
 from wss.runs import folder as run_folder
 from wss.runs import lists as run_lists
@@ -53,7 +52,8 @@ class Experiment:
         make_network: Makes the network from `num_classes` and `num_image_classes`.
         make_method: Makes the method from a network and a `DatasetInfo`.
         make_optimiser: Makes the optimiser from `steps` (and from `rate_factor`, the factor of its
-            learning rates, where `Schedule.reference_batch_size` is set).
+            learning rates, where `Schedule.reference_batch_size` is set; and from `first_step`,
+            from which its schedule starts again, where a run was extended).
         schedule: How many steps, and the intervals between evaluations, checkpoints and logs.
         compute: Precision, and how steps run on the devices.
         update: Weight decay, factors of gradients, and averages of the weights.
@@ -136,16 +136,20 @@ class Experiment:
         strategy = self._start(devices)
         run_folder.check_free(workdir)
         schedule, rate_factor = self.schedule.for_batch(self.data.labelled.batch_size)
-        self.compute.steps_an_execution(strategy, schedule.intervals())
+        extent = extension.plan(workdir, schedule.steps, schedule.extend)
+        self.compute.steps_an_execution(strategy, [*schedule.intervals(), extent.first_step])
         dataset = contracts.dataset(self.data.make_dataset())
         # Find the lists first: the settings that find them are part of the configuration.
         choices = self.data.choices()
         views = contracts.views(self.data.make_views())
+        make_optimiser = contracts.optimiser_for(
+            self.make_optimiser, rate_factor=rate_factor, first_step=extent.first_step or None
+        )
         with log.held() as show_messages:
             method = self._new_method(
-                strategy, dataset.info, views.crop_size, schedule, rate_factor
+                strategy, dataset.info, views.crop_size, make_optimiser, schedule.steps
             )
-        configuration = make_configuration()
+        configuration = extension.allowed(make_configuration(), extent, schedule.extend)
         run_configuration.check(workdir, configuration)
         backbone = method.network.backbone
         frame = self.data.frame(backbone)
@@ -188,10 +192,18 @@ class Experiment:
                 shown = examples | ({'validation': scored} if self.data.validation.split else {})
                 self._print_start(workdir, shown, views.crop_size, schedule, strategy)
                 self._print_schedule(schedule, rate_factor, method)
+                if extent.is_new:
+                    print(
+                        f'{workdir} is extended to {extent.steps} steps; the learning rate starts '
+                        f'again from step {extent.first_step}.',
+                        flush=True,
+                    )
             # A resumed run replaces initial weights by its own.
             if not run_folder.holds_checkpoints(workdir):
                 show_messages()
-            notes = stack.enter_context(run_record.recorded(workdir, configuration.text, strategy))
+            notes = stack.enter_context(
+                run_record.recorded(workdir, configuration.text, strategy, extent)
+            )
             with lost.exits_when_lost(strategy):
                 return loop.train(workdir, method, inputs, schedule, self.compute, notes, profile)
 
@@ -353,15 +365,12 @@ class Experiment:
         method.build_variables(crop_size)
         return method
 
-    def _new_method(self, strategy, info, crop_size, schedule, rate_factor):
+    def _new_method(self, strategy, info, crop_size, make_optimiser, steps):
         """Builds a method to be trained, with its optimiser and its initial weights."""
-        make_optimiser = self.make_optimiser
-        if rate_factor is not None:
-            make_optimiser = functools.partial(make_optimiser, rate_factor=rate_factor)
         # Workers share the initial values of variables, so one may be missed here already.
         with lost.exits_when_lost(strategy), strategy.scope():
             method = self._built(info, crop_size)
-            method.compile(optimizer=make_optimiser(steps=schedule.steps))
+            method.compile(optimizer=make_optimiser(steps=steps))
             method.optimizer.build(method.trainable_variables)
         if self.initial_weights is not None:
             self.initial_weights(method)

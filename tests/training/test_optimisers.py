@@ -168,3 +168,14 @@ def test_momentum_in_a_graph_is_checkpointed(tmp_path):
     its_checkpoint.restore(path).assert_consumed()
     its_optimizer.apply_gradients([(tf.constant([1.0, 3.0]), other)])
     assert other.numpy().tolist() == weight.numpy().tolist()
+
+
+def test_a_schedule_that_starts_again():
+    """Without slow steps, over the steps that are left; and it survives Keras's own description."""
+    again = optimisers.momentum_poly(10, 0.1, power=1.0, slow_start_steps=5, first_step=6)
+    rates = [float(again._learning_rate(step)) for step in (0, 6, 8, 10)]
+    np.testing.assert_allclose(rates, [0.1, 0.1, 0.05, 0.0], atol=1e-7)
+    copy = optimisers.Restarted.from_config(again._learning_rate.get_config())
+    assert float(copy(8)) == rates[2]
+    with pytest.raises(ValueError, match=r'first_step is 11; it must be 0 to 10'):
+        optimisers.momentum_poly(10, first_step=11)

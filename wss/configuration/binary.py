@@ -48,7 +48,8 @@ class _PathParser(flags.ArgumentParser):
 
 def define_path(name: str, default: str | None, help_text: str) -> flags.FlagHolder:
     """Defines a flag that is the path of a file or folder."""
-    return flags.DEFINE(_PathParser(), name, default, help_text, flags.ArgumentSerializer())
+    serializer = flags.ArgumentSerializer()
+    return flags.DEFINE(_PathParser(), name, default, help_text, serializer=serializer)
 
 
 def define_multi_path(name: str, help_text: str) -> flags.FlagHolder:

@@ -3,6 +3,7 @@
 `docs/extending.md` has the contract of each, with an example.
 """
 
+import functools
 import inspect
 
 from wss.datasets.info import DatasetInfo
@@ -114,6 +115,31 @@ def method(part):
             f'{setting} must make a method; it made a {made}, which has no compute_losses.'
         )
     return part
+
+
+def optimiser_for(make_optimiser, **given):
+    """Returns what makes the optimiser of a run from `steps`.
+
+    Args:
+        make_optimiser: `Experiment.make_optimiser`.
+        given: What else it must take, by name; None for what this run does not need.
+
+    Raises:
+        ValueError: If it does not take one of them.
+    """
+    needs = {'rate_factor': 'Schedule.reference_batch_size', 'first_step': 'Schedule.extend'}
+    given = {name: value for name, value in given.items() if value is not None}
+    for name, value in given.items():
+        try:
+            inspect.signature(make_optimiser).bind_partial(**{name: value})
+        except TypeError as error:
+            raise ValueError(
+                f'Experiment.make_optimiser takes no {name}, which {needs[name]} needs; add it, as '
+                'momentum_poly has it, or leave that setting out.'
+            ) from error
+        except ValueError:  # Nothing is known of its arguments.
+            break
+    return functools.partial(make_optimiser, **given) if given else make_optimiser
 
 
 def _check(part, setting, what, names):

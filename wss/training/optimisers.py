@@ -68,6 +68,35 @@ class SlowStart(keras.optimizers.schedules.LearningRateSchedule):
         return cls(**{**config, 'then': then})
 
 
+class Restarted(keras.optimizers.schedules.LearningRateSchedule):
+    """A schedule that counts its steps from a later one, for a run that was extended there.
+
+    Args:
+        first_step: Step from which it counts; earlier steps have its first rate.
+        then: The schedule.
+    """
+
+    def __init__(self, first_step: int, then: keras.optimizers.schedules.LearningRateSchedule):
+        super().__init__()
+        self.first_step = first_step
+        self.then = then
+
+    def __call__(self, step):
+        """Returns the rate of a step, float32 scalar; `step` is an integer scalar from 0."""
+        return self.then(tf.maximum(tf.cast(step, tf.int64) - self.first_step, 0))
+
+    def get_config(self):
+        """Returns the arguments of the constructor, for Keras."""
+        then = keras.optimizers.schedules.serialize(self.then)
+        return {'first_step': self.first_step, 'then': then}
+
+    @classmethod
+    def from_config(cls, config):
+        """Makes a schedule from what `get_config` returned."""
+        then = keras.optimizers.schedules.deserialize(config['then'])
+        return cls(**{**config, 'then': then})
+
+
 def steps_for_batch(steps: int, batch_size: int, reference_batch_size: int) -> int:
     """Returns how many steps of a batch see the images that `steps` of another batch see.
 
@@ -131,6 +160,7 @@ def momentum_poly(
     slow_start_steps: int = 0,
     slow_start_learning_rate: float = 1e-4,
     rate_factor: float = 1.0,
+    first_step: int = 0,
 ) -> Momentum:
     """Makes SGD with momentum and the poly schedule.
 
@@ -148,6 +178,8 @@ def momentum_poly(
         slow_start_steps: How many steps are slow, less than `steps` (unless that is 0); 0 for none.
         slow_start_learning_rate: Rate of the slow steps, 1e-10 to 100.
         rate_factor: Factor of all three rates, 1e-6 to 1e6 (see `rate_factor_for_batch`).
+        first_step: Step at which the run was extended: the schedule starts there again, without
+            slow steps, and reaches its end after `steps` as before. 0 for the start of the run.
 
     Raises:
         ValueError: If a value is outside its range.
@@ -162,6 +194,9 @@ def momentum_poly(
     """
     name = 'momentum_poly.'
     ranges.whole(f'{name}steps', steps, 0, MOST_STEPS_OF_ALL)
+    if first_step:
+        ranges.whole(f'{name}first_step', first_step, 0, steps)
+        steps, slow_start_steps = steps - first_step, 0
     ranges.number(f'{name}rate_factor', rate_factor, 1e-6, 1e6)
     ranges.number(f'{name}learning_rate', learning_rate, 1e-10, 100)
     ranges.number(f'{name}momentum', momentum, 0, 0.9999)
@@ -178,4 +213,4 @@ def momentum_poly(
     )
     if slow_start_steps:
         rate = SlowStart(slow_start_steps, rate_factor * slow_start_learning_rate, rate)
-    return Momentum(rate, momentum=momentum)
+    return Momentum(Restarted(first_step, rate) if first_step else rate, momentum=momentum)

@@ -24,6 +24,9 @@ class Schedule:
         log_every: Steps between log lines and TensorBoard scalars.
         picture_every: Steps between pictures of training images; 0 for no pictures, of validation
             images neither, which otherwise come with every evaluation.
+        extend: How a run trains on whose `steps` are raised, before or after its end. `restart`:
+            the learning rate starts again, without slow steps, and falls to its end over the steps
+            that are left. None refuses other `steps`.
 
     Raises:
         ValueError: If a number is out of range.
@@ -43,11 +46,15 @@ class Schedule:
     checkpoint_every: int = dataclasses.field(default=500, metadata=MAY_CHANGE)
     log_every: int = dataclasses.field(default=50, metadata=MAY_CHANGE)
     picture_every: int = dataclasses.field(default=500, metadata=MAY_CHANGE)
+    extend: str | None = None
 
     def __post_init__(self):
         least = {'log_every': 1, 'reference_batch_size': 1}
         most = {'reference_batch_size': ranges.MOST_IN_BATCH}
+        ranges.choice('Schedule.extend', self.extend, (None, 'restart'))
         for field in dataclasses.fields(self):
+            if field.name == 'extend':
+                continue
             value, lowest = getattr(self, field.name), least.get(field.name, 0)
             if value is None and field.name == 'reference_batch_size':
                 continue
