@@ -49,7 +49,8 @@ class TFRecord:
         name: Name of the dataset.
         bit_depth: As in `Folder`.
         mask_values: `indices` if masks with palettes whose colours differ are right by their
-            indices. None: the colours must be the same in all masks.
+            indices. None: the colours must be the same in all masks. Colours themselves are not
+            read here.
 
     Raises:
         ValueError: If an argument has another value than above.
@@ -75,7 +76,9 @@ class TFRecord:
             raise ValueError(
                 f"TFRecord.mask_values must be None or 'indices', not {mask_values!r}."
             )
-        self._rules = Meaning('TFRecord', upright=False, mask_values=mask_values)
+        self._rules = Meaning(
+            'TFRecord', upright=False, mask_values=mask_values, knows_colours=False
+        )
         checks.check_mode(name, check)
         if not isinstance(splits, Mapping) or not splits:
             raise ValueError(
