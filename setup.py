@@ -35,22 +35,34 @@ BOTH_STACKS = [
 ]
 
 
-def requirements() -> list[str]:
-    """Returns what to install: by environment marker, or the stack that WSS_STACK names.
+def requirements(reference: list[str], following: list[str]) -> list[str]:
+    """Returns what to install: by environment marker, or for the stack that WSS_STACK names.
 
     `WSS_STACK=next pip install .` puts the second stack on Python 3.10 and 3.11, where the markers
     would choose the first.
+
+    Args:
+        reference: What the reference stack needs.
+        following: What the second stack needs.
     """
     stack = os.environ.get('WSS_STACK', '')
     if stack == 'next':
-        return BOTH_STACKS + NEXT_STACK
+        return following
     if stack:
         raise ValueError(f'WSS_STACK is {stack!r}; it can be "next" or be left out.')
-    return (
-        BOTH_STACKS
-        + [f'{line}; python_version < "3.12"' for line in REFERENCE_STACK]
-        + [f'{line}; python_version >= "3.12"' for line in NEXT_STACK]
-    )
+    return [
+        *(f'{line}; python_version < "3.12"' for line in reference),
+        *(f'{line}; python_version >= "3.12"' for line in following),
+    ]
+
+
+def with_cuda(stack: list[str]) -> list[str]:
+    """Returns the TensorFlow of a stack, with the CUDA libraries that GPUs need."""
+    return [
+        line.replace('tensorflow', 'tensorflow[and-cuda]', 1)
+        for line in stack
+        if re.match(r'tensorflow[=<>]', line)
+    ]
 
 
 def version() -> str:
@@ -73,8 +85,11 @@ setup(
     # inside it. wss/configuration/gin_files.py looks in both places.
     package_dir={'wss.gin_configs': 'gin_configs'},
     package_data={'wss': ['**/*.npz'], 'wss.gin_configs': ['**/*.gin']},
-    install_requires=requirements(),
-    extras_require={'test': ['pytest>=7', 'pytest-xdist>=3,<4', 'ruff>=0.17,<0.18']},
+    install_requires=BOTH_STACKS + requirements(REFERENCE_STACK, NEXT_STACK),
+    extras_require={
+        'gpu': requirements(with_cuda(REFERENCE_STACK), with_cuda(NEXT_STACK)),
+        'test': ['pytest>=7', 'pytest-xdist>=3,<4', 'ruff>=0.17,<0.18'],
+    },
     classifiers=[
         'Intended Audience :: Science/Research',
         'License :: OSI Approved :: Apache Software License',

@@ -7,6 +7,7 @@ import re
 import textwrap
 import typing
 
+from wss.datasets import info
 from wss.datasets.folder import Folder
 from wss.datasets.lists.official import OfficialList
 from wss.datasets.prepared import Prepared
@@ -24,7 +25,7 @@ from wss.networks.backbones.resnet_v1 import ResNetV1
 from wss.networks.backbones.small import SmallResNet
 from wss.networks.backbones.xception import Xception
 from wss.networks.deeplab import DeepLabV3Plus
-from wss.networks.weights import keras_applications, npz, tf1_checkpoint
+from wss.networks.weights import keras_applications, npz, run_weights, tf1_checkpoint
 from wss.pipeline.data import Data, Labelled, Unlabelled, Validation
 from wss.training.optimisers import momentum_poly
 from wss.training.schedule import Schedule
@@ -38,6 +39,7 @@ PARTS = {
     'Views': (Views,),
     'Networks': (DeepLabV3Plus, SmallResNet, ResNetV1, Xception, MobileNetV2),
     'Weights to start from': (
+        run_weights.load_run,
         npz.load,
         tf1_checkpoint.load_backbone,
         tf1_checkpoint.load_model,
@@ -48,7 +50,7 @@ PARTS = {
 }
 # What the program passes to a part; no configuration sets these.
 GIVEN = {'self', 'network', 'info', 'num_classes', 'num_image_classes', 'method', 'steps'}
-GIVEN_TO = {Schedule: {'self'}, momentum_poly: GIVEN | {'rate_factor'}}
+GIVEN_TO = {Schedule: {'self'}, momentum_poly: GIVEN | {'rate_factor', 'first_step'}}
 HEAD = """\
 # Which settings are there?
 
@@ -120,9 +122,8 @@ def settings(part):
             continue
         if key not in meanings:
             raise ValueError(f'The docstring of {name(part)} has no line for {key}.')
-        may_change = key in fields and fields[key].metadata.get('may_change', False)
         default = shown(parameter.default, fields.get(key))
-        resume = 'yes' if may_change else ''
+        resume = 'yes' if info.may_change(part, key) else ''
         yield f'`{name(part)}.{key}`', kind(hints[key]), default, meanings[key], resume
 
 

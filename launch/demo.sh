@@ -4,9 +4,15 @@
 # repository, or to --workdir.
 #
 #   ./launch/demo.sh              the whole demo, some minutes on two cores
-#   ./launch/demo.sh --seeds 5    five draws of the labelled images, with means and an interval
+#   ./launch/demo.sh --quick      a short version, to see that everything works; writes to
+#                                 runs/demo_quick
+#   ./launch/demo.sh --seeds 5    five samples of the labelled images, with means and an interval
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/environment.sh"
 
 prepare_environment reference
-exec "$python" -m wss.demo --workdir "$root/runs/demo" "$@"
+folder=demo
+for argument in "$@"; do
+    case "$argument" in --quick | --quick=true | -quick) folder=demo_quick ;; esac
+done
+exec "$python" -m wss.demo --workdir "$root/runs/$folder" "$@"

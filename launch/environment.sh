@@ -24,6 +24,12 @@ sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 13))' >/dev/null 2>&1; then
     return 1
 }
 
+# Installs wss, and prints what pip fetches; pip alone prints nothing for minutes.
+install() {
+    PYTHONUNBUFFERED=1 "$python" -m pip install --progress-bar off --editable "$root[test]" |
+        awk '/^ *(Collecting|Downloading|Installing)/ { print "  " substr($0, 1, 90); fflush() }'
+}
+
 prepare_environment() {
     local stack="$1" folder candidates found wanted stamp
     case "$stack" in
@@ -46,9 +52,9 @@ prepare_environment() {
     if [ "$(cat "$stamp" 2>/dev/null)" != "$wanted" ]; then
         echo "Installing wss and what it needs into $folder ($stack stack); the first time takes minutes."
         if [ "$stack" = next ]; then
-            WSS_STACK=next "$python" -m pip install --quiet --editable "$root[test]"
+            WSS_STACK=next install
         else
-            "$python" -m pip install --quiet --editable "$root[test]"
+            install
         fi
         echo "$wanted" >"$stamp"
     fi

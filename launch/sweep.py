@@ -29,8 +29,14 @@ def _flags(arguments):
         allow_abbrev=False,
     )
     add = parser.add_argument
-    add('--workdir', required=True, help='folder of the sweep; it holds a folder for each run')
-    add('--gin_file', action='append', default=[], help='configuration of all runs')
+    path = os.path.expanduser  # Shells leave a ~ as it is in --workdir=~/runs.
+    add(
+        '--workdir',
+        type=path,
+        required=True,
+        help='folder of the sweep; it holds a folder for each run',
+    )
+    add('--gin_file', type=path, action='append', default=[], help='configuration of all runs')
     add('--gin_param', action='append', default=[], help='a setting of all runs')
     add(
         '--grid',
@@ -62,6 +68,7 @@ def _flags(arguments):
 
 def main(arguments: list[str]) -> int:
     """Runs a sweep; returns its exit status."""
+    report.show_any_name()
     try:
         return _sweep(_flags(arguments))
     except (ValueError, OSError) as error:

@@ -113,7 +113,8 @@ def tiny():
             'unlabelled': taken(data.Unlabelled, 'unlabelled_'),
             'validation': taken(data.Validation, 'validation_'),
         }
-        made = {name: settings.pop(name) for name in ('make_dataset', 'make_views')}
+        names = ('make_dataset', 'make_views', 'long_side')
+        made = {name: settings.pop(name) for name in names if name in settings}
         return Experiment(
             data=data.Data(**made, **streams),
             schedule=taken(Schedule),

@@ -89,6 +89,13 @@ def folder(tmp_path_factory):
     assert result.stderr == ''
     assert 'step 2/2' in result.stdout
     assert 'weights of backbone and classifier' in result.stdout
+    assert result.stdout.endswith(
+        'What can follow:\n'
+        '    python -m wss.evaluate --workdir run\n'
+        '    python -m wss.predict --workdir run --images FOLDER --out FOLDER\n'
+        '    python -m wss.export --workdir run --out FOLDER\n'
+        '    tensorboard --logdir run\n'
+    )
     return folder
 
 
@@ -108,6 +115,7 @@ def test_training_again_needs_the_folder_alone(folder):
     result = start(folder, 'train', '--workdir', 'run')
     assert result.returncode == 0, result.stderr
     assert 'finished; evaluating only' in result.stdout
+    assert 'starts fresh' not in result.stdout
 
 
 def test_training_with_other_settings_is_refused(folder):
@@ -118,7 +126,9 @@ def test_training_with_other_settings_is_refused(folder):
 def test_evaluation_prints_a_table_and_writes_json(folder):
     result = start(folder, 'evaluate', '--workdir', 'run', '--checkpoint', 'last')
     assert result.returncode == 0, result.stderr
-    assert result.stdout.splitlines()[0].split() == ['class', 'IoU', '%']
+    said = result.stdout.splitlines()
+    assert said[0] == 'Split val, last weights (step 2) of run:'
+    assert said[1].split() == ['class', 'IoU', '%']
     scores = json.loads((folder / 'run' / 'evaluation-last-val.json').read_text())
     trained = json.loads((folder / 'run' / 'result.json').read_text())['last']
     assert scores['iou'] == trained['iou']
@@ -198,7 +208,7 @@ def test_a_folder_of_a_gin_name_does_no_harm(folder):
 
 def test_an_unknown_setting_is_refused(folder):
     arguments = ['--workdir', 'new', '--gin_file', EXPERIMENT, *params('Schedule.stepz = 3')]
-    assert 'did you mean steps?' in refused(start(folder, 'train', *arguments))
+    assert 'did you mean Schedule.steps?' in refused(start(folder, 'train', *arguments))
     assert not (folder / 'new').exists()
 
 

@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import pytest
+from absl.testing import flagsaver
 from PIL import Image
 
 from wss import demo
@@ -45,3 +46,18 @@ def test_two_seeds_in_one_step(tmp_path, capsys):
     assert len(labels) == 2
     assert len(json.loads((tmp_path / 'seeds.json').read_text())['runs']) == 2
     assert '| mean |' in capsys.readouterr().out
+
+
+def test_the_quick_version_says_what_it_is(tmp_path, monkeypatch, capsys):
+    given = []
+    monkeypatch.setattr(demo, 'compare', lambda *arguments: given.append(arguments))
+    with flagsaver.as_parsed(
+        quick='true', seeds='1', workdir=str(tmp_path), gin_param=['Schedule.steps = 3']
+    ):
+        demo.main()
+    ((folder, seeds, settings),) = given
+    assert (folder, seeds) == (str(tmp_path), 1)
+    assert settings == [*demo.QUICK_SETTINGS, 'Schedule.steps = 3']
+    said = capsys.readouterr().out
+    assert said.startswith('The demo trains two networks') and demo.QUICK_TIME in said
+    assert 'say little about the methods' in said

@@ -1,6 +1,7 @@
 import dataclasses
 import functools
 import json
+import logging
 import os
 import re
 import shutil
@@ -12,12 +13,14 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from wss.datasets.files import owner
 from wss.devices import strategies
 from wss.methods.supervised import Supervised
 from wss.results import scores
 from wss.runs import checkpoints
+from wss.runs import folder as run_folder
 from wss.runs.configuration import Configuration
-from wss.training import callbacks, optimisers
+from wss.training import callbacks, contracts, optimisers
 
 
 def configuration(text):
@@ -83,6 +86,10 @@ def test_a_run_logs_scalars_and_pictures(trained):
             assert tags[f'pseudo_label_{measure}/{source}'] == [2, 4]
     assert tags['validation/miou'] == tags['validation/pixel_accuracy'] == [2, 4]
     assert tags['pictures'] == [4]
+    for name in trained.experiment.data.make_dataset().info.class_names:
+        assert tags[f'validation/iou/{name}'] == [2, 4]
+    assert tags['validation/pictures'] == [2, 4]
+    assert tags['configuration'] == [0]
 
 
 def test_a_finished_run_is_only_evaluated(trained, tmp_path, capsys):
@@ -93,6 +100,36 @@ def test_a_finished_run_is_only_evaluated(trained, tmp_path, capsys):
     said = capsys.readouterr().out
     assert 'finished; evaluating only' in said
     assert 'loss' not in said
+
+
+def test_a_folder_in_which_another_process_trains_is_refused(trained, tmp_path):
+    workdir = tmp_path / 'copy'
+    shutil.copytree(trained.workdir, workdir)
+    before = {path: path.read_bytes() for path in workdir.rglob('*') if path.is_file()}
+    path = workdir / '.training.lock'
+    with (
+        owner.only_one(path),
+        pytest.raises(OSError, match=r'Another training is running in .*copy: process'),
+    ):
+        trained.experiment.train(workdir, configuration('Schedule.steps = 4\n'))
+    assert {p: p.read_bytes() for p in workdir.rglob('*') if p.is_file()} == before
+
+
+def test_a_folder_that_another_process_trained_in_meanwhile_is_refused(trained, tmp_path):
+    """The other process begins after the first check, and ends before this one owns the folder."""
+    workdir = tmp_path / 'copy'
+
+    real = run_folder.owned
+
+    def owned(folder):
+        shutil.copytree(trained.workdir, folder)
+        return real(folder)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(run_folder, 'owned', owned)
+        with pytest.raises(ValueError, match='holds a run of another configuration'):
+            trained.experiment.train(workdir, configuration('Schedule.steps = 5\n'))
+    assert (workdir / 'config.gin').read_text() == 'Schedule.steps = 4\n'
 
 
 def test_a_stopped_run_goes_on_as_if_it_had_not_stopped(trained, tmp_path, capsys):
@@ -251,10 +288,7 @@ def test_classes_without_a_background(tiny, tmp_path):
 def test_evaluation_task_gives_the_scores_of_training(trained):
     for checkpoint in ('last', 'best'):
         found = trained.experiment.evaluate(trained.workdir, checkpoint)
-        step_and_scores = trained.result[checkpoint]
-        assert found == {'checkpoint': checkpoint, 'split': 'val'} | {
-            name: value for name, value in step_and_scores.items() if name != 'step'
-        }
+        assert found == {'checkpoint': checkpoint, 'split': 'val', **trained.result[checkpoint]}
 
 
 def test_evaluation_of_another_split(trained):
@@ -267,6 +301,35 @@ def test_initial_weights_are_set_before_training(tiny, tmp_path):
     experiment = tiny.experiment(steps=1, validation_split=None, initial_weights=seen.append)
     experiment.train(tmp_path / 'run')
     assert [method.network.num_classes for method in seen] == [3]
+
+
+def test_a_run_says_what_it_is_and_what_came_out(tiny, tmp_path, caplog, capsys):
+    def initial_weights(method):
+        logging.getLogger('wss').info('the rest starts fresh')
+
+    caplog.set_level(logging.INFO, 'wss')
+    experiment = tiny.experiment(make_method=tiny.pseudoseg, initial_weights=initial_weights)
+    experiment.train(tmp_path / 'run', configuration('a = 1\n'))
+    said = capsys.readouterr().out
+    for line in (
+        f'Run folder: {tmp_path / "run"}',
+        'Images: 4 labelled, 12 unlabelled, 5 validation.',
+        'Crops: 33x33 of images of up to 33x33 pixels (width x height).',
+        'Steps: 4 of 2 labelled + 2 unlabelled images.',
+        'Device: CPU; precision float32.',
+        'The first step builds the graph, which takes longer than a step.',
+    ):
+        assert f'{line}\n' in said
+    assert 'Shares of the labelled pixels (3 classes): ground ' in said
+    table = said.split('Validation, best weights:\n')[1].splitlines()
+    assert table[0].split() == ['class', 'IoU', '%']
+    assert [line.split()[0] for line in table[2:5]] == ['ground', 'dark', 'light']
+    assert caplog.text.count('starts fresh') == 1
+    # A run that resumes takes its own weights, and one that is refused takes none.
+    experiment.train(tmp_path / 'run', configuration('a = 1\n'))
+    with pytest.raises(ValueError, match='another configuration'):
+        experiment.train(tmp_path / 'run', configuration('a = 2\n'))
+    assert caplog.text.count('starts fresh') == 1
 
 
 def test_no_steps_save_and_evaluate_the_initial_weights(tiny, tmp_path, capsys):
@@ -297,6 +360,61 @@ def test_no_steps_save_and_evaluate_the_initial_weights(tiny, tmp_path, capsys):
     again = experiment.train(workdir, configuration('Schedule.steps = 0\n'))
     assert again == result
     assert 'finished; evaluating only' in capsys.readouterr().out
+
+
+def test_a_finished_run_trains_on(tiny, tmp_path, capsys):
+    """4 steps, then 4 more, once in one go and once killed in between."""
+    parts = {'checkpoint_every': 1, 'evaluate_every': 4, 'validation_split': None}
+    text = "Schedule.steps = {}\nSchedule.extend = 'restart'\n"
+    workdir, killed = tmp_path / 'run', tmp_path / 'killed'
+    tiny.experiment(steps=4, **parts).train(workdir, configuration('Schedule.steps = 4\n'))
+    longer = tiny.experiment(steps=8, **parts)
+    with pytest.raises(ValueError, match=r"more steps, set Schedule\.extend = 'restart' too"):
+        longer.train(workdir, configuration('Schedule.steps = 8\n'))
+    longer = tiny.experiment(steps=8, extend='restart', **parts)
+    rates = []
+
+    def make_optimiser(**options):
+        optimiser = optimisers.momentum_poly(learning_rate=0.05, **options)
+        rates.append([float(optimiser._learning_rate(step)) for step in range(4, 9)])
+        return optimiser
+
+    longer = dataclasses.replace(longer, make_optimiser=make_optimiser)
+    assert longer.train(workdir, configuration(text.format(8))) == {'steps': 8}
+    assert 'is extended to 8 steps; the learning rate starts again from step 4' in (
+        capsys.readouterr().out
+    )
+    expected = [0.05 * (1 - step / 4) ** 0.9 for step in range(5)]
+    np.testing.assert_allclose(rates[0], expected, rtol=1e-6)
+    record = json.loads((workdir / 'run.json').read_text())
+    assert (record['steps'], record['restarts']) == (8, [{'step': 4, 'steps': 8}])
+
+    shutil.copytree(workdir, killed)
+    for path in (killed / 'checkpoints' / 'last').glob('ckpt-8.*'):
+        path.unlink()
+    (killed / 'result.json').unlink()
+    longer.train(killed, configuration(text.format(8)))
+    said = capsys.readouterr().out
+    assert 'resuming at step 7' in said and 'is extended' not in said
+    assert rates[1] == rates[0]
+    expected, resumed = last_weights(workdir), last_weights(killed)
+    for name, value in expected.items():
+        np.testing.assert_array_equal(resumed[name], value, name)
+    with pytest.raises(ValueError, match=r'Schedule\.steps is 8 there and 6 here'):
+        dataclasses.replace(longer, schedule=dataclasses.replace(longer.schedule, steps=6)).train(
+            workdir, configuration(text.format(6))
+        )
+
+
+def test_an_optimiser_that_cannot_start_again_is_named():
+    def make_optimiser(steps):
+        return optimisers.momentum_poly(steps)
+
+    with pytest.raises(
+        ValueError, match=r'make_optimiser takes no first_step, which Schedule\.ext'
+    ):
+        contracts.optimiser_for(make_optimiser, rate_factor=None, first_step=4)
+    assert contracts.optimiser_for(make_optimiser, rate_factor=None) is make_optimiser
 
 
 def test_no_steps_and_no_validation_split(tiny, tmp_path):

@@ -40,6 +40,33 @@ def test_the_demo_runs_where_it_is_started(root):
     assert said == f'in {beside}: -m wss.demo {defaults} --workdir mine'
 
 
+def test_the_quick_demo_has_a_folder_of_its_own(root):
+    said = started(root, root / 'launch' / 'demo.sh', '--quick')
+    assert said.endswith(f'-m wss.demo --workdir {root}/runs/demo_quick --quick')
+
+
+def test_an_installation_shows_what_pip_does(root):
+    python = root / '.venv' / 'bin' / 'python'
+    python.write_text(
+        '#!/bin/sh\n'
+        'case "$*" in *"pip install"*) echo Collecting tensorflow; echo Requirement already; esac\n'
+    )
+    (root / '.venv' / 'wss-installed').unlink(missing_ok=True)
+    command = ['bash', str(root / 'launch' / 'demo.sh')]
+    result = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert '  Collecting tensorflow\n' in result.stdout
+    assert 'already' not in result.stdout
+
+
+def test_an_installation_that_fails_ends_the_script(root):
+    python = root / '.venv' / 'bin' / 'python'
+    python.write_text('#!/bin/sh\ncase "$*" in *"pip install"*) exit 3; esac\n')
+    command = ['bash', str(root / 'launch' / 'demo.sh')]
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert result.returncode == 3
+    assert not (root / '.venv' / 'wss-installed').exists()
+
+
 @pytest.mark.parametrize(
     ('given', 'passed'),
     [

@@ -14,7 +14,7 @@ from wss.configuration import gin_files
 from wss.datasets import classes
 from wss.datasets.lists import official
 from wss.experiment import Experiment
-from wss.pipeline import evaluation
+from wss.pipeline.frame import Frame
 from wss.runs.configuration import settings
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
@@ -28,6 +28,7 @@ NETWORKS = {  # Title, variant of the backbone, weight decay.
 }
 METHODS = ('supervised_paper', 'pseudoseg_paper', 'pseudoseg_weak_paper')
 TITLES = {'voc': 'PASCAL VOC 2012', 'coco': 'COCO 2017', 'cityscapes': 'Cityscapes'}
+EVALUATED = {'voc': (513, 513), 'coco': (641, 641), 'cityscapes': (1025, 2049)}
 STEPS = {'voc': 30_000, 'coco': 200_000, 'cityscapes': 100_000}
 # The official list of a dataset file, or how many images are labelled.
 LABELLED = {
@@ -208,6 +209,7 @@ def check_settings(data, method, network, experiment):
     assert labelled.split == 'train'
     assert unlabelled.split == ('train_aug' if family(data) == 'voc' else 'train')
     assert experiment.data.validation.split == 'val'
+    assert experiment.data.validation.size == EVALUATED[family(data)]
     assert experiment.data.make_dataset().info == classes.BY_NAME[f'{family(data)}_seg']
     views = experiment.data.make_views()
     assert views.crop_size == ((513, 1025) if family(data) == 'cityscapes' else (513, 513))
@@ -265,9 +267,10 @@ def test_the_head_says_what_is_bound(name):
 
 
 @pytest.mark.parametrize(
-    ('largest', 'padded'),
-    [((500, 500), (513, 513)), ((640, 640), (641, 641)), ((1024, 2048), (1025, 2049))],
+    ('name', 'largest'),
+    [('voc', (500, 500)), ('coco', (640, 640)), ('cityscapes', (1024, 2048))],
 )
-def test_whole_images_are_padded_as_in_the_paper(largest, padded):
-    """The largest images of VOC, COCO and Cityscapes, at output stride 16."""
-    assert evaluation.evaluation_size(largest, 16) == padded
+def test_whole_images_are_padded_as_in_the_paper(name, largest):
+    """The largest images of VOC, COCO and Cityscapes fit exactly, at output stride 16."""
+    own = Frame(16, (0.0, 0.0, 0.0)).padded_size(largest)
+    assert tuple(own.numpy()) == EVALUATED[name]

@@ -113,6 +113,7 @@ def train(data, method, network, *settings):
         'Schedule.reference_batch_size = 2',
         'Schedule.steps = 1',
         'Validation.batch_size = 2',
+        'Validation.size = None',
         'Schedule.picture_every = 0',
         'Views.crop_size = (65, 65)',
         'Views.cutout_half_size = 6',

@@ -1,4 +1,4 @@
-"""Compares supervised training and PseudoSeg on generated scenes: python -m wss.demo [--seeds 5].
+"""Compares supervised training and PseudoSeg on generated scenes: python -m wss.demo [--quick].
 
 Both learn from the same few labelled images, start from the same weights and take equally many
 steps; PseudoSeg also sees unlabelled images. Scores are those of the last weights on test scenes.
@@ -20,18 +20,42 @@ from wss.results import comparison, pictures
 METHODS = {'supervised': 'supervised', 'pseudoseg': 'PseudoSeg'}
 SPLIT = 'test'
 ROWS = 5
+# On two cores.
+TIME, QUICK_TIME = 'about ten minutes', 'about two minutes'
+QUICK_SETTINGS = (
+    'Schedule.steps = 100',
+    'Schedule.log_every = 20',
+    "Shapes.counts = {'train': 1000, 'val': 40, 'test': 100}",
+)
+_INTRODUCTION = (
+    'The demo trains two networks on generated scenes, compares them on test scenes, and draws '
+    'what they predict.'
+)
 
 SEEDS = flags.DEFINE_integer(
     'seeds', 1, 'How many seeds to run; each has its own labelled images and initial weights.'
+)
+QUICK = flags.DEFINE_boolean(
+    'quick', False, 'Fewer steps and test scenes: to see that everything works, not for scores.'
 )
 flags.adopt_module_key_flags(binary)
 
 
 def main() -> None:
     """Runs the comparison."""
-    compare(
-        binary.WORKDIR.value or os.path.join('runs', 'demo'), SEEDS.value, binary.GIN_PARAM.value
-    )
+    is_quick = QUICK.value
+    folder = binary.WORKDIR.value or os.path.join('runs', 'demo_quick' if is_quick else 'demo')
+    if is_quick:
+        print(f'{_INTRODUCTION} The short version takes {QUICK_TIME}.', flush=True)
+    else:
+        print(f'{_INTRODUCTION} It takes {TIME} a seed; --quick takes {QUICK_TIME}.', flush=True)
+    settings = [*(QUICK_SETTINGS if is_quick else ()), *binary.GIN_PARAM.value]
+    compare(folder, SEEDS.value, settings)
+    if is_quick:
+        print(
+            'These scores are of a few steps and few test scenes; they say little about the '
+            'methods. Without --quick the demo compares them.'
+        )
 
 
 def compare(folder: str, seeds: int, settings: Sequence[str] = ()) -> None:
@@ -111,7 +135,7 @@ def _panel(folder: str) -> np.ndarray:
     pseudo_label = shown['scores']['pseudo label'].numpy()
     columns['pseudo label'] = pictures.colour_scores(pseudo_label, info.colours)
     sheet = pictures.panel(columns, height=2 * images.shape[1])
-    return np.concatenate([sheet, pictures.legend(info.class_names, info.colours, sheet.shape[1])])
+    return pictures.with_legend(sheet, info)
 
 
 if __name__ == '__main__':

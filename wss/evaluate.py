@@ -24,7 +24,8 @@ def main() -> None:
     devices = Devices(**DEVICES())
     found = gin_files.build(Experiment).evaluate(workdir, CHECKPOINT.value, SPLIT.value, devices)
     if workers.is_chief():
-        print(scores.table(found))
+        weights = f'{found["checkpoint"]} weights (step {found["step"]}) of {workdir}'
+        print(f'Split {found["split"]}, {weights}:\n{scores.table(found)}')
         name = f'evaluation-{found["checkpoint"]}-{found["split"]}.json'
         whole.write_json(os.path.join(workdir, name), found)
 

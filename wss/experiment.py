@@ -1,7 +1,7 @@
 """One experiment: data, network, method and training joined, each run in a folder of its own."""
 
+import contextlib
 import dataclasses
-import functools
 import os
 from collections.abc import Callable
 from typing import Any
@@ -9,28 +9,38 @@ from typing import Any
 import tensorflow as tf
 
 from wss.datasets.examples import request
-from wss.datasets.lists import validation_masks
-from wss.devices import lost, strategies, tpu_input, workers
+from wss.datasets.files import whole
+from wss.datasets.lists import selection, validation_masks
+from wss.devices import gpus, lost, strategies, tpu_input, workers
 from wss.devices.compute import Compute
 from wss.devices.strategies import Devices
 from wss.inference import folder as image_folder
-from wss.inference import predictor
+from wss.inference import memory, predictor
 from wss.methods.losses import SupervisedLoss
 from wss.methods.method import Method
 from wss.methods.update import Update
-from wss.pipeline import evaluation
+from wss.networks import network as networks
 from wss.pipeline.data import Data
 from wss.results import scores
-from wss.runs import checkpoints
+from wss.runs import checkpoints, extension
 from wss.runs import configuration as run_configuration
 from wss.runs import folder as run_folder
 from wss.runs import lists as run_lists
 from wss.runs import record as run_record
 from wss.runs.configuration import Configuration
-from wss.training import contracts, log, loop
+from wss.settings import ranges
+from wss.training import contracts, log, loop, summary
+from wss.training.progress import EvaluationProgress
 from wss.training.schedule import Schedule
 
 ONE_DEVICE = Devices('one')
+_PARTS = {
+    'data': Data,
+    'schedule': Schedule,
+    'compute': Compute,
+    'update': Update,
+    'supervised_loss': SupervisedLoss,
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -42,7 +52,8 @@ class Experiment:
         make_network: Makes the network from `num_classes` and `num_image_classes`.
         make_method: Makes the method from a network and a `DatasetInfo`.
         make_optimiser: Makes the optimiser from `steps` (and from `rate_factor`, the factor of its
-            learning rates, where `Schedule.reference_batch_size` is set).
+            learning rates, where `Schedule.reference_batch_size` is set; and from `first_step`,
+            from which its schedule starts again, where a run was extended).
         schedule: How many steps, and the intervals between evaluations, checkpoints and logs.
         compute: Precision, and how steps run on the devices.
         update: Weight decay, factors of gradients, and averages of the weights.
@@ -69,7 +80,7 @@ class Experiment:
         >>> data = Data(make_dataset, make_views, validation=Validation('val'))
         >>> parts = data, make_network, Supervised, momentum_poly, Schedule(steps=1)
         >>> result = Experiment(*parts).train('runs/short')
-        step 1/1...
+        Run folder: runs/short...
         >>> sorted(result), result['best']['classes'] <= 7
         (['best', 'last', 'steps'], True)
     """
@@ -84,6 +95,12 @@ class Experiment:
     supervised_loss: SupervisedLoss = dataclasses.field(default_factory=SupervisedLoss)
     initial_weights: Callable[[Any], None] | None = None
     seed: int = 0
+
+    def __post_init__(self):
+        for name, kind in _PARTS.items():
+            ranges.part(f'Experiment.{name}', getattr(self, name), kind)
+        ranges.whole('Experiment.seed', self.seed, 0, ranges.SEEDS)
+        contracts.makers(self)
 
     def train(
         self,
@@ -112,51 +129,83 @@ class Experiment:
             ValueError: If a setting is out of range, parts do not fit each other, or the folder
                 holds another run.
             FileNotFoundError: If a file, a folder or a checkpoint is missing.
+            OSError: If another process trains in the folder, or it cannot be written.
             FloatingPointError: If a loss is not finite.
         """
+        workdir = whole.expanded(workdir)
         strategy = self._start(devices)
+        run_folder.check_free(workdir)
         schedule, rate_factor = self.schedule.for_batch(self.data.labelled.batch_size)
-        self.compute.steps_an_execution(strategy, schedule.intervals())
+        extent = extension.plan(workdir, schedule.steps, schedule.extend)
+        self.compute.steps_an_execution(strategy, [*schedule.intervals(), extent.first_step])
         dataset = contracts.dataset(self.data.make_dataset())
         # Find the lists first: the settings that find them are part of the configuration.
         choices = self.data.choices()
         views = contracts.views(self.data.make_views())
-        method = self._new_method(strategy, dataset.info, views.crop_size, schedule, rate_factor)
-        configuration = make_configuration()
+        make_optimiser = contracts.optimiser_for(
+            self.make_optimiser, rate_factor=rate_factor, first_step=extent.first_step or None
+        )
+        with log.held() as show_messages:
+            method = self._new_method(
+                strategy, dataset.info, views.crop_size, make_optimiser, schedule.steps
+            )
+        configuration = extension.allowed(make_configuration(), extent, schedule.extend)
         run_configuration.check(workdir, configuration)
+        backbone = method.network.backbone
+        frame = self.data.frame(backbone)
         examples = self.data.select(dataset, method, choices)
+        if workers.is_chief():
+            self.data.warn_of_small_crops(examples['labelled'], views.crop_size)
         streams = {
             name: (choices[name], part.ids, part.held_out) for name, part in examples.items()
         }
+        scored = None
+        if self.data.validation.split:
+            scored = request(dataset, self.data.validation.split)
+            streams['validation'] = selection.Choice(self.data.validation.split), scored.ids
         run_lists.check(workdir, streams)
 
-        backbone = method.network.backbone
         make_batches = self.data.training_batches(
             examples, views, backbone.padding_value, self.seed, self.compute.input_workers
         )
-        scored = examples['labelled']
-        if self.data.validation.split:
-            scored = request(dataset, self.data.validation.split)
-        size = evaluation.size_for(scored, backbone)
         make_validation = None
         if self.data.validation.split:
-            make_validation = self.data.validation_batches(
-                scored, size, backbone.padding_value, strategy.num_replicas_in_sync
-            )
+            make_validation = self._validation_batches(scored, frame, strategy)
         # Refuse what must be refused before anything is written.
         context = tf.distribute.InputContext(num_replicas_in_sync=strategy.num_replicas_in_sync)
         tpu_input.check(strategy, make_batches(0, cache_bytes=0, context=context))
         if make_validation is not None:
-            make_validation(context)
-        if workers.is_chief():
-            run_folder.claim(workdir, configuration.text)
-            run_folder.write_description(workdir, dataset.info, size)
-            run_lists.write(workdir, streams)
-            self._print_schedule(schedule, rate_factor, method)
+            tpu_input.check_shapes(strategy, make_validation(context))
         inputs = loop.Inputs(make_batches, make_validation, self.data.images_per_step(examples))
-        recorded = run_record.recorded(workdir, configuration.text, strategy)
-        with recorded as notes, lost.exits_when_lost(strategy):
-            return loop.train(workdir, method, inputs, schedule, self.compute, notes, profile)
+        with contextlib.ExitStack() as stack:
+            stack.enter_context(lost.exits_when_lost(strategy))
+            with workers.all_or_none(strategy):
+                if workers.is_chief():
+                    stack.enter_context(run_folder.owned(workdir))
+                # Another process may have trained in it until now.
+                run_configuration.check(workdir, configuration)
+                run_lists.check(workdir, streams)
+            if workers.is_chief():
+                run_folder.claim(workdir, configuration.text)
+                run_folder.write_description(workdir, dataset.info, frame.size, frame.long_side)
+                run_lists.write(workdir, streams)
+                shown = examples | ({'validation': scored} if self.data.validation.split else {})
+                self._print_start(workdir, shown, views.crop_size, schedule, strategy)
+                self._print_schedule(schedule, rate_factor, method)
+                if extent.is_new:
+                    print(
+                        f'{workdir} is extended to {extent.steps} steps; the learning rate starts '
+                        f'again from step {extent.first_step}.',
+                        flush=True,
+                    )
+            # A resumed run replaces initial weights by its own.
+            if not run_folder.holds_checkpoints(workdir):
+                show_messages()
+            notes = stack.enter_context(
+                run_record.recorded(workdir, configuration.text, strategy, extent)
+            )
+            with lost.exits_when_lost(strategy):
+                return loop.train(workdir, method, inputs, schedule, self.compute, notes, profile)
 
     def load(self, workdir: str | os.PathLike, checkpoint: str = 'best') -> Method:
         """Returns the trained method of a run, for use from Python; needs no dataset.
@@ -171,7 +220,7 @@ class Experiment:
             FileNotFoundError: If the folder is not that of a run or has no such checkpoint.
             ValueError: If its files are damaged or of another configuration.
         """
-        return self._restored(workdir, checkpoint, self._start(ONE_DEVICE))
+        return self._restored(whole.expanded(workdir), checkpoint, self._start(ONE_DEVICE))[0]
 
     def evaluate(
         self,
@@ -189,19 +238,20 @@ class Experiment:
             devices: Where it computes.
 
         Returns:
-            `checkpoint`, `split` and the scores by class.
+            `checkpoint`, its `step`, `split` and the scores by class.
 
         Raises:
             FileNotFoundError: See `load`.
             ValueError: See `load`; also if the dataset has other classes than the run.
         """
+        workdir = whole.expanded(workdir)
         strategy = self._start(devices)
         dataset = contracts.dataset(self.data.make_dataset())
         split = split or self.data.validation.split
         if split is None:
             raise ValueError('The run has no validation split; name one with --split.')
         with lost.exits_when_lost(strategy):
-            method = self._restored(workdir, checkpoint, strategy)
+            method, step = self._restored(workdir, checkpoint, strategy)
             if dataset.info != method.info:
                 raise ValueError(
                     f'The dataset has other classes than the run in {workdir}: '
@@ -209,20 +259,15 @@ class Experiment:
                 )
             examples = request(dataset, split)
             validation_masks.check(examples, dataset.info, split, to_train=False)
-            # Images larger than those of the validation split get the room that they need.
-            backbone = method.network.backbone
-            sizes = (
-                run_folder.read_description(workdir)[1],
-                evaluation.size_for(examples, backbone),
-            )
-            size = tuple(max(sides) for sides in zip(*sizes, strict=True))
-            make_batches = self.data.validation_batches(
-                examples, size, backbone.padding_value, strategy.num_replicas_in_sync
-            )
+            frame = self._frame_of_run(workdir, method)
+            make_batches = self._validation_batches(examples, frame, strategy)
+            context = tf.distribute.InputContext(num_replicas_in_sync=strategy.num_replicas_in_sync)
+            tpu_input.check_shapes(strategy, make_batches(context))
             method.compile()
-            found = scores.evaluate(method, make_batches)
+            shown = [EvaluationProgress(make_batches.plan)] if workers.is_chief() else []
+            found = scores.evaluate(method, make_batches, shown)
         found = scores.by_class(found, method.info.class_names)
-        return {'checkpoint': checkpoint, 'split': split, **found}
+        return {'checkpoint': checkpoint, 'step': step, 'split': split, **found}
 
     def predict(
         self,
@@ -233,40 +278,85 @@ class Experiment:
     ) -> image_folder.Predicted:
         """Predicts the images of a folder with the weights of a run; needs no dataset.
 
+        An image that is damaged or too large for the memory is reported, and costs the others
+        nothing.
+
         Args:
             workdir: Folder of the run.
-            images: Folder of images.
+            images: Folder of images, or one image.
             out: Folder for a mask and an overlay of each.
             checkpoint: `best` or `last`.
 
         Raises:
             FileNotFoundError: See `load`; also if there is no such folder, or no image in it.
             ValueError: See `load`; also if `out` cannot be the place for the predictions.
+            OSError: If `out` cannot be written, or the disk is full.
         """
+        images, out = whole.expanded(images), whole.expanded(out)
         trained = self.predictor(workdir, checkpoint)
-        return image_folder.predict_folder(images, out, trained.predict, trained.method.info)
+        return image_folder.predict_folder(
+            images,
+            out,
+            trained.predict,
+            trained.method.info,
+            network_bytes=memory.network_bytes(trained.method),
+        )
 
     def predictor(
         self, workdir: str | os.PathLike, checkpoint: str = 'best'
     ) -> predictor.Predictor:
         """Returns what predicts single images with the weights of a run; see `load`."""
+        workdir = whole.expanded(workdir)
         method = self.load(workdir, checkpoint)
-        return predictor.Predictor(method, run_folder.read_description(workdir)[1])
+        description = run_folder.read_description(workdir)
+        return predictor.Predictor(method, description.size, description.long_side)
 
     def _start(self, devices):
         """Makes the strategy, and sets seed and precision, before anything is built."""
         strategy = strategies.make_strategy(devices)
+        gpus.warn_of_closed()
         strategies.set_seed(self.seed)
         self.compute.prepare(strategy)
         return strategy
 
+    def _validation_batches(self, examples, frame, strategy):
+        return self.data.validation_batches(
+            examples, frame, strategy.num_replicas_in_sync, fill=tpu_input.is_tpu(strategy)
+        )
+
+    def _frame_of_run(self, workdir, method):
+        """Returns how a run brings whole images before its network.
+
+        Raises:
+            ValueError: If the present settings say something else.
+        """
+        _, size, long_side = run_folder.read_description(workdir)
+        asked = self.data.frame(method.network.backbone)
+        for name, now, then in (
+            ('Validation.size', asked.size, size),
+            ('Data.long_side', asked.long_side, long_side),
+        ):
+            if now is not None and now != then:
+                raise ValueError(
+                    f'{name} is {now}, but the run in {workdir} was made with {then}. Scores and '
+                    'predictions of a run have one rule of sizes: train with this setting, or '
+                    'leave it out.'
+                )
+        return predictor.frame_of(method, size, long_side)
+
     def _built(self, info, crop_size):
-        """Builds network and method with all their variables; call it in a strategy's scope."""
+        """Builds network and method with all their variables; call it in a strategy's scope.
+
+        Args:
+            info: The classes.
+            crop_size: The crops of training; None for the smallest that the network takes.
+        """
         network = contracts.network(
             self.make_network(
                 num_classes=info.num_classes, num_image_classes=info.num_image_classes
             )
         )
+        crop_size = crop_size or networks.smallest_crop(network.backbone)
         network.check_crop_size(crop_size)
         method = contracts.method(self.make_method(network, info))
         method.set_recipe(self.update, self.supervised_loss)
@@ -275,15 +365,12 @@ class Experiment:
         method.build_variables(crop_size)
         return method
 
-    def _new_method(self, strategy, info, crop_size, schedule, rate_factor):
+    def _new_method(self, strategy, info, crop_size, make_optimiser, steps):
         """Builds a method to be trained, with its optimiser and its initial weights."""
-        make_optimiser = self.make_optimiser
-        if rate_factor is not None:
-            make_optimiser = functools.partial(make_optimiser, rate_factor=rate_factor)
         # Workers share the initial values of variables, so one may be missed here already.
         with lost.exits_when_lost(strategy), strategy.scope():
             method = self._built(info, crop_size)
-            method.compile(optimizer=make_optimiser(steps=schedule.steps))
+            method.compile(optimizer=make_optimiser(steps=steps))
             method.optimizer.build(method.trainable_variables)
         if self.initial_weights is not None:
             self.initial_weights(method)
@@ -291,13 +378,31 @@ class Experiment:
         return method
 
     def _restored(self, workdir, checkpoint, strategy):
-        """Builds the method of a run, without an optimiser, and loads a checkpoint."""
-        info, size = run_folder.read_description(workdir)
+        """Builds the method of a run, without an optimiser; returns it, and its step."""
+        info = run_folder.read_description(workdir).info
         with lost.exits_when_lost(strategy), strategy.scope():
-            method = self._built(info, size)
-        checkpoints.Checkpoints(workdir, method).restore(checkpoint)
+            # The size of photos must not matter: attention over a large one fills the memory.
+            method = self._built(info, None)
+        step = checkpoints.Checkpoints(workdir, method).restore(checkpoint)
         method.use_averages()
-        return method
+        return method, step
+
+    def _print_start(self, workdir, examples, crop_size, schedule, strategy):
+        """Prints what the run is."""
+        facts = summary.Facts(
+            workdir=os.fspath(workdir),
+            examples=examples,
+            batch_sizes={
+                name: getattr(self.data, name).batch_size
+                for name in ('labelled', 'unlabelled')
+                if name in examples
+            },
+            crop_size=crop_size,
+            steps=schedule.steps,
+            devices=run_record.devices(strategy),
+            precision=self.compute.precision,
+        )
+        print('\n'.join(summary.lines(facts)), flush=True)
 
     def _print_schedule(self, schedule, rate_factor, method):
         """Prints the steps and the rate where they follow the batch."""

@@ -9,8 +9,8 @@ from wss.networks.weights import npz
 from wss.runs import folder as run_folder
 
 CHECKPOINT = binary.define_checkpoint_flag()
-OUT = flags.DEFINE_string('out', None, 'Folder for a SavedModel: images to labels.')
-WEIGHTS = flags.DEFINE_string('weights', None, 'File for backbone and classifier, as float16.')
+OUT = binary.define_path('out', None, 'Folder for a SavedModel: images to labels.')
+WEIGHTS = binary.define_path('weights', None, 'File for backbone and classifier, as float16.')
 flags.adopt_module_key_flags(binary)
 
 
@@ -25,7 +25,8 @@ def main() -> None:
         npz.save(method.network, WEIGHTS.value)
         print(f'Wrote {WEIGHTS.value}.')
     if OUT.value:
-        saved_model.save_model(method, run_folder.read_description(workdir)[1], OUT.value)
+        description = run_folder.read_description(workdir)
+        saved_model.save_model(method, description.size, OUT.value, description.long_side)
         print(f'Wrote {OUT.value}.')
 
 

@@ -6,19 +6,18 @@ from wss.configuration import binary, gin_files
 from wss.experiment import Experiment
 
 CHECKPOINT = binary.define_checkpoint_flag()
-IMAGES = flags.DEFINE_string('images', None, 'Folder of images of any size.')
-OUT = flags.DEFINE_string('out', None, 'Folder for a mask and an overlay of each image.')
+IMAGES = binary.define_path('images', None, 'Folder of images of any size, or one image.')
+OUT = binary.define_path('out', None, 'Folder for a mask and an overlay of each image.')
 flags.adopt_module_key_flags(binary)
 
 
 def main() -> int:
-    """Predicts; the exit status is 1 if an image could not be read."""
+    """Predicts; the exit status is 1 if an image was not predicted."""
     workdir, out = binary.WORKDIR.value, OUT.value
     gin_files.parse_run(workdir, binary.GIN_PARAM.value)
     done = gin_files.build(Experiment).predict(workdir, IMAGES.value, out, CHECKPOINT.value)
-    unreadable = f'; {done.unreadable} could not be read' if done.unreadable else ''
-    print(f'Predicted {done.predicted} images into {out}{unreadable}.')
-    return 1 if done.unreadable else 0
+    print(f'Predicted {done.predicted} images into {out}{"; " if done.failed else ""}{done}.')
+    return 1 if done.failed else 0
 
 
 if __name__ == '__main__':

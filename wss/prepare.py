@@ -15,8 +15,8 @@ DATASET = flags.DEFINE_string(
     'voc_seg; coco_seg/2017, coco_seg/2014, coco_seg/unlabeled2017; cityscapes_seg/fine or '
     'cityscapes_seg/coarse; or a builder of your own, FILE.py:CLASS[/CONFIGURATION].',
 )
-DATA_DIR = flags.DEFINE_string('data_dir', None, 'Folder for datasets, local or gs://.')
-MANUAL_DIR = flags.DEFINE_string(
+DATA_DIR = binary.define_path('data_dir', None, 'Folder for datasets, local or gs://.')
+MANUAL_DIR = binary.define_path(
     'manual_dir', None, 'Folder with official archives, or with folders unpacked from them.'
 )
 

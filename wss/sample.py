@@ -10,7 +10,7 @@ from wss.configuration import binary, gin_files
 from wss.datasets.lists import report, sampling, selection
 from wss.pipeline.data import Data
 
-GIN_FILE = flags.DEFINE_multi_string('gin_file', [], 'Configuration that names a dataset.')
+GIN_FILE = binary.define_multi_path('gin_file', 'Configuration that names a dataset.')
 SPLIT = flags.DEFINE_string('split', 'train', 'Split of the dataset to sample from.')
 AMOUNT = flags.DEFINE_string(
     'amount', None, 'How many images: a number (46), or a share with a decimal point (0.125).'
@@ -21,8 +21,8 @@ SEED = flags.DEFINE_integer(
 EVERY_CLASS = flags.DEFINE_bool(
     'every_class', False, 'Whether the sample must show every class that the split shows.'
 )
-WITHIN = flags.DEFINE_string('within', None, 'List of ids to sample from, instead of all.')
-OUT = flags.DEFINE_string('out', None, 'File to write, one id a line; no other list is replaced.')
+WITHIN = binary.define_path('within', None, 'List of ids to sample from, instead of all.')
+OUT = binary.define_path('out', None, 'File to write, one id a line; no other list is replaced.')
 flags.declare_key_flag('gin_param')
 
 

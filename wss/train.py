@@ -3,11 +3,12 @@
 from absl import flags
 
 from wss.configuration import binary, gin_files
+from wss.devices import workers
 from wss.devices.strategies import Devices
 from wss.experiment import Experiment
 
-GIN_FILE = flags.DEFINE_multi_string(
-    'gin_file', [], 'Configuration; by default that of the run that --workdir holds.'
+GIN_FILE = binary.define_multi_path(
+    'gin_file', 'Configuration; by default that of the run that --workdir holds.'
 )
 PROFILE = flags.DEFINE_boolean('profile', False, 'Write a TensorBoard profile of a few steps.')
 DEVICES = binary.define_device_flags()
@@ -22,7 +23,10 @@ def main() -> None:
     else:
         gin_files.parse_run(workdir, binary.GIN_PARAM.value)
     experiment = gin_files.build(Experiment)
-    experiment.train(workdir, gin_files.operative, Devices(**DEVICES()), PROFILE.value)
+    devices = Devices(**DEVICES())
+    result = experiment.train(workdir, gin_files.operative, devices, PROFILE.value)
+    if workers.is_chief():
+        print(binary.next_commands(workdir, is_scored='best' in result))
 
 
 if __name__ == '__main__':

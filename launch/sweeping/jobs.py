@@ -20,7 +20,7 @@ _FLAGS = '{flags}'
 # ssh closes what it inherits, so a shell around the program holds the lock of the folder. It leaves
 # signals to the program and waits for it.
 _SHELL = ('sh', '-c', 'trap : INT TERM HUP; "$@"; exit $?', 'sh')
-_LOST = 75, 255  # Statuses: another worker was lost; the connection of ssh broke.
+_LOST = 75, 129, 255  # A worker, the terminal or the connection of ssh was lost.
 _BY_HAND = 130  # Ctrl-C on the run itself.
 _POLL = 0.2  # Seconds between two looks at the processes.
 _LOOK = 5.0  # Seconds between two looks at their progress.

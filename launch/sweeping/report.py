@@ -6,6 +6,7 @@ import math
 import os
 import shutil
 import statistics
+import sys
 from collections.abc import Sequence
 
 from sweeping.folder import SCORES
@@ -13,6 +14,13 @@ from sweeping.grid import Run
 
 PROGRESS = ('step', 'steps', 'seconds_per_step', 'seconds_left')  # Of `progress.json`.
 _WEIGHTS = ('last', 'best')
+
+
+def show_any_name() -> None:
+    """Makes output that the console cannot encode appear escaped, where it would end the sweep."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, 'reconfigure'):
+            stream.reconfigure(errors='backslashreplace')
 
 
 class Display:

@@ -11,7 +11,11 @@ from tpu.gcloud import Failure, Gcloud, Lost
 from tpu.lifecycle import cost, remove, request, wait_until_active, why_lost
 
 # Exit statuses of wss.train after which the same command resumes.
-RESUMABLE = {143: 'was terminated', 75: 'lost another worker or the TPU'}
+RESUMABLE = {
+    143: 'was terminated',
+    129: 'lost its terminal',
+    75: 'lost another worker or the TPU',
+}
 _GUARD = 'test -f wss-env/wss-installed || { echo wss-missing; exit 0; }; '
 _WORKER = f'{_GUARD}cd wss-checkout/launch && python3 -m tpu.worker'
 

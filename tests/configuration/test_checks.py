@@ -70,6 +70,8 @@ def test_descriptions(hint, text):
 
 def test_settings_that_nothing_uses():
     used = '# Parameters for a.b:\na.b.x = 1\na.b.y = \\\n    (1,\n     2)\nscope/c.d = 3\nm = 1\n'
-    checks.check_all_used('a.b.x = 1\na.b.y = (1, 2)\nother/c.d = 5\nm = 1\n', used)
+    checks.check_all_used('a.b.x = 1\na.b.y = (1, 2)\nscope/c.d = 5\nm = 1\n', used)
+    with pytest.raises(ValueError, match=r'sets other/c\.d, which nothing'):
+        checks.check_all_used('other/c.d = 5\n', used)
     with pytest.raises(ValueError, match=r'sets a\.b\.z, n, which nothing in this run uses'):
         checks.check_all_used('a.b.x = 1\na.b.z = 1\nn = 2\n', used)

@@ -6,7 +6,7 @@ import sys
 import pytest
 import tensorflow as tf
 
-from wss.configuration import sentences
+from wss.configuration import binary, sentences
 
 PROGRAM = """
 import logging
@@ -52,3 +52,11 @@ def test_the_sentence_of_an_error_is_one_line():
     except OSError as error:
         text = sentences.user_sentence(error)
     assert text == 'A file cannot be read or written: No such file or directory: /nowhere/b.txt.'
+
+
+def test_the_next_commands_name_the_folder_and_what_a_run_without_scores_needs():
+    said = binary.next_commands('runs/my run', is_scored=True)
+    assert "python -m wss.evaluate --workdir 'runs/my run'\n" in said
+    said = binary.next_commands('w', is_scored=False)
+    assert 'wss.evaluate --workdir w --checkpoint last --split SPLIT\n' in said
+    assert 'wss.predict --workdir w --checkpoint last --images FOLDER' in said

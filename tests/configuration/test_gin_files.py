@@ -30,7 +30,7 @@ def test_files_are_found_from_any_folder(tmp_path, monkeypatch):
     [
         (
             'Schedule.stepz = 9',
-            r'Schedule has no setting stepz; did you mean steps\? \(Schedule.stepz',
+            r'Schedule has no setting stepz; did you mean Schedule\.steps\? \(Schedule.stepz',
         ),
         ('Schedul.steps = 9', r'no Schedul in the configuration; did you mean Schedule\?'),
         ("Schedule.steps = 'many'", r"Schedule\.steps is 'many', but must be an int"),
@@ -65,7 +65,7 @@ def test_mistakes_in_settings(param, message):
     [
         ('deeplab.DeepLabV3.x = 1', r'deeplab has no DeepLabV3; did you mean DeepLabV3Plus\?'),
         ('dooplab.x = 1', r'The gin file does not import dooplab .*line 3: doop'),
-        ('deeplab.DeepLabV3Plus.aspp = 1', r'no setting aspp; did you mean aspp_'),
+        ('deeplab.DeepLabV3Plus.aspp = 1', r'no setting aspp; did you mean DeepLabV3Plus.aspp_'),
         ('from wss.networks import none', r'imports a missing module.*line 3'),
         ("include 'none.gin'", r'gin file none\.gin does not exist .*line 3'),
         ('deeplab.DeepLabV3Plus.x =', r'A setting cannot be read \(.*mine\.gin, line 3\)'),
@@ -160,7 +160,28 @@ def test_files_that_tensorflow_cannot_reach(tmp_path):
             'Data.make_views must make views; it made a Shapes, .* no crop_size',
         ),
         ('Data.make_dataset = @Views', 'Data.make_dataset must make a dataset; it made a Views'),
-        ('Experiment.make_network = @Shapes', 'Shapes stands where .* takes no num_clas'),
+        (
+            'Experiment.make_network = @Shapes',
+            'Experiment.make_network is Shapes; it must be',
+        ),
+        (
+            'Experiment.make_method = @Shapes',
+            'Experiment.make_method is Shapes; it must be',
+        ),
+        ('Experiment.make_optimiser = @Shapes', 'Experiment.make_optimiser is Shapes;'),
+        (
+            'Experiment.initial_weights = @Shapes',
+            'Experiment.initial_weights is Shapes;',
+        ),
+        (
+            'Experiment.schedule = @Compute()',
+            'Experiment.schedule is a Compute; it must be',
+        ),
+        ('Data.labelled = @Schedule()', 'Data.labelled is a Schedule; it must be made by Labelled'),
+        (
+            'DeepLabV3Plus.make_backbone = @Shapes',
+            'DeepLabV3Plus.make_backbone must make a',
+        ),
     ],
 )
 def test_parts_in_the_wrong_place(tmp_path, param, message):

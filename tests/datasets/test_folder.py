@@ -56,7 +56,7 @@ def test_examples_of_a_list(data):
     examples = make(data).examples('train')
     assert examples.ids == ('b', 'a')
     assert (examples.has_label, examples.has_image_label) == (True, False)
-    assert examples.max_size == (4, 6)
+    assert examples.max_size == (4, 6) and examples.sizes.tolist() == [[4, 6], [4, 6]]
     first, second = load(examples, 0), load(examples, 1)
     assert (first['id'], second['id']) == (b'b', b'a')
     assert first['image'].shape == (4, 6, 3) and abs(int(first['image'][0, 0, 0]) - 20) <= 1
@@ -155,15 +155,24 @@ def test_info_is_there_without_the_files(tmp_path):
 @pytest.mark.parametrize(
     ('changes', 'message'),
     [
-        ({'class_names': 'car'}, 'sequence of names'),
-        ({'class_names': (1, 2, 3)}, 'sequence of names'),
-        ({'ignore_value': '255'}, 'must be an int'),
-        ({'colours': ((0, 0, 0), (1, 1, 1), (0, 0, 256))}, 'three ints'),
-        ({'colours': ((0, 0, 0), (1, 1, 1))}, '3 class names and 2 colours'),
-        ({'check': 'no'}, "'full' or 'headers'"),
-        ({'splits': 'train.txt'}, 'must map'),
-        ({'splits': {}}, 'must map'),
-        ({'image_endings': '.png'}, 'endings must be a sequence'),
+        ({'class_names': 'car'}, 'class_names is .car.; it must be a tuple'),
+        ({'class_names': (1, 2, 3)}, r'Folder\.class_names is 1; it must be a text'),
+        (
+            {'ignore_value': '255'},
+            r'Folder\.ignore_value is .255.; it must be a whole',
+        ),
+        (
+            {'colours': ((0, 0, 0), (1, 1, 1), (0, 0, 256))},
+            r'Folder\.colours is 256; it must be',
+        ),
+        (
+            {'colours': ((0, 0, 0), (1, 1, 1))},
+            r'Folder\.colours is .*; it must be a tuple of 3',
+        ),
+        ({'check': 'no'}, r"Folder\.check is 'no'; it can be 'full' or 'headers'"),
+        ({'splits': 'train.txt'}, r'Folder\.splits is .train\.txt.; it must be a dict'),
+        ({'splits': {}}, r'Folder\.splits is \{\}'),
+        ({'image_endings': '.png'}, r'Folder\.image_endings is'),
     ],
 )
 def test_wrong_arguments_are_refused(data, changes, message):
@@ -287,7 +296,7 @@ def test_all_problems_of_a_split_are_reported_at_once(data):
     assert all(f'x{i}.png is not an image' in message for i in range(4))
     assert 'x4.png is' not in message
     assert '2 more examples have problems.' in message
-    assert 'skip_broken=True' in message
+    assert 'Folder.skip_broken = True' in message
 
 
 def damage(path):

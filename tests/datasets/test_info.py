@@ -2,8 +2,14 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from wss.datasets import info
 from wss.datasets.examples import Examples
+from wss.datasets.folder import Folder
 from wss.datasets.info import DatasetInfo
+from wss.datasets.tfrecord import TFRecord
+from wss.pipeline.data import Labelled
+from wss.training.optimisers import momentum_poly
+from wss.training.schedule import Schedule
 
 BLACK_RED_GREEN = ((0, 0, 0), (255, 0, 0), (0, 255, 0))
 
@@ -80,3 +86,10 @@ def test_selections_can_be_selected_from():
 def test_lists_that_do_not_fit_are_refused(ids, message):
     with pytest.raises(ValueError, match=message):
         make_examples().select(ids)
+
+
+def test_which_settings_a_resumed_run_may_change():
+    assert info.may_change(Schedule, 'log_every') and not info.may_change(Schedule, 'steps')
+    assert info.may_change(Folder, 'masks') and not info.may_change(Folder, 'class_names')
+    assert info.may_change(TFRecord, 'splits') and info.may_change(Labelled, 'list_file')
+    assert not info.may_change(momentum_poly, 'power')

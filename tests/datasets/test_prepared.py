@@ -31,6 +31,7 @@ def test_examples_in_the_order_of_the_records(build):
     assert examples.ids == tuple(f'2007_{i:06d}' for i in range(5))
     assert examples.has_label and not examples.has_image_label
     assert examples.max_size == (HEIGHT, WIDTH)
+    assert examples.sizes.tolist() == [[HEIGHT, WIDTH]] * 5
     for i in (4, 0, 3):
         example = load(examples, i)
         assert set(example) == {'image', 'id', 'label'}
@@ -127,7 +128,7 @@ def test_what_is_not_there_is_named(build):
     command = r'python -m wss.prepare --dataset coco_seg/2017 --data_dir'
     with pytest.raises(FileNotFoundError, match=command):
         Prepared('coco_seg/2017', build[0]).examples('train')
-    with pytest.raises(ValueError, match=r'Prepared.data_dir is empty'):
+    with pytest.raises(ValueError, match=r'Prepared\.data_dir is .*; it must be a path'):
         Prepared('coco_seg/2017', '')
     with pytest.raises(ValueError, match=r'has no split .validation.; it has test, train'):
         Prepared('voc_seg/2012', build[0]).examples('validation')
@@ -190,3 +191,17 @@ def test_ids_that_stand_twice_are_named(tmp_path):
     write_build(tmp_path, {'train': [[record('a', 0), record('b', 0), record('a', 1)]]})
     with pytest.raises(ValueError, match=r'more than one record in .*: a; delete'):
         Prepared('voc_seg/2012', tmp_path).examples('train')
+
+
+def test_an_image_that_cannot_be_decoded_is_named(tmp_path):
+    example = tf.train.Example.FromString(record('bad', 2))
+    feature = example.features.feature['image'].bytes_list
+    feature.value[0] = feature.value[0][:-20]
+    folder = write_build(tmp_path, {'train': [[record('good', 1), example.SerializeToString()]]})
+    examples = Prepared('voc_seg/2012', tmp_path).examples('train')
+    assert load(examples, 0)['image'].shape == (HEIGHT, WIDTH, 3)
+    message = f'ValueError: The image of example bad is damaged: .* Delete {folder}'
+    with pytest.raises(tf.errors.InvalidArgumentError, match=message):
+        load(examples, 1)
+    with pytest.raises(tf.errors.InvalidArgumentError, match=message):
+        list(tf.data.Dataset.range(2).map(examples.load))

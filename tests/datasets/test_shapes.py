@@ -67,11 +67,11 @@ def test_in_a_pipeline_as_by_hand():
 def test_unknown_split_and_bad_numbers():
     with pytest.raises(ValueError, match="no split 'dev'; it has train, val, test"):
         Shapes(33, COUNTS).examples('dev')
-    with pytest.raises(ValueError, match='size 0'):
+    with pytest.raises(ValueError, match=r'Shapes\.size is 0'):
         Shapes(0)
     with pytest.raises(ValueError, match=r'Shapes\.seed is -1'):
         Shapes(seed=-1)
-    with pytest.raises(ValueError, match='at most 1000000 scenes'):
+    with pytest.raises(ValueError, match='it must be a whole number, 1 to 1000000'):
         Shapes(counts={'train': 10**12})
 
 

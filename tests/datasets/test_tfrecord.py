@@ -68,6 +68,7 @@ def test_records_of_several_files_in_order(tmp_path):
     examples = make(str(tmp_path / 'train-*')).examples('train')
     assert examples.ids == ('b', 'a', 'c')
     assert examples.has_label and examples.max_size == (5, 6)
+    assert examples.sizes.tolist() == [[4, 6], [4, 6], [5, 3]]
     values = [load(examples, i) for i in (2, 0, 1)]
     assert [int(v['image'][0, 0, 0]) for v in values] == [30, 20, 10]
     assert [v['id'] for v in values] == [b'c', b'b', b'a']
@@ -146,14 +147,14 @@ def test_orientation_is_not_applied(tmp_path):
 def test_no_file_is_named(tmp_path):
     with pytest.raises(FileNotFoundError, match=r'no file fits .*nowhere-\*'):
         make(str(tmp_path / 'nowhere-*')).examples('train')
-    with pytest.raises(ValueError, match='names no files'):
+    with pytest.raises(ValueError, match=r'TFRecord\.splits.* is \(\); it must be a tuple of 1'):
         make().examples('train')
     with pytest.raises(ValueError, match='hold no records'):
         make(write(tmp_path / 'empty', [])).examples('train')
 
 
 def test_wrong_arguments_are_refused(tmp_path):
-    with pytest.raises(ValueError, match='must map'):
+    with pytest.raises(ValueError, match=r'TFRecord\.splits is .*; it must be a dict'):
         TFRecord('train-*')
     with pytest.raises(ValueError, match="no split 'val'; it has train"):
         make('x').examples('val')
@@ -216,7 +217,7 @@ def test_damaged_records_are_named_or_left_out(tmp_path):
     change(path, len(contents[0]) + 16 + 12 + 20)  # Byte 20 of the data of record 1.
     with pytest.raises(ValueError, match=r'record 1 .*some\.tfrecord is damaged') as caught:
         make(path).examples('train')
-    assert 'skip_broken=True' in str(caught.value)
+    assert 'TFRecord.skip_broken = True' in str(caught.value)
     with pytest.warns(UserWarning, match="1 of 3 examples of split 'train'.* record 1"):
         examples = make(path, skip_broken=True).examples('train')
     assert examples.ids == ('a', 'c')
@@ -268,3 +269,19 @@ def test_pixels_of_the_voc_sample():
         found = load(examples, i)
         assert np.abs(found['image'].astype(int) - image).max() <= 1
         np.testing.assert_array_equal(found['label'], mask)
+
+
+@pytest.mark.parametrize('name', ['data[1]', 'a{b}', 'x y'])
+def test_a_folder_of_any_name_is_no_pattern(tmp_path, name):
+    (tmp_path / name).mkdir()
+    for i in (1, 2):
+        write(tmp_path / name / f'train-{i}[x]', [record(f'{i}.png')])
+    (tmp_path / 'data1').mkdir()
+    write(tmp_path / 'data1' / 'train-3', [record('3.png')])
+    for pattern, ids in {
+        'train-*': ('1', '2'),
+        'train-[2-3]*': ('2',),
+        'train-1[x]': ('1',),
+    }.items():
+        found = make(str(tmp_path / name / pattern)).examples('train', labels='none')
+        assert found.ids == ids

@@ -13,10 +13,14 @@ from wss.devices.compute import Compute
 @pytest.mark.parametrize(
     ('settings', 'words'),
     [
-        ({'precision': 'half'}, r"Compute\.precision is 'half'; it can be one of \('float32', "),
-        ({'steps_per_execution': 0}, r'Compute\.steps_per_execution is 0; it must be 1 or more'),
+        ({'precision': 'half'}, r"Compute\.precision is 'half'; it can be 'float32' or "),
+        (
+            {'steps_per_execution': 0},
+            r'Compute\.steps_per_execution is 0; it must be a whole',
+        ),
+        ({'input_workers': 10**9}, r'Compute\.input_workers is 1000000000; .* 1 to 256'),
         ({'steps_per_execution': -5}, r'Compute\.steps_per_execution is -5'),
-        ({'input_workers': 0}, r'Compute\.input_workers is 0; it must be 1 or more'),
+        ({'input_workers': 0}, r'Compute\.input_workers is 0; it must be a whole'),
     ],
 )
 def test_settings_out_of_range(settings, words):

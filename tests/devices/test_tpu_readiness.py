@@ -9,6 +9,7 @@ import readiness
 import tensorflow as tf
 import tf_keras as keras
 
+from wss.devices import tpu_input
 from wss.methods import losses
 from wss.methods.classification import Classification
 from wss.methods.pseudoseg import PseudoSeg
@@ -187,7 +188,9 @@ def floats(results):
     return {name: float(value) for name, value in results.items()}
 
 
-def test_every_step_of_a_run_has_the_same_static_shapes(tiny, tmp_path):
+def test_every_step_of_a_run_has_the_same_static_shapes(tiny, tmp_path, monkeypatch):
+    monkeypatch.setattr(tpu_input, 'is_tpu', lambda strategy: True)
+    monkeypatch.setattr(tpu_input, 'check', lambda strategy, batches: None)
     seen = {'train_step': [], 'test_step': []}
 
     class Recording(PseudoSeg):
@@ -209,6 +212,17 @@ def test_every_step_of_a_run_has_the_same_static_shapes(tiny, tmp_path):
         assert {part.dtype for batch in parts for part in batch} == {tf.float32, tf.int32}
         shapes = {tuple((tuple(part.shape), part.dtype) for part in batch) for batch in parts}
         assert len(shapes) == 1
+
+
+def test_a_tpu_needs_images_of_one_size(monkeypatch):
+    several = tf.data.Dataset.from_tensors(tf.zeros([2, 33, 41, 3]))
+    several = several.map(lambda images: images[:, : tf.random.uniform([], 2, 9, tf.int32)])
+    strategy = tf.distribute.get_strategy()
+    tpu_input.check_shapes(strategy, several)
+    monkeypatch.setattr(tpu_input, 'is_tpu', lambda strategy: True)
+    with pytest.raises(ValueError, match=r'differ in size, .* set Validation\.size'):
+        tpu_input.check_shapes(strategy, several)
+    tpu_input.check_shapes(strategy, tf.data.Dataset.from_tensors(tf.zeros([2, 33, 41, 3])))
 
 
 def problems(step, *arguments):

@@ -23,7 +23,9 @@ from wss.methods.supervised import Supervised
 from wss.methods.update import Update
 from wss.networks.backbones.small import SmallResNet
 from wss.networks.deeplab import DeepLabV3Plus
-from wss.pipeline import batches, evaluation
+from wss.pipeline import batches
+from wss.pipeline.evaluation import WholeImages
+from wss.pipeline.frame import Frame
 from wss.results import scores
 from wss.training import monitor
 from wss.views.views import Views
@@ -91,9 +93,8 @@ def run_case(strategy, case, make, frozen, per_replica=False):
         method = make_method(case, make, info, frozen, per_replica)
     validation = Squares(info, {'val': 5}).examples('val')
 
-    def validation_batches(context):
-        return evaluation.evaluation_batches(validation, CROP, PADDING, BATCH, context=context)
-
+    replicas = strategy.num_replicas_in_sync
+    validation_batches = WholeImages(validation, Frame(8, PADDING), BATCH, replicas)
     means = monitor.Means(method.quality)
 
     class Note(keras.callbacks.Callback):

@@ -1,3 +1,5 @@
+import errno
+import os
 import types
 
 import numpy as np
@@ -5,8 +7,9 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
+from wss.datasets.files import decoding, whole
 from wss.inference import folder as image_folder
-from wss.inference import saved_model
+from wss.inference import memory, saved_model
 from wss.inference.predictor import Predictor
 
 
@@ -119,7 +122,7 @@ def test_images_are_padded_like_in_evaluation_or_to_their_own_size():
         ((17, 33), (17, 33)),
         ((5, 6), (17, 33)),
         ((18, 10), (25, 17)),
-        ((1, 40), (1, 41)),
+        ((1, 40), (17, 41)),
     ):
         labels = predict(np.full([*size, 3], 50, np.uint8))
         np.testing.assert_array_equal(labels, np.full(size, padded[0] * 1000 + padded[1]))
@@ -134,3 +137,220 @@ def test_masks_made_by_hand_are_not_overwritten(tmp_path, tiny):
     assert (tmp_path / 'masks' / 'a.png').read_bytes() == before
     for _ in range(2):  # Predicting again is fine.
         image_folder.predict_folder(tmp_path / 'in', tmp_path / 'out', bright, tiny.make_info())
+
+
+def contents(folder):
+    return {str(p.relative_to(folder)): p.read_bytes() for p in folder.rglob('*') if p.is_file()}
+
+
+def test_a_corrected_prediction_is_not_overwritten(tmp_path, tiny):
+    write_image(tmp_path / 'in' / 'a.jpg')
+    predict = lambda: image_folder.predict_folder(  # noqa: E731
+        tmp_path / 'in', tmp_path / 'out', bright, tiny.make_info()
+    )
+    predict()
+    with Image.open(tmp_path / 'out/a.png') as mask:
+        mask.putpixel((0, 0), 2)
+        mask.save(tmp_path / 'out/a.png')
+    with pytest.raises(ValueError, match=r'a\.png exists and is not a prediction as'):
+        predict()
+    (tmp_path / 'out/a.png').unlink()
+    Image.new('RGB', (3, 3)).save(tmp_path / 'out/a_overlay.jpg')
+    with pytest.raises(ValueError, match=r'a_overlay\.jpg exists and is not a prediction'):
+        predict()
+
+
+@pytest.mark.parametrize('moment', range(1, 5))
+def test_a_kill_at_any_moment_leaves_a_folder_that_can_be_used_again(
+    tmp_path, tiny, monkeypatch, moment
+):
+    """Stops as a kill does, before a file gets its name; nothing tidies up."""
+    for name in ('a', 'b'):
+        write_image(tmp_path / 'in' / f'{name}.jpg')
+    arguments = tmp_path / 'in', tmp_path / 'out', bright, tiny.make_info()
+    image_folder.predict_folder(tmp_path / 'in', tmp_path / 'whole', *arguments[2:])
+    write, calls = whole.write, []
+
+    def killed(path, content):
+        if content:
+            calls.append(path)
+        if len(calls) == moment:
+            with open(f'{path}.{2**22 + 1}.part', 'wb') as file:
+                file.write(content[:50])
+            raise KeyboardInterrupt
+        write(path, content)
+
+    monkeypatch.setattr(whole, 'write', killed)
+    with pytest.raises(KeyboardInterrupt):
+        image_folder.predict_folder(*arguments)
+    monkeypatch.setattr(whole, 'write', write)
+    expected = contents(tmp_path / 'whole')
+    for name, content in contents(tmp_path / 'out').items():
+        assert name.endswith('.part') or content == expected[name]
+    assert image_folder.predict_folder(*arguments).predicted == 2
+    assert contents(tmp_path / 'out') == expected
+
+
+def test_what_an_older_version_left_is_replaced(tmp_path, tiny):
+    write_image(tmp_path / 'in' / 'a.jpg')
+    (tmp_path / 'out').mkdir()
+    (tmp_path / 'out' / 'a.png').write_bytes(b'')
+    arguments = tmp_path / 'in', tmp_path / 'out', bright, tiny.make_info()
+    assert image_folder.predict_folder(*arguments).predicted == 1
+    assert len((tmp_path / 'out' / 'a.png').read_bytes()) > 50
+
+
+def test_one_bad_image_or_output_costs_that_image_alone(tmp_path, tiny):
+    write_image(tmp_path / 'in' / 'a.png')
+    write_image(tmp_path / 'in' / 'blocked' / 'b.png')
+    write_image(tmp_path / 'in' / f'{"l" * 250}.png')
+    write_image(tmp_path / 'in' / f'{"k" * 243}.png')
+    write_image(tmp_path / 'in' / 'z.png')
+    (tmp_path / 'in' / 'l1.png').symlink_to('l2.png')
+    (tmp_path / 'in' / 'l2.png').symlink_to('l1.png')
+    (tmp_path / 'in' / 'photo.heic').write_bytes(b'ftypheic')
+    (tmp_path / 'out').mkdir()
+    (tmp_path / 'out' / 'blocked').write_text('a file where a folder is needed')
+    said = []
+    found = image_folder.predict_folder(
+        tmp_path / 'in', tmp_path / 'out', bright, tiny.make_info(), said.append
+    )
+    assert found == image_folder.Predicted(predicted=3, unreadable=3, unwritten=2)
+    assert str(found) == '3 could not be read; 2 could not be written'
+    said = '\n'.join(said)
+    for part in (
+        '1 .heic',
+        'l1.png',
+        'l2.png',
+        'blocked/b.png',
+        'lll.png cannot be written: File name too long',
+    ):
+        assert part in said, part
+    # The name of the overlay alone is too long.
+    written = {f'{"l" * 250}.png', f'{"k" * 243}.png', f'{"k" * 243}_overlay.jpg', 'blocked'}
+    written |= {'a.png', 'a_overlay.jpg', 'z.png', 'z_overlay.jpg'}
+    assert set(contents(tmp_path / 'out')) == written
+
+
+@pytest.mark.parametrize(
+    'error',
+    [
+        OSError(errno.ENOSPC, 'No space left on device'),
+        tf.errors.ResourceExhaustedError(None, None, 'a.png; No space left on device'),
+    ],
+)
+def test_a_full_disk_ends_with_one_sentence(tmp_path, tiny, monkeypatch, error):
+    write_image(tmp_path / 'in' / 'a.png')
+    write = whole.write
+
+    def full(path, content):
+        if content:
+            raise error
+        write(path, content)
+
+    monkeypatch.setattr(whole, 'write', full)
+    with pytest.raises(OSError, match=r'The disk is full: .*a\.png cannot be written\. Make'):
+        image_folder.predict_folder(tmp_path / 'in', tmp_path / 'out', bright, tiny.make_info())
+
+
+def test_a_folder_that_cannot_be_written_is_named_before_anything_is_computed(tmp_path, tiny):
+    write_image(tmp_path / 'in' / 'a.png')
+    (tmp_path / 'file').write_text('')
+    with pytest.raises(OSError, match=r'The folder .*file/out cannot be written: Not a directory'):
+        image_folder.predict_folder(
+            tmp_path / 'in', tmp_path / 'file' / 'out', pytest.fail, tiny.make_info()
+        )
+
+
+def test_a_side_that_no_jpeg_file_holds(tmp_path, tiny):
+    Image.fromarray(np.full([2, 66000, 3], 200, np.uint8)).save(tmp_path / 'strip.png')
+    write_image(tmp_path / 'z.png')
+    said = []
+    for _ in range(2):
+        found = image_folder.predict_folder(
+            tmp_path, tmp_path.parent / 'strip_out', bright, tiny.make_info(), said.append
+        )
+        assert found == image_folder.Predicted(2)
+    assert 'The overlay of' in said[0] and 'scaled to 65500x2 pixels' in said[0]
+    with Image.open(tmp_path.parent / 'strip_out' / 'strip.png') as mask:
+        assert mask.size == (66000, 2)
+    with Image.open(tmp_path.parent / 'strip_out' / 'strip_overlay.jpg') as shown:
+        assert shown.size == (65500, 2)
+
+
+def test_what_does_not_fit_into_the_memory_is_passed_over(tmp_path, tiny, monkeypatch):
+    write_image(tmp_path / 'in' / 'a.png')
+    # A few bytes hold many pixels.
+    Image.new('1', (9000, 9000)).save(tmp_path / 'in' / 'b.png')
+    Image.new('1', (20000, 20000)).save(tmp_path / 'in' / 'c.png')
+    for name in 'de':
+        write_image(tmp_path / 'in' / f'{name}.png')
+    monkeypatch.setattr(memory, 'available', lambda: 10**10)
+
+    def predict(image):
+        calls.append(1)
+        if len(calls) == 2:
+            raise tf.errors.ResourceExhaustedError(None, None, 'OOM when allocating')
+        return bright(image)
+
+    calls, said = [], []
+    found = image_folder.predict_folder(
+        tmp_path / 'in', tmp_path / 'out', predict, tiny.make_info(), said.append
+    )
+    assert found == image_folder.Predicted(predicted=2, unreadable=1, too_large=2)
+    assert 'b.png is too large for the memory: 9000x9000 pixels' in said[0]
+    assert 'c.png is too large: 400 million pixels' in said[1]
+    assert 'd.png is too large for the memory' in said[2]
+
+
+def test_a_photo_of_100_million_pixels_is_not_refused_for_its_size(tmp_path):
+    Image.new('L', (10000, 10000)).save(tmp_path / 'a.png')
+    size = decoding.image_size(tmp_path / 'a.png')
+    memory.check(size, 10**5, lambda size: 0, 'a.png')
+
+
+def test_one_image_can_be_named(tmp_path, tiny):
+    write_image(tmp_path / 'in' / 'a.png')
+    write_image(tmp_path / 'in' / 'b.png')
+    info = tiny.make_info()
+    found = image_folder.predict_folder(tmp_path / 'in/a.png', tmp_path / 'in/out', bright, info)
+    assert found == image_folder.Predicted(1)
+    assert set(contents(tmp_path / 'in/out')) == {'a.png', 'a_overlay.jpg'}
+    with pytest.raises(ValueError, match='would be written over'):
+        image_folder.predict_folder(tmp_path / 'in/a.png', tmp_path / 'in', bright, info)
+
+
+def test_links_are_followed_and_copies_predicted_once(tmp_path, tiny):
+    write_image(tmp_path / 'in' / 'a.png')
+    write_image(tmp_path / 'elsewhere' / 'b.png')
+    (tmp_path / 'in' / 'day').symlink_to(tmp_path / 'elsewhere')
+    (tmp_path / 'in' / 'self').symlink_to('.')
+    (tmp_path / 'in' / 'again.png').symlink_to('a.png')
+    said = []
+    found = image_folder.predict_folder(
+        tmp_path / 'in', tmp_path / 'out', bright, tiny.make_info(), said.append
+    )
+    assert found == image_folder.Predicted(2)
+    assert set(contents(tmp_path / 'out')) == {
+        *('a.png', 'a_overlay.jpg', 'day/b.png', 'day/b_overlay.jpg')
+    }
+    assert said == [
+        '1 images are links to others and are predicted once, such as again.png, which is a.png.'
+    ]
+
+
+def test_names_that_are_not_utf_8(tmp_path, tiny):
+    for name in (b'b\xe9', b'c\xe9'):
+        write_image(tmp_path / 'in' / 'x.png')
+        os.rename(tmp_path / 'in' / 'x.png', os.fsencode(tmp_path / 'in') + b'/' + name + b'.png')
+    with open(os.fsencode(tmp_path / 'in') + b'/c\xe9.png', 'wb') as file:
+        file.write(b'no image')
+    said = []
+    for _ in range(2):
+        found = image_folder.predict_folder(
+            tmp_path / 'in', tmp_path / 'out', bright, tiny.make_info(), said.append
+        )
+        assert found == image_folder.Predicted(1, 1)
+    assert sorted(os.listdir(os.fsencode(tmp_path / 'out'))) == [b'b\xe9.png', b'b\xe9_overlay.jpg']
+    assert 'c\\udce9.png is not an image' in said[0]
+    said[0].encode()

@@ -1,11 +1,15 @@
 """What a sweep reports: tables with numbers by hand, and the line about the runs at work."""
 
 import io
+import pathlib
+import subprocess
+import sys
 
 import pytest
 from sweeping import report
 from sweeping.grid import Run
 
+LAUNCH = pathlib.Path(__file__).resolve().parents[2] / 'launch'
 AT_WORK = {'step': 40, 'steps': 500, 'seconds_per_step': 0.5, 'seconds_left': 230.0}
 
 
@@ -118,3 +122,11 @@ def test_last_line_of_a_log(tmp_path):
     log = tmp_path / 'train.log'
     log.write_bytes(b'# sweep: now\n' + b'x' * 20_000 + b'\n[=  ] step 1\r[== ] The end.\n\n')
     assert report.last_line(str(log)) == '[== ] The end.'
+
+
+def test_a_console_that_cannot_show_a_sign_ends_no_sweep():
+    program = "from sweeping import report; report.show_any_name(); print('50 ± 2: 碗')"
+    environment = {'PYTHONIOENCODING': 'ascii', 'PYTHONPATH': str(LAUNCH), 'PATH': '/usr/bin:/bin'}
+    command = [sys.executable, '-c', program]
+    said = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    assert said.stdout == '50 \\xb1 2: \\u7897\n'

@@ -125,8 +125,10 @@ def test_supervised_loss_anneals_by_the_step():
 @pytest.mark.parametrize(
     ('options', 'words'),
     [
-        ({'label_weights': (1.0, -1.0)}, r'label_weights is \(1\.0, -1\.0\)'),
+        ({'label_weights': (1.0, -1.0)}, r'label_weights is -1\.0; it must be a number, 0 to 1000'),
         ({'label_weights': ()}, 'label_weights'),
+        ({'label_weights': (0.0, 0.0)}, 'above 0 for one class or more'),
+        ({'hard_share': float('nan')}, 'hard_share is nan; it must be a number, 0.001 to 1'),
         ({'hard_share': 0.0}, r'hard_share is 0\.0'),
         ({'hard_share': 1.1}, r'hard_share is 1\.1'),
         ({'hard_steps': -1}, 'hard_steps is -1'),

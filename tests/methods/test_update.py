@@ -170,7 +170,8 @@ def test_without_averages_nothing_is_replaced():
 @pytest.mark.parametrize(
     ('options', 'words'),
     [
-        ({'weight_decay': -1.0}, r'Update\.weight_decay is -1\.0; it must be 0 or more'),
+        ({'weight_decay': -1.0}, r'Update\.weight_decay is -1\.0; it must be a number, 0 to 1'),
+        ({'weight_decay': float('inf')}, r'Update\.weight_decay is inf; it must be'),
         ({'last_layer_multiplier': 0.0}, r'last_layer_multiplier is 0\.0'),
         ({'bias_multiplier': -2.0}, r'bias_multiplier is -2\.0'),
         ({'average_decay': 1.0}, r'average_decay is 1\.0'),

@@ -37,9 +37,9 @@ def test_padding_normalises_to_zero():
     'options, word',
     [
         ({'output_stride': 4}, 'output_stride is 4'),
-        ({'filters': (16, 16)}, 'four blocks'),
-        ({'filters': (16, 16, 0, 16)}, '1 or more each'),
-        ({'units': (1, 1, 1, 0)}, '1 or more each'),
+        ({'filters': (16, 16)}, r'filters is \(16, 16\); it must be a tuple of 4'),
+        ({'filters': (16, 16, 0, 16)}, 'filters is 0; it must be a whole number, 1 to'),
+        ({'units': (1, 1, 1, 0)}, 'SmallResNet.units is 0'),
         ({'batch_norm_decay': 2.0}, 'batch_norm_decay is 2.0'),
     ],
 )

@@ -108,4 +108,5 @@ def test_what_a_resumed_run_may_change_of_the_data():
         for field in dataclasses.fields(part)
         if field.metadata.get('may_change')
     }
-    assert changeable == {'Validation.batch_size'}
+    lists = {'Labelled.list_file', 'Unlabelled.list_file'}
+    assert changeable == {'Validation.batch_size', *lists}

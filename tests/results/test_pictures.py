@@ -101,3 +101,27 @@ def test_masks_are_written_as_indices_with_a_palette(tmp_path):
         np.testing.assert_array_equal(
             np.asarray(mask.convert('RGB')), pictures.colour_labels(labels, COLOURS)
         )
+
+
+def test_validation_images_of_any_size_with_a_legend():
+    wide, tall = np.full([10, 40, 3], 90, np.uint8), np.full([400, 100, 3], 20.0)
+    examples = [
+        (wide, np.ones([10, 40], np.int32), np.zeros([10, 40], np.int32)),
+        (tall, np.full([800, 200], 255), np.full([400, 100], 2)),
+    ]
+    sheet = pictures.validation_panel(examples, INFO, height=100)
+    assert sheet.dtype == np.uint8 and sheet.shape[1] == 3 * 400 + 4 * 6
+    legend = pictures.legend(INFO.class_names, COLOURS, sheet.shape[1])
+    np.testing.assert_array_equal(sheet[-len(legend) :], legend)
+    # Image, truth and prediction of the first row; of the second the left part, then paper.
+    middle = sheet[int(1.6 * 12) + 50]
+    assert [tuple(middle[6 + 406 * i + 200]) for i in range(3)] == [(90,) * 3, COLOURS[1], (0,) * 3]
+    below = sheet[int(1.6 * 12) + 156]
+    assert tuple(below[6 + 406 * 2 + 10]) == COLOURS[2]
+    assert tuple(below[6 + 10]) == (20,) * 3 and tuple(below[6 + 40]) == (250,) * 3
+
+
+def test_a_legend_of_names_that_the_font_lacks():
+    assert pictures.legend(('碗', 'é'), COLOURS[:2], 100).shape[1] == 100
+    two_lines, one_line = (pictures.legend((n,), COLOURS[:1], 90) for n in ('a\nb', 'a b'))
+    np.testing.assert_array_equal(two_lines, one_line)

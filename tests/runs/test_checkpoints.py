@@ -1,4 +1,5 @@
 import json
+import os
 
 import numpy as np
 import pytest
@@ -35,6 +36,67 @@ def test_a_checkpoint_comes_back(tmp_path):
     fresh = make_model()
     assert checkpoints.Checkpoints(tmp_path, fresh).restore('last') == 7
     np.testing.assert_array_equal(fresh.layers[0].kernel, np.ones([3, 2]))
+
+
+@pytest.mark.parametrize(
+    'name', ['lr[0.1]', 'a*b', 'a?b', '{a,b}', 'a b', 'größe', '100%', '-x', 'back\\\\slash', '~']
+)
+def test_a_folder_of_any_name(tmp_path, name):
+    """TensorFlow reads some of these names as patterns."""
+    folder = tmp_path / name
+    model = make_model()
+    saved = checkpoints.Checkpoints(folder, model)
+    for step in (1, 2, 3):
+        model.layers[0].kernel.assign(np.full([3, 2], step))
+        saved.save_last(step)
+        saved.save_if_best(step, step / 10)
+        saved.note_score(step, step / 10)
+    assert kept(folder, 'last') == ['ckpt-2.index', 'ckpt-3.index']
+    fresh = make_model()
+    again = checkpoints.Checkpoints(folder, fresh)
+    assert again.resume() == 3 and again.restore('best') == 3
+    np.testing.assert_array_equal(fresh.layers[0].kernel, np.full([3, 2], 3))
+    index = folder / 'checkpoints' / 'last' / 'ckpt-3.index'
+    index.write_bytes(index.read_bytes()[:10])
+    assert checkpoints.Checkpoints(folder, fresh).resume() == 2
+
+
+def test_another_folder_that_fits_the_name_as_a_pattern_is_not_read(tmp_path):
+    for name, value in (('run[1]', 1.0), ('run1', 2.0)):
+        model = make_model()
+        model.layers[0].kernel.assign(np.full([3, 2], value))
+        checkpoints.Checkpoints(tmp_path / name, model).save_last(1)
+    fresh = make_model()
+    checkpoints.Checkpoints(tmp_path / 'run[1]', fresh).restore('last')
+    np.testing.assert_array_equal(fresh.layers[0].kernel, np.ones([3, 2]))
+
+
+def test_everything_is_on_the_disk_before_a_checkpoint_is_named(tmp_path, monkeypatch):
+    events = []
+    real_sync, real_rename = os.fsync, tf.io.gfile.rename
+
+    def sync(number):
+        events.append(('sync', os.path.basename(os.readlink(f'/proc/self/fd/{number}'))))
+        real_sync(number)
+
+    def rename(old, new, overwrite=False):
+        events.append(('rename', os.path.basename(new)))
+        real_rename(old, new, overwrite)
+
+    monkeypatch.setattr(os, 'fsync', sync)
+    monkeypatch.setattr(tf.io.gfile, 'rename', rename)
+    make_checkpoints(tmp_path).save_last(1)
+    data = 'data-00000-of-00001'
+    assert sorted(events[:2]) == [
+        ('sync', f'ckpt-1_temp_whole.{data}'),
+        ('sync', 'ckpt-1_temp_whole.index'),
+    ]
+    assert events[2:] == [
+        ('rename', f'ckpt-1.{data}'),
+        ('sync', 'last'),
+        ('rename', 'ckpt-1.index'),
+        ('sync', 'last'),
+    ]
 
 
 def test_two_last_checkpoints_and_the_best_one_are_kept(tmp_path):

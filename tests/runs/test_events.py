@@ -1,3 +1,4 @@
+import numpy as np
 import pytest
 import tensorflow as tf
 
@@ -71,3 +72,21 @@ def test_a_record_that_is_no_event_is_cut_off(tmp_path):
             writer.write(record)
     events.trim(tmp_path, lambda tag, step: True)
     assert points(tmp_path) == [('a', 1, 1.0), ('b', 1, -1.0)]
+
+
+def test_trimming_returns_the_tags_that_are_left(tmp_path):
+    assert events.trim(tmp_path, lambda tag, step: True) == set()
+    write(tmp_path, [1, 2])
+    writer = events.make_writer(tmp_path)
+    events.write_text(writer, 'text', 'a = 1\n\nb = 2', 0)
+    events.write_picture(writer, 'picture', np.zeros([4, 5, 3], np.uint8), 2)
+    writer.close()
+    assert events.trim(tmp_path, lambda tag, step: step < 2) == {'a', 'b', 'text'}
+    texts = [
+        value.tensor.string_val[0].decode()
+        for path in (tmp_path / 'events').iterdir()
+        for record in tf.data.TFRecordDataset(str(path)).as_numpy_iterator()
+        for value in tf.compat.v1.Event.FromString(record).summary.value
+        if value.tag == 'text'
+    ]
+    assert texts == ['    a = 1\n    \n    b = 2\n']

@@ -8,8 +8,20 @@ from wss.runs import folder as run_folder
 
 def test_a_description_comes_back(tmp_path):
     info = DatasetInfo('x', ('a', 'b'), ((0, 0, 0), (1, 2, 3)), False, 254)
+    run_folder.write_description(tmp_path, info, (65, 97), 640)
+    assert run_folder.read_description(tmp_path) == (info, (65, 97), 640)
+    run_folder.write_description(tmp_path, info, None)
+    assert run_folder.read_description(tmp_path) == (info, None, None)
+
+
+def test_a_description_of_an_earlier_version(tmp_path):
+    info = DatasetInfo('x', ('a', 'b'), ((0, 0, 0), (1, 2, 3)), False, 254)
     run_folder.write_description(tmp_path, info, (65, 97))
-    assert run_folder.read_description(tmp_path) == (info, (65, 97))
+    path = tmp_path / 'dataset.json'
+    content = json.loads(path.read_text())
+    del content['long_side']
+    path.write_text(json.dumps(content))
+    assert run_folder.read_description(tmp_path) == (info, (65, 97), None)
 
 
 @pytest.mark.parametrize('content', ['', '{}', 'null', '[1]', '{"evaluation_size": 3}', '\xff'])
@@ -32,6 +44,10 @@ def test_a_damaged_description_is_named(tmp_path, content):
         {'evaluation_size': [65, 97.5]},
         {'evaluation_size': [65]},
         {'evaluation_size': [0, 65]},
+        {'evaluation_size': [None, 65]},
+        {'long_side': 0},
+        {'long_side': True},
+        {'long_side': [640]},
         {'another': 1},
     ],
 )

@@ -108,3 +108,13 @@ def test_a_damaged_record_is_named(workdir, streams, content):
     (workdir / 'lists.json').write_text(content)
     with pytest.raises(ValueError, match=r'lists.json is damaged: .*; restore it'):
         run_lists.check(workdir, streams)
+
+
+def test_validation_images_are_recorded_too(tmp_path, streams):
+    streams = {**streams, 'validation': (Choice('val'), ('v', 'w'))}
+    (tmp_path / 'run' / 'checkpoints').mkdir(parents=True)
+    run_lists.write(tmp_path / 'run', streams)
+    run_lists.check(tmp_path / 'run', streams)
+    streams['validation'] = (Choice('val'), ('v',))
+    with pytest.raises(ValueError, match=r"other validation images than split 'val' gives now"):
+        run_lists.check(tmp_path / 'run', streams)

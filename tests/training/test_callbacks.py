@@ -24,8 +24,22 @@ def test_a_value_that_is_not_finite_stops_training(bad, term):
     guard = callbacks.StopAtNaN(0, 'folder')
     values = {'supervised': 1.0, 'loss': 1.0, 'gradient_norm': 2.0}
     guard.after_step(1, values)
-    with pytest.raises(FloatingPointError, match=rf'stopped at step 7: {term} is .*kept in folder'):
+    with pytest.raises(FloatingPointError, match=rf'stopped at step 7: {term} is .*lower learning'):
         guard.after_step(7, values | {term: bad})
+
+
+def test_checkpoints_from_before_are_named_if_there_are_any(tmp_path):
+    folder = tmp_path / 'checkpoints'
+    guard = callbacks.StopAtNaN(0, str(folder))
+    values = {'supervised': 1.0, 'loss': float('nan'), 'gradient_norm': 1.0}
+    for make in (None, folder, folder / 'last'):
+        if make:
+            make.mkdir()
+        with pytest.raises(FloatingPointError, match=r'is nan\. Try a lower learning rate'):
+            guard.after_step(7, values)
+    (folder / 'last' / 'weights-4.index').write_bytes(b'')
+    with pytest.raises(FloatingPointError, match=rf'checkpoints are kept in {folder}\. Try'):
+        guard.after_step(7, values)
 
 
 def test_the_step_of_several_in_which_a_value_breaks_is_named():

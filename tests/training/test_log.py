@@ -1,7 +1,9 @@
 import datetime
 import io
 import json
+import logging
 
+import numpy as np
 import pytest
 import tf_keras as keras
 
@@ -47,6 +49,43 @@ def test_log_keeps_one_line_up_to_date_on_a_terminal():
     assert stream.getvalue() == (
         f'{clear}[=====               ] step 1/4  loss 1.000 = a 1.000{clear}a line of its own\n\n'
     )
+
+
+def test_the_time_of_a_step_is_told_soon_where_no_line_is_due(monkeypatch):
+    clock = iter([100.0, 102.0, 104.0, 106.0, 108.0])
+    monkeypatch.setattr(log.time, 'monotonic', lambda: next(clock))
+    stream = io.StringIO()
+    part = make_log(stream, schedule=Schedule(1000, log_every=500))
+    part.on_train_begin()
+    for step in range(1, 6):
+        part.after_step(step, {'loss': 1.0})
+    # The first step ends at 100 s; the fourth is the first more than 5 s later.
+    assert stream.getvalue().splitlines() == [
+        'The first step builds the graph, which takes longer than a step.',
+        'A step takes 2.00 s, so the 996 steps to come take about 33:12, without evaluations.',
+    ]
+
+
+def test_the_time_of_quick_steps_is_told_after_ten(monkeypatch):
+    monkeypatch.setattr(log.time, 'monotonic', iter(np.arange(50) / 10).__next__)
+    stream = io.StringIO()
+    part = make_log(stream, schedule=Schedule(1000, log_every=500), first_step=20)
+    for step in range(21, 40):
+        part.after_step(step, {'loss': 1.0})
+    assert stream.getvalue() == (
+        'A step takes 0.10 s, so the 969 steps to come take about 1:37, without evaluations.\n'
+    )
+
+
+def test_messages_are_held_back(caplog):
+    logger = logging.getLogger('wss')
+    caplog.set_level(logging.INFO, 'wss')
+    with log.held() as show:
+        logger.info('starts fresh')
+    logger.info('later')
+    assert [record.getMessage() for record in caplog.records] == ['later']
+    show()
+    assert caplog.records[-1].getMessage() == 'starts fresh'
 
 
 def test_learning_rate_of_a_schedule_and_of_a_constant():

@@ -53,8 +53,8 @@ def test_batch_rule_by_hand():
 @pytest.mark.parametrize(
     ('batches', 'words'),
     [
-        ((0, 64), r'Labelled\.batch_size is 0; it must be 1'),
-        ((8, 0), r'Schedule\.reference_batch_size is 0; it must be 1'),
+        ((0, 64), r'Labelled\.batch_size is 0; it must be a whole number, 1'),
+        ((8, 0), r'Schedule\.reference_batch_size is 0; it must be a whole number, 1'),
         ((8, -64), r'Schedule\.reference_batch_size is -64'),
     ],
 )
@@ -117,16 +117,20 @@ def test_a_run_of_no_steps_has_an_optimiser():
 @pytest.mark.parametrize(
     ('options', 'words'),
     [
-        ({'learning_rate': 0.0}, 'momentum_poly needs'),
-        ({'rate_factor': 0.0}, r'rate_factor is 0\.0; it must be above 0'),
-        ({'momentum': 1.0}, 'momentum_poly needs'),
-        ({'power': -1.0}, 'momentum_poly needs'),
-        ({'steps': -1}, 'momentum_poly needs'),
+        ({'learning_rate': 0.0}, r'momentum_poly\.learning_rate is 0\.0; it must be a number'),
+        ({'rate_factor': 0.0}, r'rate_factor is 0\.0; it must be a number'),
+        ({'momentum': 1.0}, r'momentum_poly\.momentum is 1\.0'),
+        ({'power': -1.0}, r'momentum_poly\.power is -1\.0'),
+        ({'power': float('inf')}, r'momentum_poly\.power is inf; it must be a number, 0 to 100'),
+        ({'steps': -1}, r'momentum_poly\.steps is -1'),
         ({'end_learning_rate': -0.1}, r'end_learning_rate is -0\.1'),
-        ({'end_learning_rate': 0.1}, r'end_learning_rate is 0\.1; it must be 0 to'),
-        ({'slow_start_steps': 10}, 'got 10 of 10 steps'),
-        ({'slow_start_steps': -1}, 'got -1 of 10 steps'),
-        ({'slow_start_learning_rate': 0.0}, 'slow_start_learning_rate > 0'),
+        (
+            {'end_learning_rate': 0.1},
+            r'end_learning_rate is 0\.1; it must be a number, 0 to 0',
+        ),
+        ({'slow_start_steps': 10}, 'slow_start_steps is 10; it must be a whole number, 0 to 9'),
+        ({'slow_start_steps': -1}, 'slow_start_steps is -1'),
+        ({'slow_start_learning_rate': 0.0}, r'slow_start_learning_rate is 0\.0'),
     ],
 )
 def test_momentum_poly_outside_its_range(options, words):
@@ -164,3 +168,14 @@ def test_momentum_in_a_graph_is_checkpointed(tmp_path):
     its_checkpoint.restore(path).assert_consumed()
     its_optimizer.apply_gradients([(tf.constant([1.0, 3.0]), other)])
     assert other.numpy().tolist() == weight.numpy().tolist()
+
+
+def test_a_schedule_that_starts_again():
+    """Without slow steps, over the steps that are left; and it survives Keras's own description."""
+    again = optimisers.momentum_poly(10, 0.1, power=1.0, slow_start_steps=5, first_step=6)
+    rates = [float(again._learning_rate(step)) for step in (0, 6, 8, 10)]
+    np.testing.assert_allclose(rates, [0.1, 0.1, 0.05, 0.0], atol=1e-7)
+    copy = optimisers.Restarted.from_config(again._learning_rate.get_config())
+    assert float(copy(8)) == rates[2]
+    with pytest.raises(ValueError, match=r'first_step is 11; it must be 0 to 10'):
+        optimisers.momentum_poly(10, first_step=11)

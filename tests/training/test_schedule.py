@@ -50,20 +50,23 @@ def test_another_batch_sees_as_many_images(batch_size, steps, factor):
 
 
 def test_a_batch_of_no_image_is_named():
-    with pytest.raises(ValueError, match=r'Labelled\.batch_size is 0; it must be 1 or more'):
+    with pytest.raises(ValueError, match=r'Labelled\.batch_size is 0; it must be a whole'):
         Schedule(10, reference_batch_size=64).for_batch(0)
 
 
 @pytest.mark.parametrize(
     ('settings', 'words'),
     [
-        ({'steps': -1}, r'Schedule\.steps is -1; it must be 0 or more'),
-        ({'steps': 10**9 + 1}, r'Schedule\.steps is 1000000001; it must be at most 1000000000'),
-        ({'evaluate_every': -2}, r'Schedule\.evaluate_every is -2; it must be 0 or more'),
-        ({'checkpoint_every': -2}, r'Schedule\.checkpoint_every is -2; it must be 0'),
-        ({'picture_every': -2}, r'Schedule\.picture_every is -2; it must be 0'),
-        ({'log_every': 0}, r'Schedule\.log_every is 0; it must be 1 or more'),
-        ({'reference_batch_size': 0}, r'Schedule\.reference_batch_size is 0; it must be 1'),
+        ({'steps': -1}, r'Schedule\.steps is -1; it must be a whole'),
+        ({'steps': 10**9 + 1}, r'Schedule\.steps is 1000000001; it must be .* to 1000000000'),
+        (
+            {'evaluate_every': -2},
+            r'Schedule\.evaluate_every is -2; it must be a whole',
+        ),
+        ({'checkpoint_every': -2}, r'Schedule\.checkpoint_every is -2; it must be a whole'),
+        ({'picture_every': -2}, r'Schedule\.picture_every is -2; it must be a whole'),
+        ({'log_every': 0}, r'Schedule\.log_every is 0; it must be a whole'),
+        ({'reference_batch_size': 0}, r'Schedule\.reference_batch_size is 0; it must be a whole'),
     ],
 )
 def test_numbers_out_of_range(settings, words):

@@ -7,7 +7,7 @@ import pytest
 from wss.training import signals
 
 
-@pytest.mark.parametrize('number', [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize('number', [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_a_signal_is_noted_and_asked_for(number):
     with signals.Watch() as watch:
         watch.check()
@@ -26,6 +26,17 @@ def test_a_second_ctrl_c_ends_at_once_and_a_second_sigterm_does_not():
         with pytest.raises(KeyboardInterrupt):
             os.kill(os.getpid(), signal.SIGINT)
             watch.check()
+
+
+def test_under_nohup_a_closed_terminal_is_still_ignored():
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with signals.Watch() as watch:
+            os.kill(os.getpid(), signal.SIGHUP)
+            watch.check()
+        assert signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGHUP, before)
 
 
 def test_handlers_are_back_afterwards():
@@ -52,5 +63,8 @@ def test_leaving_as_launchers_know_it():
     with pytest.raises(SystemExit) as stopped:
         signals.leave(signal.SIGTERM)
     assert stopped.value.code == 143
+    with pytest.raises(SystemExit) as stopped:
+        signals.leave(signal.SIGHUP)
+    assert stopped.value.code == 129
     with pytest.raises(KeyboardInterrupt):
         signals.leave(signal.SIGINT)

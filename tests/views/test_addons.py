@@ -1,4 +1,6 @@
 import builtins
+import os
+import subprocess
 import sys
 
 import numpy as np
@@ -42,6 +44,15 @@ def test_each_changes_the_image_and_stays_in_range(name):
     assert changed.dtype == np.float32
     assert changed.min() >= 0 and changed.max() <= 1 + 1e-6
     assert np.abs(changed - image).max() > 0.01
+
+
+def test_its_import_warns_of_nothing():
+    pytest.importorskip('tensorflow_addons', reason='tensorflow-addons is not on this stack')
+    program = "from wss.views import addons; addons.check(('equalize',))"
+    command = [sys.executable, '-W', 'always', '-c', program]
+    environment = {'PYTHONPATH': os.pathsep.join(sys.path), 'PATH': '/usr/bin:/bin'}
+    result = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    assert 'Addons' not in result.stderr
 
 
 def test_strong_view_in_tf_data_equals_eager():

@@ -119,5 +119,5 @@ def test_functions_that_do_not_fit(function, message):
 
 
 def test_neither_name_nor_function():
-    with pytest.raises(ValueError, match=r'Views\.strong = \(3,\): it must be a tuple of names'):
+    with pytest.raises(ValueError, match=r'Views\.strong is \(3,\); it must be a tuple of names'):
         Views(strong=(3,))

@@ -225,5 +225,5 @@ def test_seed_decides():
     ],
 )
 def test_bad_options_are_named(option, value):
-    with pytest.raises(ValueError, match=f'Views.{option} = '):
+    with pytest.raises(ValueError, match=rf'Views\.{option} is '):
         Views(**{option: value})

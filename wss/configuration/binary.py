@@ -2,6 +2,7 @@
 
 import logging
 import os
+import shlex
 import sys
 import sysconfig
 import warnings
@@ -11,6 +12,7 @@ from absl import app, flags
 from absl import logging as absl_logging
 
 from wss.configuration import sentences
+from wss.datasets.files import whole
 
 _PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 _INSTALLED = tuple(
@@ -29,7 +31,33 @@ def _print_stopped(kind, error, trace):
 
 sys.excepthook = _print_stopped  # The import of the library takes a second.
 
-WORKDIR = flags.DEFINE_string('workdir', None, 'Folder of the run.')
+
+class _PathParser(flags.ArgumentParser):
+    """Replaces a leading `~`, which shells leave as it is in `--workdir=~/runs`."""
+
+    syntactic_help = 'a path'
+
+    def parse(self, argument):
+        """Returns the path."""
+        return whole.expanded(argument)
+
+    def flag_type(self):
+        """Returns what --help prints."""
+        return 'path'
+
+
+def define_path(name: str, default: str | None, help_text: str) -> flags.FlagHolder:
+    """Defines a flag that is the path of a file or folder."""
+    serializer = flags.ArgumentSerializer()
+    return flags.DEFINE(_PathParser(), name, default, help_text, serializer=serializer)
+
+
+def define_multi_path(name: str, help_text: str) -> flags.FlagHolder:
+    """Defines a flag that can be given several times, a path each time; [] without it."""
+    return flags.DEFINE_multi(_PathParser(), flags.ArgumentSerializer(), name, [], help_text)
+
+
+WORKDIR = define_path('workdir', None, 'Folder of the run.')
 
 GIN_PARAM = flags.DEFINE_multi_string(
     'gin_param',
@@ -135,3 +163,20 @@ def run_main(
             return 1
 
     app.run(guarded)
+
+
+def next_commands(workdir: str, is_scored: bool) -> str:
+    """Returns the commands that follow training, one a line.
+
+    Args:
+        workdir: Folder of the run.
+        is_scored: Whether there are best weights, chosen on a validation split.
+    """
+    own = f'--workdir {shlex.quote(workdir)}{"" if is_scored else " --checkpoint last"}'
+    commands = (
+        f'python -m wss.evaluate {own}{"" if is_scored else " --split SPLIT"}',
+        f'python -m wss.predict {own} --images FOLDER --out FOLDER',
+        f'python -m wss.export {own} --out FOLDER',
+        f'tensorboard --logdir {shlex.quote(workdir)}',
+    )
+    return '\n'.join(['What can follow:', *(f'    {command}' for command in commands)])

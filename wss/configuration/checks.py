@@ -1,7 +1,6 @@
 """Checks of a gin configuration: names, types of values, unused settings."""
 
 import collections.abc
-import dataclasses
 import difflib
 import importlib
 import inspect
@@ -9,12 +8,17 @@ import re
 import tokenize
 import types
 import typing
+from collections.abc import Collection
 
 import gin
 
+from wss.configuration import parts
+from wss.datasets import info
 from wss.runs.configuration import settings
+from wss.settings import ranges
 
 _PLAIN_TYPES = (bool, int, float, str, type(None))
+_LARGEST = 3.4e38  # Of float32.
 
 
 def check_types(config: dict) -> None:
@@ -95,33 +99,84 @@ def describe(hint) -> str:
 
 
 def may_change(name: str) -> bool:
-    """Whether a resumed run may change a setting: its field has `may_change` in its metadata."""
+    """Whether a resumed run may change a setting, by its full name."""
     selector, _, field = name.rpartition('.')
     try:
-        part = inspect.unwrap(gin.get_configurable(selector))
-        fields = {field.name: field for field in dataclasses.fields(part)}
-    except (TypeError, ValueError):  # A function, a macro, or a class without fields.
+        return info.may_change(gin.get_configurable(selector), field)
+    except ValueError:  # Such as a macro.
         return False
-    return field in fields and fields[field].metadata.get('may_change', False)
 
 
-def check_all_used(bound: str, used: str) -> None:
+def check_all_used(bound: str, used: str, unneeded: Collection[str] = ()) -> None:
     """Refuses unused settings.
+
+    A setting of a scope (`a/Schedule.steps`) is used where something is built in that scope.
 
     Args:
         bound: `gin.config_str()`.
         used: `gin.operative_config_str()`, after everything is built.
+        unneeded: Names, with the whole modules, that may be unused: what files of the package set
+            for parts that another setting has replaced.
 
     Raises:
         ValueError: If a setting of `bound` is not in `used`.
     """
-    in_use = {_unscoped(name) for name in _names(used)}
-    unused = [name for name in _names(bound) if _unscoped(name) not in in_use]
+    scopes = {}
+    for scope, name in map(_split_scope, _names(used)):
+        scopes.setdefault(name, []).append(f'{scope}/')
+
+    def is_used(text):
+        scope, name = _split_scope(text)
+        found = scopes.get(name, ())
+        return any(not scope or one.startswith(f'{scope}/') for one in found)
+
+    def is_unneeded(text):
+        scope, name = _split_scope(text)
+        return any(
+            other == name or ('.' in name and other.endswith(f'.{name}'))
+            for other_scope, other in map(_split_scope, unneeded)
+            if other_scope == scope
+        )
+
+    unused = [name for name in _names(bound) if not is_used(name) and not is_unneeded(name)]
     if unused:
+        part, _, field = unused[0].rpartition('.')
+        meant = '' if part else parts.meant('', field)
         raise ValueError(
             f'The configuration sets {", ".join(unused[:5])}, which nothing in this run uses; '
-            'leave it out, or choose the part that it belongs to.'
+            f'leave it out, or choose the part that it belongs to{meant.removesuffix("?")}'
+            f'{"?" if meant else "."}'
         )
+
+
+def check_finite(config: dict) -> None:
+    """Refuses numbers that float32 cannot hold; parts of users need no check of their own.
+
+    Args:
+        config: From `(scope, selector)` to the values by argument name.
+
+    Raises:
+        ValueError: If a number is infinite, not a number, or too large.
+    """
+    for (_, selector), values in config.items():
+        for name, value in values.items():
+            for number in _numbers(value):
+                if not abs(number) <= _LARGEST:
+                    raise ValueError(
+                        f'{_short(selector)}.{name} is {ranges.shown(value)}; numbers must be '
+                        f'finite, at most {_LARGEST:.3g}.'
+                    )
+
+
+def _numbers(value):
+    """Returns the numbers in a value, however deep."""
+    if isinstance(value, bool):
+        return []
+    if isinstance(value, int | float):
+        return [value]
+    if isinstance(value, dict):
+        value = [*value.keys(), *value.values()]
+    return [n for item in value for n in _numbers(item)] if isinstance(value, tuple | list) else []
 
 
 def as_user_error(error: Exception, source: str | None) -> Exception:
@@ -159,13 +214,17 @@ def as_user_error(error: Exception, source: str | None) -> Exception:
         what = f'The value {token[1]}' if token else 'A setting'
         return ValueError(f'{what} cannot be read{place}; write name = value, and texts in quotes.')
     if match := re.match(r"Configurable '(.+)' doesn't have a parameter named '(.+)'", text):
-        meant = _meant(match[2], _hints(gin.get_configurable(match[1]), of_all=True))
+        own = tuple(_hints(gin.get_configurable(match[1]), of_all=True))
+        meant = parts.meant(_short(match[1]), match[2], own)
         return ValueError(f'{match[1]} has no setting {match[2]}{meant}{place}.')
     if match := re.match(r"No configurable matching (?:reference )?'@?([\w./]+)", text):
+        if sentence := _of_an_unknown_part(match[1], place):
+            return ValueError(sentence)
         bound = settings(gin.config_str())
         known = {name.split('.')[-2] for name in bound if '.' in name}
         references = [value.removesuffix('()') for value in bound.values() if value.startswith('@')]
         known |= {name.removeprefix('@').split('.')[-1] for name in references}
+        known |= set(parts.modules())
         meant = _meant(match[1], known)
         return ValueError(f'There is no {match[1]} in the configuration{meant}{place}.')
     if match := re.match(r"Couldn't resolve selector .+; <(?:module|class) '(.+?)'", text):
@@ -182,6 +241,15 @@ def as_user_error(error: Exception, source: str | None) -> Exception:
             '--gin_file, in the current folder and on PYTHONPATH.'
         )
     return error
+
+
+def _of_an_unknown_part(name, place):
+    """Returns the sentence about a setting of an unknown part that another part has."""
+    line = re.match(rf'.*?\b({re.escape(name)})\.(\w+) *=', place)
+    if not line or _meant(name, [part.split('.')[-1] for part in parts.modules()]):
+        return None
+    meant = parts.meant(line[1], line[2])
+    return f'There is no {line[1]}.{line[2]}{meant}{place}.' if meant else None
 
 
 def _first_line(error):
@@ -239,8 +307,10 @@ def _names(text):
     return list(settings(text))
 
 
-def _unscoped(name):
-    return name.rsplit('/', 1)[-1]
+def _split_scope(name):
+    """Returns scope and name of a setting; the scope may be empty."""
+    scope, _, unscoped = name.rpartition('/')
+    return scope, unscoped
 
 
 def _short(selector):

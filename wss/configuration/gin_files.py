@@ -5,11 +5,13 @@ import io
 import logging
 import os
 import pathlib
+import re
+import warnings
 from collections.abc import Callable, Sequence
 
 import gin
 
-from wss.configuration import checks, import_path, precedence
+from wss.configuration import checks, import_path, parts, precedence
 from wss.configuration.quiet import tf
 from wss.datasets.files import whole
 from wss.runs import folder as run_folder
@@ -27,17 +29,31 @@ _PLACES = [
 for _place in _PLACES:
     gin.add_config_file_search_path(str(_place))
 _sources = precedence.Sources()
+_given = {}  # Settings of the command line.
 
 
 @contextlib.contextmanager
 def _open(path):
     """Opens a file for gin and notes what it sets and includes; an empty one if it is known."""
-    with _sources.reading(_short(path), _take) as is_new:
+    name = _short(path)
+    if kind := _kind(path):
+        _sources.kinds[name] = kind
+    with _sources.reading(name, _take) as is_new:
         if not is_new:
             yield io.StringIO()
             return
         with tf.io.gfile.GFile(path) as file:
             yield file
+
+
+def _kind(path):
+    """Returns the folder of a packaged gin file, such as `networks`; '' for a user's file."""
+    if '://' in path:
+        return ''
+    homes = [place for place in _PLACES if place.name == 'gin_configs']
+    path = pathlib.Path(path).resolve()
+    folders = [path.relative_to(home).parts for home in homes if path.is_relative_to(home)]
+    return folders[0][0] if folders else ''
 
 
 def _take():
@@ -111,15 +127,18 @@ def parse(files: Sequence[str], params: Sequence[str] = ()) -> None:
 def _parse(files, params):
     gin.clear_config()
     _sources.clear()
+    _given.clear()
     logging.disable(logging.CRITICAL)  # gin logs what it then raises.
     source, given = None, {}
     try:
         for source in files:
             gin.parse_config_file(_found(source))
         for source in params:
+            _import_parts(source)
             gin.parse_config(source)
             given.update(_take())
         source = None
+        _given.update(given)
         _give(_sources.settle(given, _describe))
         _give(given)
         gin.finalize()
@@ -129,6 +148,37 @@ def _parse(files, params):
         raise checks.as_user_error(error, source) from error
     finally:
         logging.disable(logging.NOTSET)
+    _warn_of_lost_weights()
+
+
+def _warn_of_lost_weights():
+    """Warns if weights were left out with the network that they are of."""
+    settings = [one for file in _sources.replaced for one in _sources.settings[file]]
+    name = next((one for one in settings if one[-1] == 'initial_weights'), None)
+    if name and name[-1] not in gin.config._CONFIG.get(name[:2], {}):
+        warnings.warn(
+            'The initial weights are random: those of the configuration are of another network. '
+            'Set Experiment.initial_weights, or take a network file with weights.',
+            stacklevel=2,
+        )
+
+
+def _import_parts(setting):
+    """Imports the parts of the package that a setting names and no file has imported."""
+    for name in dict.fromkeys(re.findall(r'@([\w.]+)|^(?:\w+/)*([\w.]+)\.\w+ *=', setting)):
+        name = name[0] or name[1]
+        known = parts.modules()
+        found = [part for part in known if part == name or part.split('.')[-1] == name]
+        found = found or [part for part in known if name.endswith(f'.{part}')]
+        if len(found) != 1 or gin.config._REGISTRY.matching_selectors(name):
+            continue
+        package, module = known[found[0]].rsplit('.', 1)
+        gin.parse_config(
+            'from __gin__ import dynamic_registration\n'
+            f'from {package} import {module}\n'
+            f'imported = @{module}.{found[0].split(".")[-1]}'
+        )
+        _take()
 
 
 def _folders(paths):
@@ -146,6 +196,7 @@ def _found(path):
 
 def parse_run(workdir: str, params: Sequence[str] = ()) -> None:
     """Reads the configuration of a run (see `parse`)."""
+    workdir = whole.expanded(workdir)
     if not holds_run(workdir):
         raise FileNotFoundError(f'{workdir} is not the folder of a run: it has no config.gin.')
     path = os.path.join(workdir, run_folder.CONFIG_FILE)
@@ -155,7 +206,7 @@ def parse_run(workdir: str, params: Sequence[str] = ()) -> None:
 
 def holds_run(workdir: str) -> bool:
     """Whether a folder, local or `gs://`, has the configuration of a run."""
-    return tf.io.gfile.exists(os.path.join(workdir, run_folder.CONFIG_FILE))
+    return tf.io.gfile.exists(os.path.join(whole.expanded(workdir), run_folder.CONFIG_FILE))
 
 
 def build(part: Callable):
@@ -204,6 +255,14 @@ def _bound(part):
         return {}
 
 
+def _full(setting):
+    """Returns the name of a setting as `checks.check_all_used` compares it."""
+    scope, selector, name = setting
+    if selector == 'gin.macro':
+        return scope
+    return f'{scope}/{selector}.{name}' if scope else f'{selector}.{name}'
+
+
 def operative() -> Configuration:
     """Returns every setting that was used, with defaults.
 
@@ -211,7 +270,11 @@ def operative() -> Configuration:
         ValueError: If nothing that was built so far used a setting.
     """
     used = gin.operative_config_str()
-    checks.check_all_used(gin.config_str(), used)
+    unneeded = {
+        _full(setting) for setting, file in _sources.decided.items() if file in _sources.kinds
+    }
+    checks.check_all_used(gin.config_str(), used, unneeded - {_full(one) for one in _given})
+    checks.check_finite(gin.config._CONFIG)
     names = settings(used)
     text = import_path.note(used) + used
     return Configuration(text, frozenset(name for name in names if checks.may_change(name)))

@@ -28,7 +28,7 @@ def user_sentence(error: Exception) -> str | None:
     It is one line, whatever text of other libraries is part of it.
     """
     sentence = _sentence(error)
-    return None if sentence is None else reasons.plain(sentence)
+    return None if sentence is None else reasons.one_line(sentence)
 
 
 def _sentence(error):

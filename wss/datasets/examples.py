@@ -110,6 +110,11 @@ def request(dataset, split: str, labels: str = 'required', ids=None) -> Examples
             f'{own} must return Examples (wss/datasets/examples.py); it returned a '
             f'{type(examples).__name__}.'
         )
+    if examples.sizes is not None and np.shape(examples.sizes) != (len(examples), 2):
+        raise ValueError(
+            f'{own}: sizes must be heights and widths of the shape ({len(examples)}, 2); its shape '
+            f'is {np.shape(examples.sizes)}.'
+        )
     classes = examples.info.num_image_classes
     wanted = {'image': ('uint8', [None, None, 3]), 'id': ('string', [])}
     if examples.has_label:

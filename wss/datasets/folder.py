@@ -11,6 +11,7 @@ from wss.datasets.examples import Examples, SelectionError
 from wss.datasets.files import agreement, checks, decoding, finding, loading, mask_names
 from wss.datasets.files.meaning import Meaning
 from wss.datasets.lists import ids as id_lists
+from wss.settings import ranges
 
 
 class Folder:
@@ -63,6 +64,9 @@ class Folder:
         ('a', 'b', 'c')
     """
 
+    # The ids of a run are recorded, so they cannot change with the places.
+    may_change = ('images', 'masks', 'splits')
+
     def __init__(
         self,
         images: str,
@@ -83,8 +87,10 @@ class Folder:
         bit_depth: int | None = None,
     ):
         self.info = checks.dataset_info(
-            name, class_names, colours, has_background, ignore_value, bit_depth
+            'Folder', name, class_names, colours, has_background, ignore_value, bit_depth
         )
+        if ignore_colour is not None:
+            ranges.several('Folder.ignore_colour', ignore_colour, 3, ranges.whole, 0, 255)
         self._rules = Meaning(
             'Folder',
             masks_drawn_on=masks_drawn_on,
@@ -92,17 +98,17 @@ class Folder:
             colours=None if colours is None else self.info.colours,
             ignore_colour=None if ignore_colour is None else tuple(ignore_colour),
         )
-        checks.check_mode(name, check)
-        if splits is not None and (not isinstance(splits, Mapping) or not splits):
-            raise ValueError(
-                f'Dataset {name!r}: splits must map names of splits to id lists, not {splits!r}.'
-            )
-        for endings in (image_endings, mask_endings):
-            if isinstance(endings, str) or not endings:
-                raise ValueError(
-                    f"Dataset {name!r}: endings must be a sequence such as ('.png',), "
-                    f'not {endings!r}.'
-                )
+        checks.check_modes('Folder', check, skip_broken)
+        if splits is not None:
+            ranges.mapping('Folder.splits', splits)
+            for split, path in splits.items():
+                if path is not None:
+                    ranges.path(f'Folder.splits[{split!r}]', path)
+        ranges.several('Folder.image_endings', image_endings, range(1, 100), ranges.text)
+        ranges.several('Folder.mask_endings', mask_endings, range(1, 100), ranges.text)
+        ranges.path('Folder.images', images)
+        if masks is not None:
+            ranges.path('Folder.masks', masks)
         self._images = _path(images)
         self._masks = None if masks is None else _path(masks)
         self._splits = {'all': None} if splits is None else dict(splits)
@@ -138,7 +144,7 @@ class Folder:
         if labels == 'required' and self._masks is None:
             raise ValueError(
                 f'Dataset {self.info.name!r} has no folder of masks, but labels of split '
-                f'{split!r} are needed; set masks.'
+                f'{split!r} are needed; set Folder.masks.'
             )
         images = self._photos()
         masks = {}
@@ -236,7 +242,7 @@ class Folder:
                 f'look like masks of others, such as {images[mask]} of {images[photo]}. If they '
                 'are masks, set Folder.masks and Folder.mask_endings; if they are images, give '
                 'Folder.splits a file of all ids.',
-                stacklevel=3,
+                stacklevel=4,
             )
         return sorted(name for name in images if name not in masks)
 
@@ -261,7 +267,8 @@ class Folder:
             inside = finding.find(folder, self._endings[kind])
         except (FileNotFoundError, NotADirectoryError) as error:
             raise type(error)(
-                f'Dataset {self.info.name!r}: the folder of {kind}s {error}.'
+                f'Dataset {self.info.name!r}: the folder of {kind}s {error}. Set Folder.{kind}s; '
+                'docs/datasets.md says where known datasets are.'
             ) from error
         if inside.closed:
             raise OSError(f'Dataset {self.info.name!r}: {" ".join(inside.closed[:3])}')

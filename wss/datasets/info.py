@@ -1,6 +1,26 @@
 """What a dataset is to the rest of the library: its classes."""
 
 import dataclasses
+import inspect
+
+# Metadata of the settings that a resumed run may change: they do not change the weights, or only
+# say where the same data are now. A class that is no dataclass names such settings in an attribute
+# `may_change`.
+MAY_CHANGE = {'may_change': True}
+
+
+def may_change(part, name: str) -> bool:
+    """Whether a resumed run may change a setting of a part of the library.
+
+    Args:
+        part: A class or function that has settings.
+        name: The setting.
+    """
+    part = inspect.unwrap(part)
+    if dataclasses.is_dataclass(part):
+        fields = {field.name: field for field in dataclasses.fields(part)}
+        return name in fields and fields[name].metadata.get('may_change', False)
+    return name in getattr(part, 'may_change', ())
 
 
 @dataclasses.dataclass(frozen=True)

@@ -12,11 +12,12 @@ import tensorflow as tf
 from wss.datasets import classes
 from wss.datasets.examples import Examples
 from wss.datasets.files import checks
-from wss.datasets.info import DatasetInfo
+from wss.datasets.info import MAY_CHANGE, DatasetInfo
 from wss.datasets.lists import ids as id_lists
-from wss.datasets.records import description
+from wss.datasets.records import description, pixels
 from wss.datasets.records import index as record_index
 from wss.datasets.records import reading as record_reading
+from wss.settings import ranges
 
 _IMAGE_LABELS = ('masks', 'annotations')
 
@@ -45,23 +46,24 @@ class Prepared:
     """
 
     name: str
-    data_dir: str = dataclasses.field(metadata={'may_change': True})
+    data_dir: str = dataclasses.field(metadata=MAY_CHANGE)
     splits: Mapping[str, str] | None = None
     image_labels: str = 'masks'
 
     def __post_init__(self):
+        ranges.text('Prepared.name', self.name)
+        ranges.path('Prepared.data_dir', self.data_dir)
+        if self.splits is not None:
+            ranges.mapping('Prepared.splits', self.splits)
+            for split, place in self.splits.items():
+                ranges.text(f'Prepared.splits[{split!r}]', place)
         if not re.fullmatch('[^/]+/[^/]+', self.name):
             raise ValueError(
                 f'Prepared.name = {self.name!r}: it must be DATASET/CONFIGURATION, such as '
                 'voc_seg/2012.'
             )
-        if self.image_labels not in _IMAGE_LABELS:
-            raise ValueError(
-                f'Prepared.image_labels is {self.image_labels!r}; it can be one of {_IMAGE_LABELS}.'
-            )
+        ranges.choice('Prepared.image_labels', self.image_labels, _IMAGE_LABELS)
         data_dir = os.path.expanduser(os.fspath(self.data_dir))
-        if not data_dir:
-            raise ValueError('Prepared.data_dir is empty; name the folder that wss.prepare filled.')
         object.__setattr__(self, 'data_dir', data_dir)
         for place in (self.splits or {}).values():
             other, _, _ = place.rpartition(':')
@@ -118,6 +120,7 @@ class Prepared:
             load=_loader(index, has_label, has_image_label, self.info),
             has_label=has_label,
             max_size=tuple(index.size.max(axis=0).tolist()),
+            sizes=index.size,
             info=self.info,
             has_image_label=has_image_label,
             mask_classes=index.mask_classes[:, : self.info.num_classes] if has_label else None,
@@ -212,12 +215,12 @@ def _loader(index, with_label, with_image_label, info):
         image_labels = index.image_classes[:, int(info.has_background) : info.num_classes]
         image_labels = tf.constant(image_labels, tf.float32)
     read = record_reading.reader(index)
+    folder = os.path.dirname(index.files[0])
 
     def load(position):
         record = read(position)
-        # Decodes PNG files too. By default it is faster and less exact than other decoders.
-        image = tf.io.decode_jpeg(record['image'], 3, dct_method='INTEGER_ACCURATE')
-        example = {'image': tf.ensure_shape(image, [None, None, 3]), 'id': names[position]}
+        image = pixels.decode_named(record['image'], names[position], folder)
+        example = {'image': image, 'id': names[position]}
         if with_label:
             example['label'] = tf.cond(
                 has_label[position],

@@ -14,6 +14,7 @@ import tensorflow as tf
 from wss.datasets.examples import Examples
 from wss.datasets.info import DatasetInfo
 from wss.datasets.lists import ids as id_lists
+from wss.settings import ranges
 
 _COLOURS = {
     'background': (0, 0, 0),
@@ -58,10 +59,10 @@ class Shapes:
     """Generated scenes with a background and six classes of patterned objects.
 
     Args:
-        size: Height and width of a scene in pixels.
+        size: Height and width of a scene in pixels, at most 4096.
         counts: Number of scenes by split. Every split has seeds of its own, so a name such as
             `train-000007` means the same scene for all counts.
-        max_objects: Maximum number of objects in a scene; the minimum is one.
+        max_objects: Maximum number of objects in a scene, at most 100; the minimum is one.
         seed: Seed of the whole dataset; another seed gives other scenes.
 
     Raises:
@@ -85,16 +86,15 @@ class Shapes:
         max_objects: int = 3,
         seed: int = 0,
     ):
-        self.counts = counts or {'pretrain': 20000, 'train': 1000, 'val': 200, 'test': 500}
-        if min(size, max_objects, *self.counts.values()) < 1:
-            raise ValueError(
-                f'Shapes needs positive numbers: size {size}, max_objects {max_objects}, '
-                f'counts {self.counts}.'
-            )
-        if max(self.counts.values()) > 10**6:
-            raise ValueError(f'Shapes.counts is {self.counts}; a split has at most {10**6} scenes.')
-        if seed < 0:
-            raise ValueError(f'Shapes.seed is {seed}; it must be 0 or more.')
+        if counts is None:
+            counts = {'pretrain': 20000, 'train': 1000, 'val': 200, 'test': 500}
+        ranges.mapping('Shapes.counts', counts)
+        for split, count in counts.items():
+            ranges.whole(f'Shapes.counts[{split!r}]', count, 1, 10**6)
+        ranges.whole('Shapes.size', size, 1, 4096)
+        ranges.whole('Shapes.max_objects', max_objects, 1, 100)
+        ranges.whole('Shapes.seed', seed, 0, ranges.SEEDS)
+        self.counts = dict(counts)
         self.size = size
         self.max_objects = max_objects
         self.seed = seed
@@ -129,7 +129,9 @@ class Shapes:
                 example['label'] = tf.ensure_shape(label, [self.size, self.size])
             return example
 
-        examples = Examples(all_ids, load, has_label, (self.size, self.size), self.info)
+        side = (self.size, self.size)
+        sizes = np.tile(side, (len(all_ids), 1))
+        examples = Examples(all_ids, load, has_label, side, self.info, sizes=sizes)
         return examples if ids is None else examples.select(id_lists.narrow(ids, all_ids))
 
     @property

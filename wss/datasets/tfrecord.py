@@ -3,6 +3,7 @@
 import collections
 import contextlib
 import dataclasses
+import fnmatch
 import os
 from collections.abc import Mapping, Sequence
 
@@ -16,6 +17,7 @@ from wss.datasets.files import agreement, checks, decoding, loading
 from wss.datasets.files.meaning import Meaning
 from wss.datasets.lists import ids as id_lists
 from wss.datasets.records import frames as record_frames
+from wss.settings import ranges
 
 _BYTES, _NUMBER = 'bytes_list', 'int64_list'
 _KINDS = {_BYTES: 'type bytes', _NUMBER: 'type int64', 'float_list': 'type float'}
@@ -60,6 +62,9 @@ class TFRecord:
         ValueError: If an argument has another value than above.
     """
 
+    # The ids of a run are recorded, so they cannot change with the places.
+    may_change = ('splits',)
+
     def __init__(
         self,
         splits: Mapping[str, str | Sequence[str]],
@@ -74,19 +79,18 @@ class TFRecord:
         mask_values: str | None = None,
     ):
         self.info = checks.dataset_info(
-            name, class_names, colours, has_background, ignore_value, bit_depth, 'TFRecord'
+            'TFRecord', name, class_names, colours, has_background, ignore_value, bit_depth
         )
-        if mask_values not in (None, 'indices'):
-            raise ValueError(
-                f"TFRecord.mask_values must be None or 'indices', not {mask_values!r}."
-            )
+        ranges.choice('TFRecord.mask_values', mask_values, (None, 'indices'))
         self._rules = Meaning('TFRecord', upright=False, mask_values=mask_values)
-        checks.check_mode(name, check)
-        if not isinstance(splits, Mapping) or not splits:
-            raise ValueError(
-                f'Dataset {name!r}: splits must map names of splits to patterns of files, '
-                f'not {splits!r}.'
-            )
+        checks.check_modes('TFRecord', check, skip_broken)
+        ranges.mapping('TFRecord.splits', splits)
+        for split, patterns in splits.items():
+            setting = f'TFRecord.splits[{split!r}]'
+            if isinstance(patterns, tuple | list):
+                ranges.several(setting, patterns, range(1, 10**6), ranges.path)
+            else:
+                ranges.path(setting, patterns)
         self._splits = dict(splits)
         self._skip_broken = skip_broken
         self._full = check == 'full'
@@ -129,7 +133,10 @@ class TFRecord:
             missing.append(
                 f'{len(maskless)} of its records have no mask: {checks.list_some(maskless)}.'
             )
-        good = [results[i] for i in checks.keep_good(results, what, self._skip_broken, missing)]
+        good = [
+            results[i]
+            for i in checks.keep_good(results, what, self._skip_broken, missing, 'TFRecord')
+        ]
         if ids is not None:
             ids = id_lists.narrow(ids, [record.id for record in good], decoding.ENDINGS)
         records = _records(good, ids)
@@ -191,7 +198,7 @@ class TFRecord:
         patterns = [patterns] if isinstance(patterns, str) else list(patterns)
         files = set()
         for pattern in patterns:
-            fitting = tf.io.gfile.glob(os.path.expanduser(pattern))
+            fitting = _fitting(os.path.expanduser(pattern))
             if not fitting:
                 raise FileNotFoundError(
                     f'Dataset {self.info.name!r}: no file fits {pattern} (split {split!r}).'
@@ -243,6 +250,17 @@ def _ids_in(files):
                 frame, data = item
                 with contextlib.suppress(ValueError):
                     yield _id(_parse(data, frame), frame)
+
+
+def _fitting(pattern):
+    """Lists the files that fit a pattern; what exists under its very name comes first."""
+    if tf.io.gfile.exists(pattern):
+        return [pattern]
+    folder, name = os.path.split(pattern)
+    if folder and tf.io.gfile.isdir(folder):  # Such as `data[1]/train-*`.
+        names = [other.rstrip('/') for other in tf.io.gfile.listdir(folder)]
+        return [os.path.join(folder, other) for other in sorted(fnmatch.filter(names, name))]
+    return tf.io.gfile.glob(pattern)
 
 
 def _parse(data, frame):

@@ -5,6 +5,9 @@ import dataclasses
 import tensorflow as tf
 import tf_keras as keras
 
+from wss.datasets.info import MAY_CHANGE
+from wss.settings import ranges
+
 PRECISIONS = ('float32', 'mixed_bfloat16')
 # Signals are noticed only between executions. At half a second a step, this is well within the 30
 # seconds that a preempted machine has left.
@@ -24,7 +27,8 @@ class Compute:
             calls, so every interval of `Schedule` must be a multiple of it. None for 1 on a CPU,
             and for up to 20 on GPUs and TPUs.
         jit_compile: Whether XLA compiles the step; for one GPU. On TPUs it always does.
-        input_workers: Threads that make views; None for one a core. The views do not depend on it.
+        input_workers: Threads that make views, at most 256; None for one a core. The views do not
+            depend on it.
 
     Raises:
         ValueError: If a setting is out of range.
@@ -40,19 +44,18 @@ class Compute:
 
     precision: str = 'float32'
     synchronise_batch_norm: bool = False
-    steps_per_execution: int | None = dataclasses.field(default=None, metadata={'may_change': True})
-    jit_compile: bool = dataclasses.field(default=False, metadata={'may_change': True})
-    input_workers: int | None = dataclasses.field(default=None, metadata={'may_change': True})
+    steps_per_execution: int | None = dataclasses.field(default=None, metadata=MAY_CHANGE)
+    jit_compile: bool = dataclasses.field(default=False, metadata=MAY_CHANGE)
+    input_workers: int | None = dataclasses.field(default=None, metadata=MAY_CHANGE)
 
     def __post_init__(self):
-        if self.precision not in PRECISIONS:
-            raise ValueError(
-                f'Compute.precision is {self.precision!r}; it can be one of {PRECISIONS}.'
-            )
-        for name in ('steps_per_execution', 'input_workers'):
-            value = getattr(self, name)
-            if value is not None and value < 1:
-                raise ValueError(f'Compute.{name} is {value}; it must be 1 or more.')
+        ranges.choice('Compute.precision', self.precision, PRECISIONS)
+        for name in ('synchronise_batch_norm', 'jit_compile'):
+            ranges.switch(f'Compute.{name}', getattr(self, name))
+        most = {'steps_per_execution': 10000, 'input_workers': 256}
+        for name, highest in most.items():
+            if getattr(self, name) is not None:
+                ranges.whole(f'Compute.{name}', getattr(self, name), 1, highest)
 
     def prepare(self, strategy: tf.distribute.Strategy) -> None:
         """Sets the precision of the layers that are built from now on.

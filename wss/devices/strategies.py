@@ -8,14 +8,14 @@ import tensorflow as tf
 import tf_keras as keras
 
 from wss.devices import lost, workers
+from wss.settings import ranges
 
 STRATEGIES = ('auto', 'one', 'mirrored', 'multi_worker', 'tpu')
 
 
 def set_seed(seed: int) -> None:
     """Makes initialisation and dropout a function of `seed`."""
-    if not 0 <= seed < 2**32:
-        raise ValueError(f'Experiment.seed is {seed}; it must be 0 to {2**32 - 1}.')
+    ranges.whole('Experiment.seed', seed, 0, ranges.SEEDS)
     keras.utils.set_random_seed(seed)
 
 

@@ -23,7 +23,7 @@ def check(strategy: tf.distribute.Strategy, batches: tf.data.Dataset) -> None:
     Raises:
         ValueError: If other machines make the batches, and these need Python.
     """
-    if not isinstance(strategy, tf.distribute.TPUStrategy):
+    if not is_tpu(strategy):
         return
     jobs = {tf.DeviceSpec.from_string(name).job for name in strategy.extended.worker_devices}
     if jobs - {None, 'localhost'} and has_python_calls(batches):
@@ -32,3 +32,23 @@ def check(strategy: tf.distribute.Strategy, batches: tf.data.Dataset) -> None:
             'decodes its images in Python. Use a dataset that wss.prepare built, or a TPU of one '
             'machine (--tpu local on that machine).'
         )
+
+
+def check_shapes(strategy: tf.distribute.Strategy, batches: tf.data.Dataset) -> None:
+    """Checks that batches of whole images have the one shape that a TPU needs.
+
+    Raises:
+        ValueError: If the strategy is one of TPUs and they differ.
+    """
+    shapes = [spec.shape for spec in tf.nest.flatten(batches.element_spec)]
+    if is_tpu(strategy) and not all(shape.is_fully_defined() for shape in shapes):
+        raise ValueError(
+            'The images to evaluate differ in size, and a TPU needs batches of one size: set '
+            'Validation.size to a height and width that hold all of them (and leave Data.long_side '
+            'None, which scores each image at its own size).'
+        )
+
+
+def is_tpu(strategy: tf.distribute.Strategy) -> bool:
+    """Whether a strategy computes on TPUs."""
+    return isinstance(strategy, tf.distribute.TPUStrategy)

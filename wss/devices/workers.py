@@ -1,5 +1,6 @@
 """The workers of a run, as the environment variable `TF_CONFIG` lists them."""
 
+import contextlib
 import functools
 import json
 import os
@@ -93,6 +94,27 @@ def _mean_function(strategy):
         return strategy.experimental_local_results(result)[0]
 
     return mean
+
+
+@contextlib.contextmanager
+def all_or_none(strategy: tf.distribute.Strategy):
+    """Ends every worker if one of them fails inside a `with`; every worker must enter it.
+
+    Without it, the others would take a worker that refuses its settings for a lost one.
+
+    Raises:
+        ValueError: If another worker failed.
+    """
+    failure = None
+    try:
+        yield
+    except Exception as error:
+        failure = error
+    failures = mean_over_workers(strategy, float(failure is not None))
+    if failure is not None:
+        raise failure
+    if failures:
+        raise ValueError('Another worker cannot take part; its own output has the reason.')
 
 
 def check_workers_agree(strategy: tf.distribute.Strategy, step: int, workdir) -> None:

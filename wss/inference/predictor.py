@@ -7,8 +7,9 @@ import numpy as np
 import tensorflow as tf
 from PIL import Image
 
-from wss.datasets.files import checks, decoding
-from wss.pipeline import evaluation
+from wss.datasets.files import checks, decoding, depth
+from wss.pipeline import frame
+from wss.pipeline.frame import Frame
 from wss.results import pictures
 
 Picture = str | os.PathLike | Image.Image | np.ndarray
@@ -22,8 +23,10 @@ class Predictor:
 
     Args:
         method: A `Method` with its weights.
-        size: Height and width to which images are padded, as they were for evaluation; a larger
-            image gets a size of its own, one more than a multiple of the output stride.
+        size: Height and width to which images are padded; None, or a larger image, for the image's
+            own size, rounded up (`Frame`). It is the size of the run's evaluation.
+        long_side: Pixels of the longer side to which larger images are scaled down; predictions
+            have the size of the image as given. None for no scaling.
 
     Example:
         >>> import wss
@@ -36,10 +39,11 @@ class Predictor:
         ('background', 'stripes', 'checks')
     """
 
-    def __init__(self, method, size: tuple[int, int]):
+    def __init__(self, method, size: tuple[int, int] | None = None, long_side: int | None = None):
         self.method = method
-        self._labels = _function(method.predict_labels, method, size)
-        self._probabilities = _function(method.predict_probabilities, method, size)
+        rule = frame_of(method, size, long_side)
+        self._labels = _function(method.predict_labels, rule)
+        self._probabilities = _function(method.predict_probabilities, rule)
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -52,18 +56,21 @@ class Predictor:
         """Predicts one image.
 
         Args:
-            image: Path, PIL image, or RGB array `[H, W, 3]` with values in 0..255.
+            image: Path, PIL image, or RGB array `[H, W, 3]` with values in 0..255. Files and PIL
+                images are turned upright by their EXIF orientation, as viewers show them; an array
+                is taken as it is. A uint16 array is scaled by the `bit_depth` of the dataset, as
+                16-bit files are, and refused without one.
             probabilities: Whether the probabilities of the classes are returned too.
 
         Returns:
-            Label map int32 `[H, W]`; with `probabilities` also float32 `[H, W, C]`, whose sum over
-            the classes is 1.
+            Label map int32 `[H, W]`, upright as the image is; with `probabilities` also float32
+            `[H, W, C]`, whose sum over the classes is 1.
 
         Raises:
             FileNotFoundError: If there is no such file.
             ValueError: If the image is damaged or is not RGB.
         """
-        pixels = as_rgb(image)[np.newaxis].astype(np.float32)
+        pixels = as_rgb(image, self.method.info.bit_depth)[np.newaxis].astype(np.float32)
         if not probabilities:
             return self._labels(pixels)[0].numpy()
         found = self._probabilities(pixels)[0].numpy()
@@ -83,29 +90,37 @@ class Predictor:
             FileNotFoundError: If there is no such file.
             ValueError: If the image is refused as by `predict`, or the labels do not fit it.
         """
-        pixels, labels = as_rgb(image), np.asarray(labels)
+        info = self.method.info
+        pixels, labels = as_rgb(image, info.bit_depth), np.asarray(labels)
         if labels.shape != pixels.shape[:2] or not np.issubdtype(labels.dtype, np.integer):
             raise ValueError(
                 f'The labels are {labels.dtype} of the shape {labels.shape}; they must be integers '
                 f'of the shape {pixels.shape[:2]}, that of the image.'
             )
-        info = self.method.info
         checks.check_values(labels, info, 'The label map')
         return Image.fromarray(pictures.overlay(pixels, labels, info))
 
 
-def as_rgb(image: Picture) -> np.ndarray:
+def as_rgb(image: Picture, bit_depth: int | None = None) -> np.ndarray:
     """Returns an image as uint8 or float RGB `[H, W, 3]` in 0..255; see `Predictor.predict`."""
     if isinstance(image, Image.Image):
-        return decoding.to_rgb(image)
+        return decoding.to_rgb(image, bit_depth=bit_depth)
     if isinstance(image, str | os.PathLike):
-        return decoding.decode_image(image)
+        return decoding.decode_image(image, bit_depth=bit_depth)
     if not isinstance(image, np.ndarray):
         raise ValueError(
             f'The image is a {type(image).__name__}; it must be a path, a PIL image or an array.'
         )
     if image.ndim != 3 or image.shape[-1] != 3 or 0 in image.shape:
         raise ValueError(f'The image has the shape {image.shape}; it must be [H, W, 3], RGB.')
+    if image.dtype == np.uint16:
+        if bit_depth is None:
+            raise ValueError(
+                'The image is an array of uint16, and how many bits hold data is not known. Scale '
+                'it to 0..255, such as image / 4095 * 255 for 12 bits, or convert it to uint8 if '
+                'its values are in 0..255 already.'
+            )
+        return depth.to_8_bits(image, bit_depth, 'The image')
     if image.dtype != np.uint8:
         if not np.issubdtype(image.dtype, np.number) or np.iscomplexobj(image):
             raise ValueError(f'The image has values of type {image.dtype}; they must be numbers.')
@@ -117,39 +132,37 @@ def as_rgb(image: Picture) -> np.ndarray:
     return image
 
 
-def pad(images: tf.Tensor, backbone, size: tuple[int, int]) -> tf.Tensor:
-    """Pads images as in evaluation, at the bottom and on the right.
+def frame_of(method, size: tuple[int, int] | None, long_side: int | None) -> Frame:
+    """Returns how images are brought before the network of a method; see `Predictor`."""
+    backbone = method.network.backbone
+    return Frame(backbone.output_stride, tuple(backbone.padding_value), size, long_side)
+
+
+def predict_whole(predict: Callable[..., tf.Tensor], rule: Frame, images: tf.Tensor) -> tf.Tensor:
+    """Calls a prediction of a method on images that are scaled and padded as in evaluation.
 
     Args:
+        predict: `Method.predict_labels` or `Method.predict_probabilities`.
+        rule: How images are scaled and padded.
         images: float32 `[N, H, W, 3]` in [0, 255].
-        backbone: The backbone, for its padding value and output stride.
-        size: See `Predictor`.
 
     Returns:
-        float32 `[N, H', W', 3]`.
+        `[N, H, W, ...]`, without padding and of the size of the images.
     """
-    given = tf.shape(images)[1:3]
-    own_size = tf.stack(evaluation.evaluation_size((given[0], given[1]), backbone.output_stride))
-    padded_size = tf.where(tf.reduce_all(given <= size), tf.constant(size), own_size)
-    room = padded_size - given
-    paddings = [[0, 0], [0, room[0]], [0, room[1]], [0, 0]]
-    inside = tf.pad(tf.ones_like(images[..., :1], tf.bool), paddings)
-    return tf.where(inside, tf.pad(images, paddings), tf.constant(backbone.padding_value))
+    size = tf.shape(images)[1:3]
+    scaled = frame.scaled_images(images, rule.long_side)
+    scaled_size = tf.shape(scaled)[1:3]
+    padded = rule.padded(scaled, rule.padded_size(scaled_size))
+    if rule.long_side is None:
+        return predict(padded)[:, : size[0], : size[1]]
+    return predict(padded, frame.original_grid(scaled_size, size))
 
 
-def predict_padded(
-    predict: Callable[[tf.Tensor], tf.Tensor], method, images: tf.Tensor, size: tuple[int, int]
-) -> tf.Tensor:
-    """Calls a prediction of a method on padded images; returns `[N, H, W, ...]` without padding."""
-    height, width = tf.unstack(tf.shape(images)[1:3])
-    return predict(pad(images, method.network.backbone, size))[:, :height, :width]
-
-
-def _function(predict, method, size):
-    """Returns a graph of `predict_padded` for one image of any size."""
+def _function(predict, rule):
+    """Returns a graph of `predict_whole` for one image of any size."""
     spec = tf.TensorSpec([1, None, None, 3], tf.float32)
     return tf.function(
-        lambda images: predict_padded(predict, method, images, size),
+        lambda images: predict_whole(predict, rule, images),
         input_signature=[spec],
         autograph=False,
     )

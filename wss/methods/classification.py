@@ -5,7 +5,6 @@ import tf_keras as keras
 
 from wss.methods import losses
 from wss.methods.method import Method
-from wss.networks import resize
 from wss.pseudo_labels import grad_cam
 
 
@@ -32,13 +31,12 @@ class Classification(Method):
         """See `Method.predict_scores`; the activation map, in [0, 1]."""
         return self._activation(images)[0]
 
-    def predict_probabilities(self, images):
-        """See `Method.predict_probabilities`; the activation map as shares of its sum."""
-        cam = self.predict_scores(images)
-        return tf.math.divide_no_nan(cam, tf.reduce_sum(cam, axis=-1, keepdims=True))
+    def probabilities(self, scores):
+        """See `Method.probabilities`; the activation map as shares of its sum."""
+        return tf.math.divide_no_nan(scores, tf.reduce_sum(scores, axis=-1, keepdims=True))
 
     def _activation(self, images):
-        """Returns activations float32 `[N, H, W, C]` and image-level logits float `[N, K]`."""
+        """Returns activations float32 `[N, h, w, C]` and image-level logits float `[N, K]`."""
         features = self.network.features(images)
         image_logits = self.network.classify(features)
         image_label = grad_cam.predicted_labels(image_logits)
@@ -47,21 +45,27 @@ class Classification(Method):
         cam = grad_cam.gate_and_normalise(cam, image_label)
         if self.info.has_background:
             cam = grad_cam.add_background(cam, 1.0)
-        return resize.bilinear(cam, resize.spatial_size(images)), image_logits
+        return cam, image_logits
 
     @tf.autograph.experimental.do_not_convert
     def test_step(self, data):
         """See `Method.test_step`; also counts right decisions about classes of images."""
         labels = data['label']
         classes = tf.range(int(self.info.has_background), self.info.num_classes)
-        present = tf.reduce_any(labels[..., tf.newaxis] == classes, axis=[1, 2])
+        # One class at a time: a label map of 12 million pixels times all classes is large.
+        present = tf.transpose(
+            tf.map_fn(
+                lambda c: tf.reduce_any(labels == c, axis=[1, 2]),
+                classes,
+                fn_output_signature=tf.bool,
+            )
+        )
         cam, image_logits = self._activation(data['image'])
-        predicted_labels = tf.argmax(cam, axis=-1, output_type=tf.int32)
         # Items that only fill the batch have no labelled pixel.
         real = tf.reduce_any(labels != self.info.ignore_value, axis=[1, 2])
         right = tf.cast(present == (image_logits >= 0), tf.float32)
         self.running.image_accuracy.update_state(right, tf.cast(real, tf.float32)[:, tf.newaxis])
-        self.confusion.update_state(labels, predicted_labels)
+        self.count(data, cam)
         return {}
 
     def extra_scores(self):

@@ -11,6 +11,7 @@ import tensorflow as tf
 
 from wss.devices import replicas
 from wss.networks import resize
+from wss.settings import ranges
 
 
 def supervised(
@@ -107,9 +108,9 @@ class SupervisedLoss:
     """The loss against label maps, with options of the authors' program that are off by default.
 
     Attributes:
-        label_weights: Factor of a pixel's loss by its class, one for each; None for 1.
+        label_weights: Factor of a pixel's loss by its class, 0 to 1000, one for each; None for 1.
         hard_share: Share of the pixels, those with the highest losses, that count (hard-pixel
-            mining); 1 for all.
+            mining), 0.001 to 1; 1 for all.
         hard_steps: Steps in which that share falls from 1 to `hard_share`; 0 for `hard_share` from
             the start.
 
@@ -129,18 +130,13 @@ class SupervisedLoss:
     hard_steps: int = 0
 
     def __post_init__(self):
-        if self.label_weights is not None and min(self.label_weights, default=-1) < 0:
-            raise ValueError(
-                f'SupervisedLoss.label_weights is {self.label_weights}; each must be 0 or more.'
-            )
-        if not 0 < self.hard_share <= 1:
-            raise ValueError(
-                f'SupervisedLoss.hard_share is {self.hard_share}; it must be above 0 and up to 1.'
-            )
-        if self.hard_steps < 0:
-            raise ValueError(
-                f'SupervisedLoss.hard_steps is {self.hard_steps}; it must be 0 or more.'
-            )
+        if self.label_weights is not None:
+            setting = 'SupervisedLoss.label_weights'
+            ranges.several(setting, self.label_weights, range(1, 256), ranges.number, 0, 1000)
+            if not any(self.label_weights):
+                ranges.refuse(setting, self.label_weights, 'above 0 for one class or more')
+        ranges.number('SupervisedLoss.hard_share', self.hard_share, 0.001, 1)
+        ranges.whole('SupervisedLoss.hard_steps', self.hard_steps, 0, ranges.MOST_STEPS)
 
     def check_classes(self, num_classes: int) -> None:
         """Raises ValueError if there is not one label weight for each class."""

@@ -224,9 +224,17 @@ class Method(keras.Model):
 
     @tf.autograph.experimental.do_not_convert
     def test_step(self, data):
-        """Adds a batch with `image` and `label` to `confusion`."""
-        self.confusion.update_state(data['label'], self.predict_labels(data['image']))
+        """Adds a batch of `evaluation.WholeImages` to `confusion`."""
+        self.count(data, self.predict_scores(data['image']))
         return {}
+
+    def count(self, data, scores) -> None:
+        """Compares the labels of scores, float `[N, h, w, C]`, with those of a batch."""
+        rows, columns = data.get('rows'), data.get('columns')
+        # All images of a batch have the same.
+        grid = None if rows is None else resize.Grid(rows[0], columns[0])
+        predicted = self._labels(scores, data['image'], grid)
+        self.confusion.update_state(data['label'], predicted)
 
     def extra_scores(self) -> dict[str, float]:
         """Returns further scores of the evaluation, beside those of `confusion`, by name."""
@@ -243,19 +251,37 @@ class Method(keras.Model):
             images: float32 `[N, H, W, 3]` in [0, 255].
 
         Returns:
-            float32 `[N, H, W, C]`.
+            float `[N, h, w, C]`, at any resolution; its corner pixels are those of the images.
         """
+        return self.network.decode(self.network.features(images), resize.spatial_size(images))
+
+    def predict_labels(self, images: tf.Tensor, grid: resize.Grid | None = None) -> tf.Tensor:
+        """Predicts classes.
+
+        Args:
+            images: float32 `[N, H, W, 3]` in [0, 255].
+            grid: Rows `[H']` and columns `[W']` at which classes are asked for; None for all.
+
+        Returns:
+            int32 `[N, H', W']`.
+        """
+        return self._labels(self.predict_scores(images), images, grid)
+
+    def predict_probabilities(
+        self, images: tf.Tensor, grid: resize.Grid | None = None
+    ) -> tf.Tensor:
+        """Predicts float32 `[N, H', W', C]`, whose sum over the classes is 1; see the labels."""
         size = resize.spatial_size(images)
-        logits = self.network.decode(self.network.features(images), size)
-        return resize.bilinear(tf.cast(logits, tf.float32), size)
+        scores = self.predict_scores(images)
+        return self.probabilities(resize.sample(scores, size, grid or resize.all_pixels(size)))
 
-    def predict_labels(self, images: tf.Tensor) -> tf.Tensor:
-        """Predicts int32 `[N, H, W]` classes of float32 `[N, H, W, 3]` images in [0, 255]."""
-        return tf.argmax(self.predict_scores(images), axis=-1, output_type=tf.int32)
+    def probabilities(self, scores: tf.Tensor) -> tf.Tensor:
+        """Turns scores, float32 `[..., C]`, into probabilities."""
+        return tf.nn.softmax(scores)
 
-    def predict_probabilities(self, images: tf.Tensor) -> tf.Tensor:
-        """Predicts float32 `[N, H, W, C]` probabilities, whose sum over the classes is 1."""
-        return tf.nn.softmax(self.predict_scores(images))
+    def _labels(self, scores, images, grid=None):
+        size = resize.spatial_size(images)
+        return resize.sample_labels(scores, size, grid or resize.all_pixels(size))
 
     def call(self, images, training=False):
         """Returns the logits at stride 4, float `[N, h, w, C]`."""

@@ -5,9 +5,10 @@ import tensorflow as tf
 from wss.methods import losses
 from wss.methods.method import Method
 from wss.networks import resize
-from wss.pseudo_labels import fusion, grad_cam
+from wss.pseudo_labels import fusion, grad_cam, self_attention
 from wss.pseudo_labels.self_attention import SelfAttentionGradCAM, hypercolumn
 from wss.results import metrics
+from wss.settings import ranges
 
 
 class PseudoSeg(Method):
@@ -23,11 +24,11 @@ class PseudoSeg(Method):
         calibrate: Whether fusion scales both logits by their joint root mean square.
         calibrate_over_replicas: Whether that mean runs over the batches of all replicas; in the
             authors' program it runs over that of one replica.
-        temperature: Sharpening temperature of soft pseudo labels; 1 switches it off.
+        temperature: Sharpening temperature of soft pseudo labels, 0.01 to 100; 1 switches it off.
         soft: Soft pseudo labels; False takes their argmax (and does not sharpen).
         threshold: Pixels whose pseudo label is less probable do not count; 0 counts all.
-        consistency_weight: Factor of the consistency loss.
-        attention_width: Channels of query and key.
+        consistency_weight: Factor of the consistency loss, 0 to 1000.
+        attention_width: Channels of query and key, 1 to 4096.
         attention_blocks: How many of the last backbone blocks attention uses to compare pixels.
         sgc_variant: 2, or 1 for the older form (see `SelfAttentionGradCAM`).
         sgc_start: `glorot`, or `identity` for short runs (see `SelfAttentionGradCAM`).
@@ -79,6 +80,9 @@ class PseudoSeg(Method):
         monitored_confidence: float = 0.8,
     ):
         super().__init__(network, info)
+        blocks = network.backbone.blocks
+        ranges.whole('PseudoSeg.attention_blocks', attention_blocks, 1, len(blocks))
+        self.attention_blocks = blocks[-attention_blocks:]
         self.weak_labels = self.needs_image_labels = weak_labels
         self.source = source
         self.calibrate = calibrate
@@ -90,7 +94,7 @@ class PseudoSeg(Method):
         self.gate_threshold = gate_threshold
         self.cam_from_training_pass = cam_from_training_pass
         self.monitored_confidence = monitored_confidence
-        self.attention_blocks = network.backbone.blocks[-attention_blocks:]
+        self._check(attention_width, sgc_variant, sgc_start, sgc_batch_norm_decay)
         self.sgc = SelfAttentionGradCAM(
             info.num_classes,
             info.has_background,
@@ -99,39 +103,30 @@ class PseudoSeg(Method):
             sgc_start,
             sgc_batch_norm_decay,
         )
-        self._check(attention_blocks, sgc_batch_norm_decay)
         for name in ('decoder', 'sgc', 'fused'):
             self.quality[name] = metrics.PseudoLabelQuality(
                 info.num_classes, info.ignore_value, threshold or monitored_confidence, name
             )
 
-    def _check(self, attention_blocks, sgc_batch_norm_decay):
+    def _check(self, width, variant, start, decay):
         """Refuses settings out of range."""
-        shares = {
-            'threshold': self.threshold,
-            'gate_threshold': self.gate_threshold,
-            'monitored_confidence': self.monitored_confidence,
-            'sgc_batch_norm_decay': sgc_batch_norm_decay,
-        }
-        for name, value in shares.items():
-            if not 0 <= value <= 1:
-                raise ValueError(f'PseudoSeg.{name} is {value}; it must be in 0..1.')
-        if self.source not in fusion.SOURCES:
-            raise ValueError(
-                f'PseudoSeg.source is {self.source!r}; it can be one of {fusion.SOURCES}.'
-            )
-        if self.temperature <= 0:
-            raise ValueError(f'PseudoSeg.temperature is {self.temperature}; it must be above 0.')
-        if self.consistency_weight < 0:
-            raise ValueError(
-                f'PseudoSeg.consistency_weight is {self.consistency_weight}; it must be 0 or more.'
-            )
-        blocks = self.network.backbone.blocks
-        if not 1 <= attention_blocks <= len(blocks):
-            raise ValueError(
-                f'PseudoSeg.attention_blocks is {attention_blocks}; the backbone has '
-                f'{len(blocks)} blocks.'
-            )
+        ranges.whole('PseudoSeg.attention_width', width, 1, self_attention.MOST_WIDTH)
+        ranges.choice('PseudoSeg.sgc_variant', variant, self_attention.VARIANTS)
+        ranges.choice('PseudoSeg.sgc_start', start, self_attention.STARTS)
+        ranges.share('PseudoSeg.sgc_batch_norm_decay', decay)
+        ranges.choice('PseudoSeg.source', self.source, fusion.SOURCES)
+        ranges.number('PseudoSeg.temperature', self.temperature, 0.01, 100)
+        ranges.number('PseudoSeg.consistency_weight', self.consistency_weight, 0, 1000)
+        for name in ('threshold', 'gate_threshold', 'monitored_confidence'):
+            ranges.share(f'PseudoSeg.{name}', getattr(self, name))
+        for name in (
+            'weak_labels',
+            'calibrate',
+            'calibrate_over_replicas',
+            'soft',
+            'cam_from_training_pass',
+        ):
+            ranges.switch(f'PseudoSeg.{name}', getattr(self, name))
 
     def compute_losses(self, labelled, unlabelled):
         """See `Method.compute_losses`; the unlabelled part needs `image_label` in weak mode."""

@@ -4,6 +4,8 @@ import dataclasses
 
 import tensorflow as tf
 
+from wss.settings import ranges
+
 
 @dataclasses.dataclass(frozen=True)
 class Update:
@@ -13,13 +15,14 @@ class Update:
     biases whatever its settings (`bias_multiplier` 2) and has a `last_layer_multiplier` of 1.
 
     Attributes:
-        weight_decay: Factor of the L2 term over the network's `decayed_kernels()`; 0 or more.
+        weight_decay: Factor of the L2 term over the network's `decayed_kernels()`, 0 to 1.
         last_layer_multiplier: Factor of the gradients of the last layers, the one of the decoder
-            and the classifier; above 0.
+            and the classifier, 1e-6 to 1000.
         bias_multiplier: Factor of the gradients of the biases of all convolutions and linear
-            layers, on top of that of the last layers; above 0. Offsets of batch norm do not count.
-        average_decay: Decay of a moving average of the weights, in (0, 1); None for no average.
-            With one, evaluation and prediction use the averages.
+            layers, on top of that of the last layers, 1e-6 to 1000. Offsets of batch norm do not
+            count.
+        average_decay: Decay of a moving average of the weights, 1e-6 to 0.999999; None for no
+            average. With one, evaluation and prediction use the averages.
 
     Raises:
         ValueError: If an option is outside its range.
@@ -37,15 +40,11 @@ class Update:
     average_decay: float | None = None
 
     def __post_init__(self):
-        if self.weight_decay < 0:
-            raise ValueError(f'Update.weight_decay is {self.weight_decay}; it must be 0 or more.')
+        ranges.number('Update.weight_decay', self.weight_decay, 0, 1)
         for name in ('last_layer_multiplier', 'bias_multiplier'):
-            if getattr(self, name) <= 0:
-                raise ValueError(f'Update.{name} is {getattr(self, name)}; it must be above 0.')
-        if self.average_decay is not None and not 0 < self.average_decay < 1:
-            raise ValueError(
-                f'Update.average_decay is {self.average_decay}; it must be above 0 and below 1.'
-            )
+            ranges.number(f'Update.{name}', getattr(self, name), 1e-6, 1000)
+        if self.average_decay is not None:
+            ranges.number('Update.average_decay', self.average_decay, 1e-6, 0.999999)
 
     def multiplier(self, in_last_layer: bool, is_bias: bool) -> float:
         """Factor of the gradient of a variable."""

@@ -8,7 +8,9 @@ import tf_keras as keras
 from wss.networks import resize
 from wss.networks.layers import ConvBatchNorm, Dropout, SeparableConvBatchNorm
 from wss.networks.network import Network
+from wss.settings import ranges
 
+MOST_FILTERS = 4096
 _ASPP_RATES = {8: (12, 24, 36), 16: (6, 12, 18)}
 
 
@@ -56,9 +58,10 @@ class DeepLabV3Plus(Network):
         aspp_filters: Channels of each ASPP branch and of its projection.
         decoder_filters: Channels of the two separable convolutions of the decoder.
         low_level_filters: Channels to which the low-level map is reduced.
-        aspp_rates: Three atrous rates; by default 6, 12, 18 at output stride 16, twice that at 8.
-        aspp_dropout: Dropout rate after the ASPP projection.
-        classifier_dropout: Dropout rate before the classifier.
+        aspp_rates: Three atrous rates, 1 to 1000; by default 6, 12, 18 at output stride 16, twice
+            that at 8.
+        aspp_dropout: Dropout rate after the ASPP projection, 0 to 0.999.
+        classifier_dropout: Dropout rate before the classifier, 0 to 0.999.
         batch_norm_decay: Decay of the moving statistics in ASPP and decoder, in 0..1.
 
     Raises:
@@ -89,12 +92,18 @@ class DeepLabV3Plus(Network):
         classifier_dropout: float = 0.0,
         batch_norm_decay: float = 0.9997,
     ):
-        if min(aspp_filters, decoder_filters, low_level_filters, *(aspp_rates or (1,))) < 1:
-            raise ValueError('DeepLabV3Plus: filters and aspp_rates must be 1 or more.')
-        if not (0 <= aspp_dropout < 1 and 0 <= classifier_dropout < 1):
-            raise ValueError('DeepLabV3Plus: dropout rates must be at least 0 and below 1.')
-        if not 0 <= batch_norm_decay <= 1:
-            raise ValueError(f'DeepLabV3Plus.batch_norm_decay is {batch_norm_decay}, not in 0..1.')
+        filters = {
+            'aspp_filters': aspp_filters,
+            'decoder_filters': decoder_filters,
+            'low_level_filters': low_level_filters,
+        }
+        for setting, value in filters.items():
+            ranges.whole(f'DeepLabV3Plus.{setting}', value, 1, MOST_FILTERS)
+        if aspp_rates is not None:
+            ranges.several('DeepLabV3Plus.aspp_rates', aspp_rates, 3, ranges.whole, 1, 1000)
+        ranges.number('DeepLabV3Plus.aspp_dropout', aspp_dropout, 0, 0.999)
+        ranges.number('DeepLabV3Plus.classifier_dropout', classifier_dropout, 0, 0.999)
+        ranges.share('DeepLabV3Plus.batch_norm_decay', batch_norm_decay)
         super().__init__(num_classes, num_image_classes, make_backbone, name='deeplab')
         decay = batch_norm_decay
         stride = self.backbone.output_stride

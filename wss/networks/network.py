@@ -7,6 +7,7 @@ import tensorflow as tf
 import tf_keras as keras
 
 from wss.networks import resize
+from wss.settings import callables
 
 # What experiment and methods use of a network.
 NEEDED = (
@@ -63,10 +64,12 @@ class Network(keras.Model):
         name: str | None = None,
     ):
         super().__init__(name=name, autocast=False)
+        setting = f'{type(self).__name__}.make_backbone'
+        callables.check(setting, make_backbone, 'a class or a function that makes a backbone')
         self.num_classes = num_classes
         self.num_image_classes = num_image_classes
         self.backbone = make_backbone()
-        check_backbone(self.backbone, f'{type(self).__name__}.make_backbone')
+        check_backbone(self.backbone, setting)
 
     @property
     def last_block(self) -> str:
@@ -122,13 +125,18 @@ class Network(keras.Model):
             ValueError: If a side is below twice the output stride plus 1, which would leave fewer
                 than three features a side.
         """
-        stride = self.backbone.output_stride
-        smallest = 2 * stride + 1
+        stride, smallest = self.backbone.output_stride, smallest_crop(self.backbone)[0]
         if min(crop_size) < smallest:
             raise ValueError(
                 f'crop_size {tuple(crop_size)} is too small for a network of output stride '
                 f'{stride}: each side must be at least {smallest}, and k * {stride} + 1 fits best.'
             )
+
+
+def smallest_crop(backbone) -> tuple[int, int]:
+    """Returns the smallest crop (height, width) that gives three features a side."""
+    side = 2 * backbone.output_stride + 1
+    return side, side
 
 
 def check_backbone(backbone, setting: str) -> None:

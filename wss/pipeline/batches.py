@@ -10,11 +10,11 @@ import tensorflow as tf
 from wss.datasets.examples import Examples
 from wss.pipeline import cache
 from wss.pipeline.shares import Share
+from wss.settings import ranges
 from wss.views.views import Views
 
 Example = dict[str, tf.Tensor]
 
-MOST_IN_BATCH = 2**16
 _MOST_WORKERS = 32  # The views that wait to be used fill the memory.
 
 
@@ -80,12 +80,13 @@ def training_batches(
         ValueError: If a stream has no example, labelled examples have no label map, or a number is
             out of range.
     """
-    check_whole('first_step', first_step, 0)
-    check_whole('cache_bytes', cache_bytes, 0)
+    ranges.whole('first_step', first_step, 0, 2**62)
+    ranges.whole('cache_bytes', cache_bytes, 0, 2**62)
     workers = cores() if workers is None else workers
-    check_whole('Compute.input_workers', workers, 1)
+    ranges.whole('Compute.input_workers', workers, 1, 256)
     for name, stream in streams.items():
-        check_whole(f'{name.capitalize()}.batch_size', stream.batch_size, 1, MOST_IN_BATCH)
+        setting = f'{name.capitalize()}.batch_size'
+        ranges.whole(setting, stream.batch_size, 1, ranges.MOST_IN_BATCH)
         check_examples(stream.examples, name)
     if not streams['labelled'].examples.has_label:
         raise ValueError(
@@ -100,7 +101,7 @@ def training_batches(
         )
         share = Share(f'{name.capitalize()}.batch_size', stream.batch_size, context)
         made[name] = stream_batches(examples, make_views, share, seed, number, first_step, workers)
-    return with_threads(tf.data.Dataset.zip(made), workers, share.replicas)
+    return with_threads(tf.data.Dataset.zip(made), workers, 2 * share.replicas)
 
 
 def stream_batches(
@@ -149,22 +150,18 @@ def stream_batches(
     return elements.batch(share.replica_size, drop_remainder=True)
 
 
-def with_threads(dataset: tf.data.Dataset, workers: int, replicas: int = 1) -> tf.data.Dataset:
+def with_threads(dataset: tf.data.Dataset, workers: int, waiting: int = 2) -> tf.data.Dataset:
     """Returns the dataset, made ahead by `workers` threads, always in the same order.
 
-    Two elements wait for each of the host's replicas.
+    Args:
+        dataset: The dataset.
+        workers: How many threads.
+        waiting: How many elements wait to be used: two for each of the host's replicas.
     """
     options = tf.data.Options()
     options.deterministic = True
     options.threading.private_threadpool_size = workers
-    return dataset.prefetch(2 * replicas).with_options(options)
-
-
-def check_whole(name: str, value: int, least: int, most: int | None = None):
-    if type(value) is not int or value < least:
-        raise ValueError(f'{name} = {value!r}: it must be a whole number of {least} or more.')
-    if most is not None and value > most:
-        raise ValueError(f'{name} = {value}: it must be at most {most}.')
+    return dataset.prefetch(waiting).with_options(options)
 
 
 def check_examples(examples: Examples, role: str):

@@ -2,19 +2,26 @@
 
 import dataclasses
 import functools
+import os
+import warnings
 from collections.abc import Callable, Mapping
 from typing import Any
 
 import tensorflow as tf
 
 from wss.datasets.examples import Examples, request
+from wss.datasets.info import MAY_CHANGE
 from wss.datasets.lists import held_out, selection, validation_masks
-from wss.pipeline import batches, evaluation
+from wss.networks import network as networks
+from wss.pipeline import batches, evaluation, frame
+from wss.pipeline.frame import Frame
+from wss.settings import callables, ranges
 from wss.views.views import Views
 
-# Metadata of the settings that a resumed run may change: they do not change the weights.
-MAY_CHANGE = {'may_change': True}
 ListFile = str | Callable[[], str] | None
+# A crop that shows a smaller part of a typical image is warned about.
+_SMALL_PART = 1 / 8
+_MOST_PIXELS_A_SIDE = 2**16
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,15 +45,25 @@ class Labelled:
     """
 
     split: str = 'train'
-    list_file: ListFile = None
+    list_file: ListFile = dataclasses.field(default=None, metadata=MAY_CHANGE)
     amount: int | float | None = None
     seed: int = 0
     every_class: bool = False
     batch_size: int = 8
 
+    def __post_init__(self):
+        _check_stream('Labelled', self)
+        ranges.whole('Labelled.seed', self.seed, 0, ranges.SEEDS)
+        ranges.switch('Labelled.every_class', self.every_class)
+        if isinstance(self.amount, float):
+            ranges.number('Labelled.amount', self.amount, 1e-9, 1, 'a share, above 0.0 and to 1.0')
+        elif self.amount is not None:
+            most, described = 10**9, 'a count, such as 46, or a share, such as 0.125'
+            ranges.whole('Labelled.amount', self.amount, 1, most, described)
+
     def choice(self) -> selection.Choice:
         """Returns the choice of examples, the list found."""
-        path = _path(self.list_file)
+        path = _path('Labelled.list_file', self.list_file)
         return selection.Choice(self.split, path, self.amount, self.seed, self.every_class)
 
 
@@ -69,15 +86,20 @@ class Unlabelled:
     """
 
     split: str = 'train'
-    list_file: ListFile = None
+    list_file: ListFile = dataclasses.field(default=None, metadata=MAY_CHANGE)
     masks: bool = True
     exclude_labelled: bool = False
     exclude_held_out: bool = True
     batch_size: int = 8
 
+    def __post_init__(self):
+        _check_stream('Unlabelled', self)
+        ranges.switch('Unlabelled.masks', self.masks)
+        ranges.switch('Unlabelled.exclude_labelled', self.exclude_labelled)
+
     def choice(self) -> selection.Choice:
         """Returns the choice of examples, the list found."""
-        return selection.Choice(self.split, _path(self.list_file))
+        return selection.Choice(self.split, _path('Unlabelled.list_file', self.list_file))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -87,11 +109,22 @@ class Validation:
     Attributes:
         split: Name of the split; None for no evaluation.
         batch_size: Images a batch, of all replicas together; rounded up to a multiple of the
-            replicas. What fills the last batch does not count.
+            replicas. A batch has images of one padded size. Where `size` does not fix it, a batch
+            has fewer images if they are large: at most 4 million pixels, or one image.
+        size: Height and width to which whole images are padded, in evaluation, prediction and
+            export alike, such as the paper's (513, 513). None, or an image that is larger, means
+            the image's own size, rounded up to a multiple of the output stride plus 1. A TPU needs
+            a size that holds all images, unless these are equally large.
     """
 
     split: str | None = 'val'
     batch_size: int = dataclasses.field(default=8, metadata=MAY_CHANGE)
+    size: tuple[int, int] | None = None
+
+    def __post_init__(self):
+        if self.split is not None:
+            ranges.text('Validation.split', self.split)
+        ranges.whole('Validation.batch_size', self.batch_size, 1, ranges.MOST_IN_BATCH)
 
     def rounded_batch_size(self, replicas: int) -> int:
         """Returns the batch size, rounded up to a multiple of the replicas."""
@@ -108,6 +141,9 @@ class Data:
         labelled: The labelled images.
         unlabelled: The unlabelled images.
         validation: The images to score.
+        long_side: Pixels of the longer side to which larger images are scaled down: in training,
+            evaluation, prediction and export alike. Predictions have the image's own size, and
+            scores compare them with masks of that size. None for no scaling.
     """
 
     make_dataset: Callable[[], Any]
@@ -115,6 +151,31 @@ class Data:
     labelled: Labelled = dataclasses.field(default_factory=Labelled)
     unlabelled: Unlabelled = dataclasses.field(default_factory=Unlabelled)
     validation: Validation = dataclasses.field(default_factory=Validation)
+    long_side: int | None = None
+
+    def frame(self, backbone) -> Frame:
+        """Returns how whole images are brought before a network.
+
+        Raises:
+            ValueError: If `Validation.size` or `long_side` is no size that the backbone takes.
+        """
+        smallest, size = networks.smallest_crop(backbone)[0], self.validation.size
+        if self.long_side is not None:
+            ranges.whole('Data.long_side', self.long_side, smallest, _MOST_PIXELS_A_SIDE)
+        if size is not None:
+            if not isinstance(size, tuple | list) or len(size) != 2:
+                raise ValueError(
+                    f'Validation.size is {size!r}; it must be (height, width) or None.'
+                )
+            for side in size:
+                ranges.whole('Validation.size', side, smallest, _MOST_PIXELS_A_SIDE)
+            size = tuple(size)
+        return Frame(backbone.output_stride, tuple(backbone.padding_value), size, self.long_side)
+
+    def __post_init__(self):
+        ranges.part('Data.labelled', self.labelled, Labelled)
+        ranges.part('Data.unlabelled', self.unlabelled, Unlabelled)
+        ranges.part('Data.validation', self.validation, Validation)
 
     def choices(self) -> dict[str, selection.Choice]:
         """Returns the choices of both streams; finds, or fetches, their lists."""
@@ -133,7 +194,8 @@ class Data:
             choices: From `choices`.
 
         Returns:
-            Examples by stream: `labelled`, and `unlabelled` if the method needs it.
+            Examples by stream: `labelled`, and `unlabelled` if the method needs it; scaled down
+            as `long_side` says.
 
         Raises:
             FileNotFoundError: If a file is missing.
@@ -160,7 +222,33 @@ class Data:
             kept_out if self.unlabelled.exclude_held_out else None,
         )
         streams = {'labelled': labelled, 'unlabelled': unlabelled}
-        return {name: examples for name, examples in streams.items() if examples is not None}
+        return {
+            name: frame.scaled_examples(examples, self.long_side)
+            for name, examples in streams.items()
+            if examples is not None
+        }
+
+    def warn_of_small_crops(self, labelled: Examples, crop_size: tuple[int, int]) -> None:
+        """Warns where crops are less than an eighth of the area of a typical labelled image.
+
+        Args:
+            labelled: The labelled examples, from `select`.
+            crop_size: Height and width of the crops.
+        """
+        typical = frame.typical_size(labelled)
+        if typical is None:
+            return
+        part = crop_size[0] * crop_size[1] / (typical[0] * typical[1])
+        if part < _SMALL_PART:
+            long_side = 2 * max(crop_size)  # A crop then shows a quarter or more.
+            warnings.warn(
+                f'The crops of training, {crop_size[0]} x {crop_size[1]} pixels (height x width), '
+                f'show {100 * part:.2g} % of a typical labelled image ({typical[0]} x '
+                f'{typical[1]}): what is larger than a crop cannot be learnt. Set Data.long_side '
+                f'(such as {long_side}), which scales images down everywhere, or a larger '
+                'Views.crop_size.',
+                stacklevel=2,
+            )
 
     def training_batches(
         self,
@@ -188,29 +276,40 @@ class Data:
         )
 
     def validation_batches(
-        self,
-        examples: Examples,
-        size: tuple[int, int],
-        padding_value: tuple[float, float, float],
-        replicas: int,
-    ) -> Callable[[tf.distribute.InputContext | None], tf.data.Dataset]:
-        """Returns what makes the batches of whole images; see `evaluation.evaluation_batches`.
+        self, examples: Examples, frame: Frame, replicas: int, fill: bool = False
+    ) -> evaluation.WholeImages:
+        """Returns what makes the batches of whole images.
 
         Args:
-            examples: The examples to score.
-            size: Height and width to pad to.
-            padding_value: Three floats in 0..255, the RGB outside the image.
+            examples: The examples to score, not scaled.
+            frame: How images are scaled and padded.
             replicas: How many replicas share a batch.
+            fill: Whether all batches must have one size, as on a TPU.
         """
         batch_size = self.validation.rounded_batch_size(replicas)
-        return lambda context: evaluation.evaluation_batches(
-            examples, size, padding_value, batch_size, context=context
-        )
+        return evaluation.WholeImages(examples, frame, batch_size, replicas, fill)
 
     def images_per_step(self, streams: Mapping[str, Examples]) -> int:
         """Returns how many images of these streams a step learns from."""
         return sum(getattr(self, name).batch_size for name in streams)
 
 
-def _path(list_file: ListFile) -> str | None:
-    return list_file() if callable(list_file) else list_file
+def _check_stream(name, stream):
+    ranges.text(f'{name}.split', stream.split)
+    ranges.whole(f'{name}.batch_size', stream.batch_size, 1, ranges.MOST_IN_BATCH)
+    if stream.list_file is not None and not callable(stream.list_file):
+        ranges.path(f'{name}.list_file', stream.list_file)
+
+
+def _path(setting: str, list_file: ListFile) -> str | None:
+    """Returns the path of a list, which a function may have to find."""
+    if not callable(list_file):
+        return list_file
+    callables.check(setting, list_file, 'a function that returns the path of a list')
+    found = list_file()
+    if not isinstance(found, str | os.PathLike):
+        raise ValueError(
+            f'{setting} is {ranges.shown(list_file)}, which returned {ranges.shown(found)}; it '
+            'must return the path of a list.'
+        )
+    return found

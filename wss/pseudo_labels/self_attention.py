@@ -5,8 +5,12 @@ import tf_keras as keras
 
 from wss.networks import resize
 from wss.pseudo_labels.grad_cam import add_background
+from wss.settings import ranges
 
 _STARTS = {'glorot': 'glorot_uniform', 'identity': 'identity'}
+STARTS = tuple(_STARTS)
+VARIANTS = (1, 2)
+MOST_WIDTH = 4096
 
 
 def hypercolumn(features: dict[str, tf.Tensor], blocks, size) -> tf.Tensor:
@@ -73,7 +77,7 @@ class SelfAttentionGradCAM(keras.layers.Layer):
         decay: Decay of the moving statistics of the batch norm; only pictures use these.
 
     Raises:
-        ValueError: If `variant`, `start` or `width` is outside its range.
+        ValueError: If an argument is outside its range.
 
     Example:
         >>> from wss.pseudo_labels.self_attention import SelfAttentionGradCAM
@@ -93,12 +97,10 @@ class SelfAttentionGradCAM(keras.layers.Layer):
     ):
         # Always in float32, since scores and logits decide, whatever the precision of the network.
         super().__init__(name='sgc', dtype='float32')
-        if variant not in (1, 2):
-            raise ValueError(f'The SGC variant is {variant}; it can be 1 or 2.')
-        if width < 1:
-            raise ValueError(f'The attention width is {width}; it must be positive.')
-        if start not in _STARTS:
-            raise ValueError(f'The SGC start is {start!r}; it can be one of {tuple(_STARTS)}.')
+        ranges.choice('SelfAttentionGradCAM.variant', variant, VARIANTS)
+        ranges.whole('SelfAttentionGradCAM.width', width, 1, MOST_WIDTH)
+        ranges.choice('SelfAttentionGradCAM.start', start, STARTS)
+        ranges.share('SelfAttentionGradCAM.decay', decay)
         self.has_background = has_background
         self.skip = variant == 2
         self.query = keras.layers.Dense(width, use_bias=False, dtype='float32', name='query')

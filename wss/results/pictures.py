@@ -1,6 +1,8 @@
 """Pictures of images, label maps and scores, as uint8 arrays, and masks as palette PNG files."""
 
+import io
 import os
+import pathlib
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
@@ -9,6 +11,7 @@ _IGNORED = (255, 255, 255)
 _INK = (30, 30, 30)
 _PAPER = (250, 250, 250)
 _GAP = 6
+_JPEG_SIDE = 65500  # Of the library that writes JPEG files.
 
 
 def palette(colours, ignore_value: int = 255) -> np.ndarray:
@@ -134,6 +137,7 @@ def legend(class_names, colours, width: int) -> np.ndarray:
     font = ImageFont.load_default(size=14)
     square, line = 14, 22
     places, left, top = [], _GAP, 4
+    class_names = [' '.join(name.split()) for name in class_names]  # Pillow wants one line.
     for name in class_names:
         needed = square + 5 + int(font.getlength(name)) + 14
         if left > _GAP and left + needed > width:
@@ -158,7 +162,7 @@ def method_panel(pictures: dict, info, rows: int = 4) -> np.ndarray:
         rows: How many examples to show at most.
 
     Returns:
-        uint8 `[height, width, 3]`: the first image, labels, scores, further images.
+        uint8 `[height, width, 3]`: the first image, labels, scores, further images, and a legend.
     """
 
     def first(kind):
@@ -171,7 +175,34 @@ def method_panel(pictures: dict, info, rows: int = 4) -> np.ndarray:
     }
     scores = {name: colour_scores(values, info.colours) for name, values in first('scores').items()}
     main = next(iter(images))
-    return panel({main: images.pop(main), **labels, **scores, **images})
+    return with_legend(panel({main: images.pop(main), **labels, **scores, **images}), info)
+
+
+def validation_panel(examples: list, info, height: int = 192) -> np.ndarray:
+    """Draws whole images beside their masks and their predictions, with a legend of the classes.
+
+    Args:
+        examples: For each image its pixels, uint8 or float `[H, W, 3]` in 0..255, and its true and
+            predicted labels, integers `[H, W]`; sizes may differ, also those of one image.
+        info: The `DatasetInfo`.
+        height: Pixels to which every picture is scaled.
+
+    Returns:
+        uint8 `[height, width, 3]`.
+    """
+    columns = {'image': [], 'truth': [], 'prediction': []}
+    for image, *labels in examples:
+        coloured = (colour_labels(label, info.colours, info.ignore_value) for label in labels)
+        for column, picture in zip(columns.values(), (as_picture(image), *coloured), strict=True):
+            column.append(np.asarray(_scaled(picture, height)))
+    width = max(picture.shape[1] for column in columns.values() for picture in column)
+    sheet = panel({name: np.stack([_widened(p, width) for p in c]) for name, c in columns.items()})
+    return with_legend(sheet, info)
+
+
+def with_legend(sheet: np.ndarray, info) -> np.ndarray:
+    """Adds the names and colours of the classes below a picture `[H, W, 3]`."""
+    return np.concatenate([sheet, legend(info.class_names, info.colours, sheet.shape[1])])
 
 
 def write_picture(path: str | os.PathLike, picture: np.ndarray) -> None:
@@ -180,21 +211,51 @@ def write_picture(path: str | os.PathLike, picture: np.ndarray) -> None:
 
 
 def write_mask(path: str | os.PathLike, labels: np.ndarray, colours, ignore_value=255) -> None:
-    """Writes a label map as a PNG file of class indices, with the class colours as its palette.
+    """Writes `encode_mask` of a label map to a file."""
+    pathlib.Path(path).write_bytes(encode_mask(labels, colours, ignore_value))
+
+
+def encode_mask(labels: np.ndarray, colours, ignore_value: int = 255) -> bytes:
+    """Returns a label map as a PNG file of class indices, with the class colours as its palette.
 
     Args:
-        path: File to write.
         labels: Integers `[H, W]` in 0..255.
         colours: `C` RGB triples in 0..255.
         ignore_value: In 0..255.
     """
     mask = Image.fromarray(np.asarray(labels).astype(np.uint8))
     mask.putpalette(palette(colours, ignore_value).tobytes())
-    mask.save(path, format='PNG')
+    file = io.BytesIO()
+    mask.save(file, format='PNG')
+    return file.getvalue()
+
+
+def encode_jpeg(picture: np.ndarray, comment: bytes) -> tuple[bytes, tuple[int, int]]:
+    """Returns a picture as a JPEG file, scaled down where a side is too long for one.
+
+    Args:
+        picture: uint8 `[H, W, 3]`.
+        comment: Text that the file holds.
+
+    Returns:
+        The file, and width and height of the picture in it.
+    """
+    image = Image.fromarray(picture)
+    if max(image.size) > _JPEG_SIDE:
+        image.thumbnail((_JPEG_SIDE, _JPEG_SIDE), Image.Resampling.BOX)
+    file = io.BytesIO()
+    image.save(file, format='JPEG', comment=comment)
+    return file.getvalue(), image.size
+
+
+def _widened(picture, width):
+    """Adds paper at the right of a picture `[H, W, 3]`, up to a width."""
+    room = [(0, 0), (0, width - picture.shape[1]), (0, 0)]
+    return np.pad(picture, room, constant_values=_PAPER[0])
 
 
 def _scaled(picture, height):
     """Scales to a height; whole factors up repeat pixels, so that borders stay sharp."""
-    width = round(height * picture.shape[1] / picture.shape[0])
+    width = max(1, round(height * picture.shape[1] / picture.shape[0]))
     kind = Image.Resampling.NEAREST if height >= picture.shape[0] else Image.Resampling.BOX
     return Image.fromarray(picture).resize((width, height), kind)

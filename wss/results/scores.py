@@ -10,12 +10,12 @@ from wss.results import metrics
 def evaluate(method, make_batches: Callable[..., tf.data.Dataset], callbacks=()) -> dict:
     """Scores a method, with the moving averages of its weights if it has any.
 
-    Every image counts once: what fills the last batch has no labelled pixel.
+    Every image counts once: what fills a batch has no labelled pixel.
 
     Args:
         method: A compiled `Method`.
         make_batches: From a `tf.distribute.InputContext`, or None for a single device, to batches
-            of `evaluation.evaluation_batches`, with label maps.
+            with label maps, such as `evaluation.WholeImages`.
         callbacks: Keras callbacks for `evaluate`.
 
     Returns:
@@ -27,12 +27,13 @@ def evaluate(method, make_batches: Callable[..., tf.data.Dataset], callbacks=())
     """
 
     def parts(context=None):
-        # Accelerators have no strings, so the ids are left out. The batches are endless, so that
-        # replicas need not agree at every step whether there are more.
-        batches = make_batches(context)
-        return batches.map(
-            lambda batch: {name: batch[name] for name in ('image', 'label')}
-        ).repeat()
+        # Accelerators have no strings, so the ids are left out.
+        batches = make_batches(context).map(
+            lambda batch: {name: value for name, value in batch.items() if name != 'id'}
+        )
+        # Endless batches, so that replicas need not agree at every step whether there are more. One
+        # replica would only load the first images again.
+        return batches.repeat() if strategy.num_replicas_in_sync > 1 else batches
 
     strategy = method.distribute_strategy
     steps = int(make_batches(None).cardinality())

@@ -1,6 +1,5 @@
 """The checkpoints of a run, and the scores by which the best of them is kept."""
 
-import glob
 import os
 import re
 import shutil
@@ -12,6 +11,7 @@ import tf_keras as keras
 from wss.datasets.files import whole
 from wss.datasets.files.reasons import reason
 from wss.devices import workers
+from wss.networks.weights.readable import readable
 from wss.runs import folder as run_folder
 
 WHICH = ('last', 'best')
@@ -161,21 +161,18 @@ class Checkpoints:
 
     def _half_written(self, which):
         """Lists the files that belong to no whole checkpoint, except `.damaged` ones."""
-        whole_steps = self._steps(which)
-        data = [
-            (path, re.fullmatch(r'ckpt-(\d+)\.data-\d+-of-\d+', os.path.basename(path)))
-            for path in tf.io.gfile.glob(self._path(which, '*.data-*'))
-        ]
-        listed = os.path.join(glob.escape(self._folders[which]), 'checkpoint.tmp*')
-        return [
-            *tf.io.gfile.glob(self._path(which, '*_temp*')),
-            *tf.io.gfile.glob(listed),
-            *(path for path, match in data if match and int(match[1]) not in whole_steps),
-        ]
+        steps = self._steps(which)
+        found = []
+        for name in _names(self._folders[which]):
+            data = re.fullmatch(r'ckpt-(\d+)\.data-\d+-of-\d+', name)
+            is_part = re.match(r'ckpt-.*_temp|checkpoint\.tmp', name)
+            if is_part or (data and int(data[1]) not in steps):
+                found.append(os.path.join(self._folders[which], name))
+        return found
 
     def _read(self, path):
         try:
-            status = self._checkpoint.read(path)
+            status = self._checkpoint.read(readable(path))
             status.assert_existing_objects_matched()
             status.expect_partial()  # Evaluation has no optimiser to restore.
         except (AssertionError, ValueError) as error:
@@ -185,19 +182,18 @@ class Checkpoints:
             ) from error
 
     def _path(self, which, step):
-        """Returns the prefix of a checkpoint's files, as a pattern if `step` is one."""
-        folder = self._folders[which]
-        return os.path.join(folder if type(step) is int else glob.escape(folder), f'ckpt-{step}')
+        """Returns the prefix of a checkpoint's files."""
+        return os.path.join(self._folders[which], f'ckpt-{step}')
 
     def _steps(self, which):
         """Returns the steps of the checkpoints that are whole, ascending."""
-        names = tf.io.gfile.glob(self._path(which, '*.index'))
-        found = (re.fullmatch(r'ckpt-(\d+)\.index', os.path.basename(name)) for name in names)
-        return sorted(int(match[1]) for match in found if match)
+        return whole_steps(self._folders[which])
 
     def _files(self, which, step):
-        prefix = glob.escape(self._path(which, step))
-        return tf.io.gfile.glob(f'{prefix}.index') + tf.io.gfile.glob(f'{prefix}.data-*')
+        """Lists the files of a checkpoint, the index first: without it, the others are of none."""
+        folder, files = self._folders[which], re.compile(rf'ckpt-{step}\.(index|data-.+)')
+        names = sorted(filter(files.fullmatch, _names(folder)), reverse=True)
+        return [os.path.join(folder, name) for name in names]
 
     def _save(self, which, step):
         self.step.assign(step)
@@ -213,8 +209,9 @@ class Checkpoints:
         try:
             self._write(path)
         except tf.errors.OpError:
-            for part in tf.io.gfile.glob(glob.escape(path) + '_temp*'):
-                _remove(part)  # It would keep filling the disk.
+            for name in _names(self._folders[which]):
+                if name.startswith(f'ckpt-{step}_temp'):  # It would keep filling the disk.
+                    _remove(os.path.join(self._folders[which], name))
             raise
         kept = [other for other in before if other < step][-1:] if which == 'last' else []
         paths = [self._path(which, other) for other in (*kept, step)]
@@ -226,14 +223,24 @@ class Checkpoints:
                 tf.io.gfile.remove(old)
 
     def _write(self, path):
-        """Writes under another name first: TensorFlow's index grows while it is written."""
+        """Writes under another name first: TensorFlow's index grows while it is written.
+
+        Everything is on the disk before the index, and the list of checkpoints, name it.
+        """
         part = f'{path}_temp_whole'
+        folder, name = os.path.split(part)
         self._checkpoint.write(part)
+        endings = [other[len(name) :] for other in _names(folder) if other.startswith(f'{name}.')]
+        for ending in endings:
+            whole.sync(part + ending)
         if tf.io.gfile.exists(f'{path}.index'):  # It belongs to the data that are replaced.
             tf.io.gfile.remove(f'{path}.index')
-        for data in tf.io.gfile.glob(f'{glob.escape(part)}.data-*'):
-            tf.io.gfile.rename(data, path + data[len(part) :], overwrite=True)
+        for ending in endings:
+            if ending.startswith('.data-'):
+                tf.io.gfile.rename(part + ending, path + ending, overwrite=True)
+        whole.sync(folder)
         tf.io.gfile.rename(f'{part}.index', f'{path}.index')
+        whole.sync(folder)
 
     def _save_as_worker(self, step):
         """Takes part in a save, which reads variables from all workers; keeps nothing."""
@@ -242,6 +249,19 @@ class Checkpoints:
             self._checkpoint.write(os.path.join(folder, f'ckpt-{step}'))
         finally:
             shutil.rmtree(folder, ignore_errors=True)
+
+
+def whole_steps(folder: str | os.PathLike) -> list[int]:
+    """Returns the steps of the whole checkpoints in a folder, ascending."""
+    found = (re.fullmatch(r'ckpt-(\d+)\.index', name) for name in _names(folder))
+    return sorted(int(match[1]) for match in found if match)
+
+
+def _names(folder):
+    """Lists the names in a folder; [] if there is none. A pattern would misread a `[` in it."""
+    if not tf.io.gfile.isdir(folder):
+        return []
+    return [name.rstrip('/') for name in tf.io.gfile.listdir(folder)]
 
 
 def _remove(path):

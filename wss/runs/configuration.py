@@ -60,7 +60,20 @@ def check(workdir: str | os.PathLike, configuration: Configuration) -> None:
         raise ValueError(
             f'{workdir} holds a run of another configuration: {_differences(names, there, here)}. '
             'Give another --workdir, or the settings of that run to resume it.'
+            f'{_how_to_extend(names, there, here)}'
         )
+
+
+def _how_to_extend(names, there, here):
+    """Returns what a user who wants more steps must set; '' if that is not what differs."""
+    steps = [name for name in names if name.split('.')[-2:] == ['Schedule', 'steps']]
+    values = [str(settings.get(name)) for name in steps for settings in (there, here)]
+    if not values or not all(map(str.isdecimal, values)) or int(values[0]) >= int(values[1]):
+        return ''
+    return (
+        " To train that run for more steps, set Schedule.extend = 'restart' too: the learning rate "
+        'then starts again from the step that it has reached.'
+    )
 
 
 def _differences(names, there, here):

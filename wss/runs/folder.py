@@ -1,33 +1,45 @@
 """The folder of a run: its configuration, and what prediction must know of the dataset."""
 
+import contextlib
 import dataclasses
-import glob
 import os
+from typing import NamedTuple
 
 import tensorflow as tf
 
-from wss.datasets.files import whole
+from wss.datasets.files import owner, whole
 from wss.datasets.files.reasons import reason
 from wss.datasets.info import DatasetInfo, parse_info
 
+_LOCK_FILE = '.training.lock'
 CONFIG_FILE = 'config.gin'
 CHECKPOINTS = 'checkpoints'
 _DATASET_FILE = 'dataset.json'
 
 
-def write_description(workdir, info: DatasetInfo, evaluation_size: tuple[int, int]) -> None:
-    """Writes what prediction must know of the dataset to `dataset.json`.
+class Description(NamedTuple):
+    """What prediction must know of the data of a run.
 
-    Args:
-        workdir: Folder of the run.
+    Attributes:
         info: The classes.
-        evaluation_size: Height and width to which images are padded for evaluation.
+        size: Height and width to which whole images are padded; None for each one's own.
+        long_side: Pixels of the longer side to which larger images are scaled down; None for none.
     """
-    description = {**dataclasses.asdict(info), 'evaluation_size': evaluation_size}
-    whole.write_json(os.path.join(workdir, _DATASET_FILE), description)
+
+    info: DatasetInfo
+    size: tuple[int, int] | None = None
+    long_side: int | None = None
 
 
-def read_description(workdir) -> tuple[DatasetInfo, tuple[int, int]]:
+def write_description(
+    workdir, info: DatasetInfo, size: tuple[int, int] | None, long_side: int | None = None
+) -> None:
+    """Writes what prediction must know of the data to `dataset.json`; see `Description`."""
+    content = {**dataclasses.asdict(info), 'evaluation_size': size, 'long_side': long_side}
+    whole.write_json(os.path.join(workdir, _DATASET_FILE), content)
+
+
+def read_description(workdir) -> Description:
     """Reads what `write_description` wrote.
 
     Raises:
@@ -45,16 +57,24 @@ def read_description(workdir) -> tuple[DatasetInfo, tuple[int, int]]:
         raise whole.damaged(path, error, advice) from error
 
 
-def _description(content) -> tuple[DatasetInfo, tuple[int, int]]:
+def _description(content) -> Description:
     """Turns the content of `dataset.json` into what `read_description` returns; or ValueError."""
     if not isinstance(content, dict) or 'evaluation_size' not in content:
         raise ValueError('it has no evaluation_size')
     size = content.pop('evaluation_size')
-    if not isinstance(size, list) or len(size) != 2:
+    # Runs of earlier versions have no long_side: they scaled nothing.
+    long_side = content.pop('long_side', None)
+    if size is not None and (not isinstance(size, list) or len(size) != 2):
         raise ValueError(f'evaluation_size is {size!r}')
-    if not all(type(side) is int and 1 <= side <= 10**6 for side in size):
+    if size is not None and not all(map(_is_side, size)):
         raise ValueError(f'evaluation_size is {size!r}')
-    return parse_info(content), tuple(size)
+    if long_side is not None and not _is_side(long_side):
+        raise ValueError(f'long_side is {long_side!r}')
+    return Description(parse_info(content), size and tuple(size), long_side)
+
+
+def _is_side(value):
+    return type(value) is int and 1 <= value <= 10**6
 
 
 def holds_checkpoints(workdir: str | os.PathLike) -> bool:
@@ -62,14 +82,51 @@ def holds_checkpoints(workdir: str | os.PathLike) -> bool:
     return tf.io.gfile.exists(os.path.join(workdir, CHECKPOINTS))
 
 
+def check_free(workdir: str | os.PathLike) -> None:
+    """Refuses a folder in which another process trains, as far as this machine knows."""
+    with _owners_named(workdir):
+        owner.check_free(os.path.join(workdir, _LOCK_FILE))
+
+
+@contextlib.contextmanager
+def owned(workdir: str | os.PathLike):
+    """Makes the folder of a run, and trains in it alone inside a `with`.
+
+    Raises:
+        OSError: If another process trains in it, or it cannot be written.
+    """
+    with contextlib.ExitStack() as stack:
+        with _owners_named(workdir):
+            tf.io.gfile.makedirs(workdir)
+            stack.enter_context(owner.only_one(os.path.join(workdir, _LOCK_FILE)))
+        yield
+
+
+@contextlib.contextmanager
+def _owners_named(workdir):
+    """Turns errors of a lock into sentences about a workdir."""
+    try:
+        yield
+    except owner.Owned as error:
+        raise OSError(
+            f'Another training is running in {workdir}: {error.owner}. Wait until it has ended, or '
+            'give another --workdir.'
+        ) from error
+    except (OSError, tf.errors.OpError) as error:
+        reason = getattr(error, 'strerror', None) or getattr(error, 'message', None) or error
+        raise OSError(f'The workdir {workdir} cannot be written: {reason}') from error
+
+
 def claim(workdir: str | os.PathLike, config_text: str) -> None:
-    """Makes the folder of a run and writes its configuration to `config.gin`."""
+    """Writes the configuration of a run to `config.gin`, in a folder that it owns."""
     try:
         tf.io.gfile.makedirs(workdir)
         for folder in (workdir, os.path.join(workdir, CHECKPOINTS)):
             # A process that was killed while it wrote a file has left a part of it.
-            for part in tf.io.gfile.glob(os.path.join(glob.escape(str(folder)), '*.part')):
-                tf.io.gfile.remove(part)
+            names = tf.io.gfile.listdir(folder) if tf.io.gfile.isdir(folder) else []
+            for name in names:
+                if name.endswith('.part'):
+                    tf.io.gfile.remove(os.path.join(folder, name))
         whole.write(os.path.join(workdir, CONFIG_FILE), config_text)
     except tf.errors.OpError as error:
         raise OSError(f'The workdir {workdir} cannot be written: {reason(error)}.') from error

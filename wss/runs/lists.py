@@ -30,7 +30,7 @@ def describe(choice: Choice, ids, held_out=None) -> dict:
     """
     source = sample = None
     if choice.list_file is not None:
-        sha256 = whole.sha256(whole.read(os.path.expanduser(os.fspath(choice.list_file))))
+        sha256 = whole.sha256(whole.read(whole.expanded(choice.list_file)))
         name = official_lists.name_of(sha256)
         official = name and {'name': name, 'url': official_lists.LISTS[name].url}
         source = {'path': str(choice.list_file), 'sha256': sha256, 'official': official}
@@ -55,7 +55,7 @@ def check(workdir: str | os.PathLike, streams: dict) -> None:
 
     Args:
         workdir: Folder of the run; need not exist.
-        streams: From `labelled` and `unlabelled` to what `describe` takes.
+        streams: From `labelled`, `unlabelled` and `validation` to what `describe` takes.
 
     Raises:
         ValueError: If the folder holds checkpoints of a run that learned from other ids, or in
@@ -83,7 +83,7 @@ def write(workdir: str | os.PathLike, streams: dict) -> None:
 
     Args:
         workdir: Folder of the run.
-        streams: From `labelled` and `unlabelled` to what `describe` takes.
+        streams: From `labelled`, `unlabelled` and `validation` to what `describe` takes.
     """
     for stream, (_, ids, *_) in streams.items():
         id_lists.write_ids(_ids_file(workdir, stream), ids)

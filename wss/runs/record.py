@@ -20,13 +20,16 @@ FILE = 'run.json'
 
 
 @contextlib.contextmanager
-def recorded(workdir: str | os.PathLike, config_text: str, strategy: tf.distribute.Strategy):
+def recorded(
+    workdir: str | os.PathLike, config_text: str, strategy: tf.distribute.Strategy, extent=None
+):
     """Writes `run.json` at the start and at the end of what runs inside a `with`.
 
     Args:
         workdir: Folder of the run.
         config_text: Its configuration, lines of `name = value`.
         strategy: Where it computes.
+        extent: Its steps (`extension.Extent`), which are noted if they are given.
 
     Yields:
         A dict for the result, `result`, and for the step at which this process started,
@@ -54,6 +57,7 @@ def recorded(workdir: str | os.PathLike, config_text: str, strategy: tf.distribu
         content = {
             'started': [*sessions, session][0]['started'],
             **latest,
+            **({} if extent is None else extent.noted()),
             'result': notes['result'],
             'configuration': configuration,
             'sessions': [*sessions, session],

@@ -66,9 +66,16 @@ class StopAtNaN(AfterStep):
             if first is not None and first in broken[name]:
                 raise FloatingPointError(
                     f'Training stopped at step {step - len(column) + 1 + first}: {name} is '
-                    f'{column[first]}. Earlier checkpoints are kept in {self.checkpoints}; try '
-                    'a lower learning rate, or look at the images of this step.'
+                    f'{column[first]}. {self._kept()}Try a lower learning rate, or look at the '
+                    'images of this step.'
                 )
+
+    def _kept(self):
+        """Returns a sentence about the checkpoints; '' if there is none yet."""
+        files = (name for _, _, names in tf.io.gfile.walk(self.checkpoints) for name in names)
+        if not any(name.endswith('.index') for name in files):
+            return ''
+        return f'Earlier checkpoints are kept in {self.checkpoints}. '
 
 
 class Pictures(AfterStep):
@@ -104,9 +111,7 @@ class Pictures(AfterStep):
             self.predict = tf.function(self._predict)  # TPUs compute functions only.
         shown = self.predict(self.batch['labelled'], self.batch.get('unlabelled'))
         sheet = pictures.method_panel(shown, self.model.info, self.rows)
-        with self.writer.as_default():
-            tf.summary.image('pictures', sheet[None], step=step)
-        self.writer.flush()
+        events.write_picture(self.writer, 'pictures', sheet, step)
 
     def _predict(self, labelled, unlabelled):
         strategy = self.model.distribute_strategy
@@ -149,15 +154,17 @@ class Evaluate(AfterStep):
         schedule: Interval of the evaluations.
         writer: TensorBoard writer.
         score: Returns the scores of the present weights (`scores.evaluate`).
+        draw: Returns a picture of validation images, uint8 `[H, W, 3]`; None for no pictures.
         checkpoints: Keeps the best weights.
         report: Prints a line.
     """
 
-    def __init__(self, first_step, schedule: Schedule, writer, score, checkpoints, report):
+    def __init__(self, first_step, schedule: Schedule, writer, score, draw, checkpoints, report):
         super().__init__(first_step)
         self.schedule = schedule
         self.writer = writer
         self.score = score
+        self.draw = draw
         self.checkpoints = checkpoints
         self.report = report
         self.scores = None
@@ -180,9 +187,18 @@ class Evaluate(AfterStep):
         best = self.checkpoints.save_if_best(step, self.scores['miou'])
         text = ', '.join(f'{name} {value} %' for name, value in scores.percentages(self.scores))
         self.report(f'step {step}: validation {text}{" (best so far)" if best else ""}')
-        values = {f'{SCORES}/{k}': v for k, v in self.scores.items() if isinstance(v, float)}
-        events.write_scalars(self.writer, values, step)
+        self._write(step)
         self.checkpoints.note_score(step, self.scores['miou'])
+
+    def _write(self, step):
+        values = {f'{SCORES}/{k}': v for k, v in self.scores.items() if isinstance(v, float)}
+        names = self.model.info.class_names
+        for name, value in zip(names, self.scores['iou'], strict=True):
+            if value is not None:
+                values[f'{SCORES}/iou/{name}'] = value
+        events.write_scalars(self.writer, values, step)
+        if self.draw is not None:
+            events.write_picture(self.writer, f'{SCORES}/pictures', self.draw(), step)
 
 
 class Stop(AfterStep):

@@ -1,6 +1,7 @@
 """The progress of training: printed, written for TensorBoard, and as JSON for programs."""
 
 import contextlib
+import logging
 import shutil
 import sys
 import time
@@ -17,6 +18,27 @@ from wss.training.schedule import Schedule
 
 PROGRESS_FILE = 'progress.json'
 _BAR = 20  # Characters.
+_LOGGER = logging.getLogger('wss')
+# From so many steps, or seconds, after the first, the time of a step is told.
+_TOLD_STEPS, _TOLD_SECONDS = 10, 5.0
+
+
+@contextlib.contextmanager
+def held():
+    """Inside a `with`, keeps back what the library logs.
+
+    Yields:
+        What logs it after all.
+    """
+    records = []
+    keeper = logging.Handler()
+    keeper.emit = records.append
+    handlers, propagates = _LOGGER.handlers, _LOGGER.propagate
+    _LOGGER.handlers, _LOGGER.propagate = [keeper], False
+    try:
+        yield lambda: [_LOGGER.handle(record) for record in records]
+    finally:
+        _LOGGER.handlers, _LOGGER.propagate = handlers, propagates
 
 
 class Log(AfterStep):
@@ -54,6 +76,11 @@ class Log(AfterStep):
         self.stream = stream or sys.stdout
         self.terminal = self.stream.isatty()
         self.started = self.shown = self.begun = None
+        self.told = self.terminal  # Whether the time of a step was told; the bar tells it always.
+
+    def on_train_begin(self, logs=None):
+        """Reports why nothing is seen at first."""
+        self.report('The first step builds the graph, which takes longer than a step.')
 
     def on_train_batch_begin(self, batch, logs=None):
         """Notes when an execution begins."""
@@ -77,7 +104,10 @@ class Log(AfterStep):
             self.stream.write('\r\x1b[K' + f'[{bar}] {self._line(step, now)}'[:width])
             self.stream.flush()
         elif due:
+            self.told = True  # The line has it.
             print(self._line(step, now), file=self.stream, flush=True)
+        elif not self.told:
+            self._tell_time(step, now)
         if due:
             self._write_scalars(step)
             self._write_progress(step, now)
@@ -104,6 +134,18 @@ class Log(AfterStep):
             left = durations.clock(seconds * (self.steps - step))
             progress = f'{progress}  {left} left  {seconds:.2f} s/step'
         return f'{progress}  loss {means["loss"]:.3f} = {parts}'
+
+    def _tell_time(self, step, now):
+        start, first = self.started
+        if step - first < _TOLD_STEPS and (step == first or now - start < _TOLD_SECONDS):
+            return
+        self.told = True
+        seconds = self._seconds_per_step(step, now)
+        left = durations.clock(seconds * (self.steps - step))
+        self.report(
+            f'A step takes {seconds:.2f} s, so the {self.steps - step:,} steps to come take about '
+            f'{left}, without evaluations.'
+        )
 
     def _seconds_per_step(self, step, now):
         """Returns the mean time of a step, without the first; None if there is no other."""

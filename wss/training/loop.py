@@ -12,11 +12,14 @@ import tf_keras as keras
 from wss.datasets.files import whole
 from wss.devices import workers
 from wss.devices.compute import Compute
+from wss.pipeline import evaluation
 from wss.results import scores as results
 from wss.runs import checkpoints, events
 from wss.runs import folder as run_folder
-from wss.training import callbacks, log, monitor, signals
+from wss.training import callbacks, log, monitor, progress, signals, validation_pictures
 from wss.training.schedule import Schedule
+
+_CONFIGURATION = 'configuration'  # Tag in TensorBoard.
 
 
 @dataclasses.dataclass(frozen=True)
@@ -26,12 +29,12 @@ class Inputs:
     Attributes:
         make_batches: From the number of the first batch (and `cache_bytes` and `context`, see
             `batches.training_batches`) to endless batches.
-        make_validation: Makes batches to score the weights (see `scores.evaluate`), or None.
+        make_validation: Makes batches to score the weights (`evaluation.WholeImages`), or None.
         images_per_step: Images that a step learns from.
     """
 
     make_batches: Callable[..., tf.data.Dataset]
-    make_validation: Callable[..., tf.data.Dataset] | None
+    make_validation: evaluation.WholeImages | None
     images_per_step: int
 
 
@@ -61,7 +64,7 @@ def train(
 
     Raises:
         FloatingPointError: If a loss is not finite.
-        SystemExit: With status 143, after SIGTERM; the run is saved.
+        SystemExit: With status 143 after SIGTERM, 129 after SIGHUP; the run is saved.
         KeyboardInterrupt: After Ctrl-C; the run is saved, except after a second Ctrl-C.
     """
     means = monitor.Means(method.quality)
@@ -92,6 +95,7 @@ def train(
         for which in ('last', 'best'):
             step, miou = result[which]['step'], 100 * result[which]['miou']
             _report(f'{which} weights (step {step}): validation mIoU {miou:.2f} %')
+        _report(f'Validation, best weights:\n{results.table(result["best"])}')
     if workers.is_chief():
         whole.write_json(os.path.join(workdir, 'result.json'), result)
     return result
@@ -102,13 +106,19 @@ def _report(text):
         print(text, flush=True)
 
 
+def _scores(method, make_validation, stops=()):
+    """Scores the present weights; prints its progress."""
+    shown = [progress.EvaluationProgress(make_validation.plan)] if workers.is_chief() else []
+    return results.evaluate(method, make_validation, [*stops, *shown])
+
+
 def _keep(method, make_validation, saved):
     """Saves the weights as they are; returns their scores (None if not scored)."""
     _report('No steps: the initial weights are saved and evaluated as they are.')
     saved.save_last(0)
     if make_validation is None:
         return None
-    scores = results.evaluate(method, make_validation)
+    scores = _scores(method, make_validation)
     saved.save_if_best(0, scores['miou'])
     saved.note_score(0, scores['miou'])
     return scores
@@ -138,10 +148,8 @@ def _fit(session):
     """Runs the steps that are left and scores what is not scored; returns the latest scores."""
     first, method = session.first_step, session.method
     is_chief = workers.is_chief()
-    if is_chief:
-        events.trim(session.workdir, session.is_kept)
-    writer = events.make_writer(session.workdir) if is_chief else tf.summary.create_noop_writer()
-    progress = log.Log(
+    writer = _make_writer(session) if is_chief else tf.summary.create_noop_writer()
+    written = log.Log(
         first,
         session.schedule,
         writer,
@@ -152,10 +160,11 @@ def _fit(session):
     )
     number = None  # The signal that ended the run.
     with signals.Watch() as watch:
-        steps_between = _callbacks(session, writer, progress, watch)
+        steps_between = _callbacks(session, writer, written, watch)
         scored = [part for part in steps_between if isinstance(part, callbacks.Evaluate)]
         try:
             if first == session.schedule.steps:
+                scored[0].set_model(method)  # As `fit` does.
                 scored[0].on_train_begin()
             else:
                 method.fit(
@@ -170,10 +179,10 @@ def _fit(session):
             # The optimiser counts in the step itself, so its number is that of the weights.
             step = int(method.optimizer.iterations.numpy())
             session.saved.save_last(step)
-            progress.report(f'Saved at step {step}; the same command resumes from there.')
+            written.report(f'Saved at step {step}; the same command resumes from there.')
             number = stopped.number
         finally:
-            progress.close()
+            written.close()
             writer.close()
     if number is not None:
         # Free the iterator of an unfinished evaluation: at the exit of Python, TensorFlow would
@@ -183,7 +192,17 @@ def _fit(session):
     return scored[0].scores if scored else None
 
 
-def _callbacks(session, writer, progress, watch):
+def _make_writer(session):
+    """Makes the TensorBoard writer of the run, and writes the configuration if it is missing."""
+    tags = events.trim(session.workdir, session.is_kept)
+    writer = events.make_writer(session.workdir)
+    if _CONFIGURATION not in tags:
+        path = os.path.join(session.workdir, run_folder.CONFIG_FILE)
+        events.write_text(writer, _CONFIGURATION, whole.read(path).decode(), 0)
+    return writer
+
+
+def _callbacks(session, writer, written, watch):
     """Returns the callbacks, in the order in which they run."""
     first, schedule, saved = session.first_step, session.schedule, session.saved
     strategy = session.method.distribute_strategy
@@ -193,7 +212,7 @@ def _callbacks(session, writer, progress, watch):
 
     found = [
         callbacks.StopAtNaN(first, os.path.join(session.workdir, run_folder.CHECKPOINTS)),
-        progress,
+        written,
         callbacks.Pictures(first, schedule, writer, first_batch),
         callbacks.Save(first, schedule, saved),
     ]
@@ -203,9 +222,14 @@ def _callbacks(session, writer, progress, watch):
         stops = [] if workers.is_multi_worker(strategy) else [_StopEvaluation(watch)]
 
         def score():
-            return results.evaluate(session.method, make_validation, stops)
+            return _scores(session.method, make_validation, stops)
 
-        found.append(callbacks.Evaluate(first, schedule, writer, score, saved, progress.report))
+        draw = None
+        if schedule.picture_every:
+            draw = validation_pictures.ValidationPictures(session.method, make_validation).draw
+        found.append(
+            callbacks.Evaluate(first, schedule, writer, score, draw, saved, written.report)
+        )
     found.append(
         callbacks.Stop(first, watch, lambda value: workers.mean_over_workers(strategy, value))
     )
@@ -233,6 +257,6 @@ def _final_scores(method, make_validation, saved, scores):
     for which in ('last', 'best'):
         if which == 'best' and saved.best_step != step:
             step, scores = saved.restore('best'), None
-        scores = scores or results.evaluate(method, make_validation)
+        scores = scores or _scores(method, make_validation)
         found[which] = {'step': step, **results.by_class(scores, names)}
     return found

@@ -1,9 +1,12 @@
 """Optimisers with the learning-rate schedule of the paper (Zou et al., 2021, section 4.1)."""
 
-import math
-
 import tensorflow as tf
 import tf_keras as keras
+
+from wss.settings import ranges
+
+# `Schedule.reference_batch_size` may multiply the steps.
+MOST_STEPS_OF_ALL = ranges.MOST_STEPS * ranges.MOST_IN_BATCH
 
 
 class Momentum(keras.optimizers.SGD):
@@ -65,6 +68,35 @@ class SlowStart(keras.optimizers.schedules.LearningRateSchedule):
         return cls(**{**config, 'then': then})
 
 
+class Restarted(keras.optimizers.schedules.LearningRateSchedule):
+    """A schedule that counts its steps from a later one, for a run that was extended there.
+
+    Args:
+        first_step: Step from which it counts; earlier steps have its first rate.
+        then: The schedule.
+    """
+
+    def __init__(self, first_step: int, then: keras.optimizers.schedules.LearningRateSchedule):
+        super().__init__()
+        self.first_step = first_step
+        self.then = then
+
+    def __call__(self, step):
+        """Returns the rate of a step, float32 scalar; `step` is an integer scalar from 0."""
+        return self.then(tf.maximum(tf.cast(step, tf.int64) - self.first_step, 0))
+
+    def get_config(self):
+        """Returns the arguments of the constructor, for Keras."""
+        then = keras.optimizers.schedules.serialize(self.then)
+        return {'first_step': self.first_step, 'then': then}
+
+    @classmethod
+    def from_config(cls, config):
+        """Makes a schedule from what `get_config` returned."""
+        then = keras.optimizers.schedules.deserialize(config['then'])
+        return cls(**{**config, 'then': then})
+
+
 def steps_for_batch(steps: int, batch_size: int, reference_batch_size: int) -> int:
     """Returns how many steps of a batch see the images that `steps` of another batch see.
 
@@ -116,8 +148,7 @@ def _check_batches(batch_size, reference_batch_size):
         'Schedule.reference_batch_size': reference_batch_size,
     }
     for name, size in sizes.items():
-        if size < 1:
-            raise ValueError(f'{name} is {size}; it must be 1 or more.')
+        ranges.whole(name, size, 1, ranges.MOST_IN_BATCH)
 
 
 def momentum_poly(
@@ -129,6 +160,7 @@ def momentum_poly(
     slow_start_steps: int = 0,
     slow_start_learning_rate: float = 1e-4,
     rate_factor: float = 1.0,
+    first_step: int = 0,
 ) -> Momentum:
     """Makes SGD with momentum and the poly schedule.
 
@@ -139,13 +171,15 @@ def momentum_poly(
     Args:
         steps: Steps of the whole run, after which the rate is `end_learning_rate`; 0 for a run that
             does not train.
-        learning_rate: Rate of the first step that is not slow, above 0.
-        momentum: Share of the last update that is kept, in [0, 1).
-        power: Exponent of the decay.
+        learning_rate: Rate of the first step that is not slow, 1e-10 to 100.
+        momentum: Share of the last update that is kept, 0 to 0.9999.
+        power: Exponent of the decay, 0 to 100.
         end_learning_rate: Rate at the end, from 0 to `learning_rate`.
         slow_start_steps: How many steps are slow, less than `steps` (unless that is 0); 0 for none.
-        slow_start_learning_rate: Rate of the slow steps, above 0.
-        rate_factor: Factor of all three rates, above 0 (see `rate_factor_for_batch`).
+        slow_start_learning_rate: Rate of the slow steps, 1e-10 to 100.
+        rate_factor: Factor of all three rates, 1e-6 to 1e6 (see `rate_factor_for_batch`).
+        first_step: Step at which the run was extended: the schedule starts there again, without
+            slow steps, and reaches its end after `steps` as before. 0 for the start of the run.
 
     Raises:
         ValueError: If a value is outside its range.
@@ -158,23 +192,19 @@ def momentum_poly(
         >>> round(float(weight), 4)  # 1 - 0.01 - (0.9 + 1) * 0.01 * 0.99 ** 0.9
         0.9712
     """
-    if rate_factor <= 0:
-        raise ValueError(f'momentum_poly.rate_factor is {rate_factor}; it must be above 0.')
-    if learning_rate <= 0 or not 0 <= momentum < 1 or power < 0 or steps < 0:
-        raise ValueError(
-            'momentum_poly needs learning_rate > 0, 0 <= momentum < 1, power >= 0 and steps >= 0; '
-            f'got {learning_rate}, {momentum}, {power} and {steps}.'
-        )
-    if not 0 <= end_learning_rate <= learning_rate:
-        raise ValueError(
-            f'momentum_poly.end_learning_rate is {end_learning_rate}; it must be 0 to '
-            f'learning_rate, {learning_rate}.'
-        )
-    if not 0 <= slow_start_steps < (steps or math.inf) or slow_start_learning_rate <= 0:
-        raise ValueError(
-            'momentum_poly needs 0 <= slow_start_steps < steps and slow_start_learning_rate > 0; '
-            f'got {slow_start_steps} of {steps} steps and {slow_start_learning_rate}.'
-        )
+    name = 'momentum_poly.'
+    ranges.whole(f'{name}steps', steps, 0, MOST_STEPS_OF_ALL)
+    if first_step:
+        ranges.whole(f'{name}first_step', first_step, 0, steps)
+        steps, slow_start_steps = steps - first_step, 0
+    ranges.number(f'{name}rate_factor', rate_factor, 1e-6, 1e6)
+    ranges.number(f'{name}learning_rate', learning_rate, 1e-10, 100)
+    ranges.number(f'{name}momentum', momentum, 0, 0.9999)
+    ranges.number(f'{name}power', power, 0, 100)
+    ranges.number(f'{name}end_learning_rate', end_learning_rate, 0, learning_rate)
+    most = steps - 1 if steps else ranges.MOST_STEPS
+    ranges.whole(f'{name}slow_start_steps', slow_start_steps, 0, most)
+    ranges.number(f'{name}slow_start_learning_rate', slow_start_learning_rate, 1e-10, 100)
     rate = keras.optimizers.schedules.PolynomialDecay(
         rate_factor * learning_rate,
         max(steps - slow_start_steps, 1),
@@ -183,4 +213,4 @@ def momentum_poly(
     )
     if slow_start_steps:
         rate = SlowStart(slow_start_steps, rate_factor * slow_start_learning_rate, rate)
-    return Momentum(rate, momentum=momentum)
+    return Momentum(Restarted(first_step, rate) if first_step else rate, momentum=momentum)

@@ -2,10 +2,11 @@
 
 import dataclasses
 
-from wss.pipeline.data import MAY_CHANGE
+from wss.datasets.info import MAY_CHANGE
+from wss.settings import ranges
 from wss.training import optimisers
 
-_MOST = 10**9
+_MOST = ranges.MOST_STEPS
 
 
 @dataclasses.dataclass(frozen=True)
@@ -21,7 +22,11 @@ class Schedule:
         evaluate_every: Steps between evaluations; 0 for the end alone.
         checkpoint_every: Steps between checkpoints to resume from; 0 for the end alone.
         log_every: Steps between log lines and TensorBoard scalars.
-        picture_every: Steps between pictures; 0 for none.
+        picture_every: Steps between pictures of training images; 0 for no pictures, of validation
+            images neither, which otherwise come with every evaluation.
+        extend: How a run trains on whose `steps` are raised, before or after its end. `restart`:
+            the learning rate starts again, without slow steps, and falls to its end over the steps
+            that are left. None refuses other `steps`.
 
     Raises:
         ValueError: If a number is out of range.
@@ -41,17 +46,19 @@ class Schedule:
     checkpoint_every: int = dataclasses.field(default=500, metadata=MAY_CHANGE)
     log_every: int = dataclasses.field(default=50, metadata=MAY_CHANGE)
     picture_every: int = dataclasses.field(default=500, metadata=MAY_CHANGE)
+    extend: str | None = None
 
     def __post_init__(self):
         least = {'log_every': 1, 'reference_batch_size': 1}
+        most = {'reference_batch_size': ranges.MOST_IN_BATCH}
+        ranges.choice('Schedule.extend', self.extend, (None, 'restart'))
         for field in dataclasses.fields(self):
+            if field.name == 'extend':
+                continue
             value, lowest = getattr(self, field.name), least.get(field.name, 0)
             if value is None and field.name == 'reference_batch_size':
                 continue
-            if value < lowest:
-                raise ValueError(f'Schedule.{field.name} is {value}; it must be {lowest} or more.')
-            if value > _MOST:
-                raise ValueError(f'Schedule.{field.name} is {value}; it must be at most {_MOST}.')
+            ranges.whole(f'Schedule.{field.name}', value, lowest, most.get(field.name, _MOST))
 
     def for_batch(self, batch_size: int) -> tuple['Schedule', float | None]:
         """Returns the schedule for a batch of labelled images, and the factor of its rates.

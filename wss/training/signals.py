@@ -3,6 +3,9 @@
 import signal
 import threading
 
+_HANGUP = getattr(signal, 'SIGHUP', None)  # Not every system has it.
+_NOTED = [number for number in (signal.SIGTERM, signal.SIGINT, _HANGUP) if number is not None]
+
 
 class Stopped(Exception):
     """The run was asked to end.
@@ -17,9 +20,10 @@ class Stopped(Exception):
 
 
 class Watch:
-    """Notes SIGTERM and Ctrl-C inside a `with`, instead of ending at once.
+    """Notes SIGTERM, SIGHUP and Ctrl-C inside a `with`, instead of ending at once.
 
-    A second Ctrl-C ends at once. Outside the main thread, where Python allows no handlers, signals
+    SIGHUP comes when a terminal or its connection is closed; under `nohup` it stays ignored. A
+    second Ctrl-C ends at once. Outside the main thread, where Python allows no handlers, signals
     keep their effect.
 
     Attributes:
@@ -32,8 +36,9 @@ class Watch:
 
     def __enter__(self):
         if threading.current_thread() is threading.main_thread():
-            for number in (signal.SIGTERM, signal.SIGINT):
-                self._before[number] = signal.signal(number, self._note)
+            for number in _NOTED:
+                if number != _HANGUP or signal.getsignal(number) != signal.SIG_IGN:
+                    self._before[number] = signal.signal(number, self._note)
         return self
 
     def __exit__(self, *error):
@@ -55,7 +60,7 @@ class Watch:
 def leave(number: int) -> None:
     """Ends the program like one that a signal ended: KeyboardInterrupt, or status 128 + `number`.
 
-    Launchers take 143 as an end by SIGTERM, not as a failure.
+    Launchers take 143, an end by SIGTERM, and 129, one by SIGHUP, as no failure.
     """
     if number == signal.SIGINT:
         raise KeyboardInterrupt

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import tensorflow as tf
 
+from wss.settings import callables
 from wss.views import addons
 
 # From float32 `[h, w, 3]` in 0..1 and a seed, int64 `[2]`, to such an image. It keeps shape and
@@ -39,11 +40,13 @@ def check(augmentations: Sequence[str | Augmentation], crop_size: tuple[int, int
 
 def _check_function(augment, crop_size):
     own = f'Views.strong has {getattr(augment, "__name__", type(augment).__name__)}, which'
+    shape = (*crop_size, 3)
     try:
         inspect.signature(augment).bind('image', 'seed')
-    except TypeError as error:
+    except (TypeError, ValueError) as error:
         raise ValueError(f'{own} must take an image and a seed: {error}.') from error
-    shape = (*crop_size, 3)
+    seed = tf.zeros([2], tf.int64)
+    callables.check('Views.strong', augment, 'a function of an image and a seed', seed, seed)
     with tf.device('CPU'):
         image = tf.random.stateless_uniform(shape, [0, 1])
         for seed in range(2):

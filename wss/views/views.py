@@ -1,11 +1,11 @@
 """The weak and the strong view of one example (Zou et al., 2021, section 3)."""
 
 import dataclasses
-import numbers
 
 import tensorflow as tf
 
 from wss.datasets.info import DatasetInfo
+from wss.settings import ranges
 from wss.views import colour, cutout, geometry
 from wss.views import strong as strong_views
 from wss.views.image_label import classes_present
@@ -14,16 +14,12 @@ from wss.views.strong import Augmentation
 Example = dict[str, tf.Tensor]
 
 
-def _number(value) -> bool:
-    return isinstance(value, numbers.Real) and not isinstance(value, bool)
-
-
 @dataclasses.dataclass(frozen=True)
 class Views:
     """Options of the views, and the views themselves.
 
     Attributes:
-        crop_size: Height and width of every view in pixels.
+        crop_size: Height and width of every view in pixels, at most 8192.
         scales: Factors by which an image is scaled before the crop, each equally likely, in
             0.01..100.
         flip_probability: Probability of a left-right flip.
@@ -76,34 +72,26 @@ class Views:
     image_labels: str = 'view'
 
     def __post_init__(self):
-        def check(name, good, rule):
-            if not good:
-                raise ValueError(f'Views.{name} = {getattr(self, name)!r}: it must be {rule}.')
-
-        for name in ('crop_size', 'scales', 'strong'):
-            check(name, isinstance(getattr(self, name), tuple | list), 'a tuple')
-            object.__setattr__(self, name, tuple(getattr(self, name)))
-        sides = [side for side in self.crop_size if type(side) is int and side > 0]
-        check('crop_size', len(sides) == len(self.crop_size) == 2, 'two whole numbers above 0')
-        scales = [scale for scale in self.scales if _number(scale) and 0.01 <= scale <= 100]
-        check('scales', len(scales) == len(self.scales) > 0, 'one or more numbers in 0.01..100')
-        for name in ('flip_probability', 'strong_probability'):
-            value = getattr(self, name)
-            check(name, _number(value) and 0 <= value <= 1, 'a probability, 0 to 1')
-        for name in ('brightness', 'contrast', 'saturation', 'hue'):
-            value = getattr(self, name)
-            check(name, _number(value) and 0 <= value <= 10, 'a number in 0..10')
-        check('hue', self.hue <= 0.5, 'at most 0.5 (half a turn)')
-        check('contrast_mean', self.contrast_mean in ('crop', 'image'), "'crop' or 'image'")
-        half = self.cutout_half_size
-        check('cutout_half_size', type(half) is int and half >= 0, 'a whole number of 0 or more')
+        name = 'Views.'
+        ranges.several(f'{name}crop_size', self.crop_size, 2, ranges.whole, 1, 8192)
+        ranges.several(f'{name}scales', self.scales, range(1, 1001), ranges.number, 0.01, 100)
+        if not isinstance(self.strong, tuple | list):
+            ranges.refuse(f'{name}strong', self.strong, 'a tuple of names and functions')
+        for field in ('crop_size', 'scales', 'strong'):
+            object.__setattr__(self, field, tuple(getattr(self, field)))
+        ranges.share(f'{name}flip_probability', self.flip_probability)
+        ranges.share(f'{name}strong_probability', self.strong_probability)
+        for field in ('brightness', 'contrast', 'saturation'):
+            ranges.number(f'{name}{field}', getattr(self, field), 0, 10)
+        ranges.number(f'{name}hue', self.hue, 0, 0.5)
+        ranges.choice(f'{name}contrast_mean', self.contrast_mean, ('crop', 'image'))
         longest = max(self.crop_size)
-        check(
-            'cutout_half_size', half <= longest, f'at most {longest}, the longer side of crop_size'
-        )
-        check('image_labels', self.image_labels in ('view', 'image'), "'view' or 'image'")
-        fit = all(isinstance(one, str) or callable(one) for one in self.strong)
-        check('strong', fit, 'a tuple of names and functions')
+        described = f'a whole number, 0 to {longest}, the longer side of crop_size'
+        ranges.whole(f'{name}cutout_half_size', self.cutout_half_size, 0, longest, described)
+        ranges.choice(f'{name}image_labels', self.image_labels, ('view', 'image'))
+        for one in self.strong:
+            if not isinstance(one, str) and not callable(one):
+                ranges.refuse(f'{name}strong', self.strong, 'a tuple of names and functions')
         strong_views.check(self.strong, self.crop_size)
 
     def labelled(self, example: Example, info: DatasetInfo, padding_value, seed) -> Example:

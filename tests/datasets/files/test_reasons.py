@@ -56,3 +56,16 @@ def test_errors_that_are_raised_by_the_libraries(tmp_path):
     for caught in (missing, damaged, strange):
         text = reasons.reason(caught.value)
         assert text and not any(mark in text for mark in ('{{', '[[', '[Op:', '\n', '0x'))
+
+
+@pytest.mark.parametrize(
+    'text',
+    [
+        'Folder.colours is [[0, 0, 0], [1, 1, 1]]; it must be three.',
+        "Folder.images is b'photos'; it must be a text.",
+        'X is <a.B object at 0x7f01>; it must be a number.',
+        "{'a': {'b': 1}} is not known.",
+    ],
+)
+def test_our_own_sentences_stay_as_they_are(text):
+    assert reasons.one_line(text) == text

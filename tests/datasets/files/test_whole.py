@@ -53,3 +53,27 @@ def test_a_link_stays_a_link_and_a_pipe_a_pipe(tmp_path):
     whole.write(tmp_path / 'pipe', 'through')
     assert os.read(reader, 100) == b'through'
     os.close(reader)
+
+
+def test_a_file_is_on_the_disk_before_it_has_its_name(tmp_path, monkeypatch):
+    synced = []
+    monkeypatch.setattr(whole, 'sync', lambda path: synced.append(os.path.basename(path)))
+    whole.write(tmp_path / 'a.json', '{}')
+    assert synced == [f'a.json.{os.getpid()}.part', tmp_path.name]
+
+
+def test_a_home_folder_is_found(monkeypatch, tmp_path):
+    monkeypatch.setenv('HOME', str(tmp_path))
+    assert whole.expanded('~/runs') == f'{tmp_path}/runs'
+    assert whole.expanded(tmp_path / 'a~b') == f'{tmp_path}/a~b'
+    assert whole.expanded('gs://bucket/~') == 'gs://bucket/~'
+
+
+@pytest.mark.parametrize('name', ['n' * 255, '\u00e9' * 127, 'b\udce9'])
+def test_names_of_any_length_and_bytes(tmp_path, name):
+    path = os.path.join(tmp_path, name)
+    for content in (b'before', b'after'):
+        whole.write(path, content)
+        with open(path, 'rb') as file:
+            assert file.read() == content
+    assert os.listdir(tmp_path) == [name]

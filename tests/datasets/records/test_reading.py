@@ -14,7 +14,9 @@ from wss.configuration import sentences
 from wss.datasets.prepared import Prepared
 from wss.datasets.shapes import Shapes
 from wss.devices import tpu_input
-from wss.pipeline import batches, evaluation
+from wss.pipeline import batches
+from wss.pipeline.evaluation import WholeImages
+from wss.pipeline.frame import Frame
 from wss.views.views import Views
 
 HERE = pathlib.Path(__file__).parent
@@ -116,7 +118,7 @@ def test_batches_of_prepared_datasets_need_no_python(build):
     for cache_bytes in (0, 2**30):
         made = training(examples, cache_bytes=cache_bytes)
         assert not tpu_input.has_python_calls(made)
-    whole = evaluation.evaluation_batches(examples, (33, 33), GREY, 2)
+    whole = WholeImages(examples, Frame(8, GREY), 2)()
     assert not tpu_input.has_python_calls(whole)
 
 

@@ -13,6 +13,7 @@ from wss.datasets import classes
 from wss.datasets.files import decoding, depth, meaning, orientation, palette
 from wss.datasets.files.meaning import Meaning
 from wss.datasets.info import DatasetInfo
+from wss.settings import ranges
 
 _LOGGER = logging.getLogger(__name__)
 _NAMED = 5  # Problems of one split that are named; the others are counted.
@@ -23,43 +24,49 @@ _LABELS = ('required', 'available', 'none')
 
 
 def dataset_info(
-    name, class_names, colours, has_background, ignore_value, bit_depth=None, owner='Folder'
+    owner: str, name, class_names, colours, has_background, ignore_value, bit_depth=None
 ) -> DatasetInfo:
     """Makes a `DatasetInfo` from the values of a configuration (lists, perhaps no colours).
 
-    `has_background` None means True, with a warning if the name of class 0 does not look so.
+    Args:
+        owner: Class whose settings these are, for messages.
+        name: See `DatasetInfo`, as the others.
+        class_names: A sequence.
+        colours: A sequence, or None for the colours of PASCAL VOC.
+        has_background: Whether class 0 is the background. None means True, with a warning if the
+            name of class 0 does not look so.
+        ignore_value: An int.
+        bit_depth: Bits of 16-bit images that hold data; None if that is not known.
 
     Raises:
         ValueError: If a value has the wrong type, a colour is not RGB, or the classes do not fit.
     """
-    if isinstance(class_names, str) or not all(isinstance(item, str) for item in class_names):
-        raise ValueError(
-            f'Dataset {name!r}: class_names must be a sequence of names, not {class_names!r}.'
-        )
-    if isinstance(ignore_value, bool) or not isinstance(ignore_value, int):
-        raise ValueError(f'Dataset {name!r}: ignore_value must be an int, not {ignore_value!r}.')
+    ranges.text(f'{owner}.name', name)
+    ranges.several(f'{owner}.class_names', class_names, range(2, 256), ranges.text)
+    ranges.choice(f'{owner}.has_background', has_background, (None, True, False))
+    ranges.whole(f'{owner}.ignore_value', ignore_value, len(class_names), 255)
+    if len(set(class_names)) != len(class_names):
+        ranges.refuse(f'{owner}.class_names', class_names, 'names that differ')
     class_names = tuple(class_names)
     depth.check_bit_depth(name, bit_depth)
     has_background = _has_background(class_names, has_background, owner)
     if colours is None:
-        if len(class_names) > 255:
-            raise ValueError(f'Dataset {name!r} has {len(class_names)} classes; masks hold 255.')
         # Black is left to the background.
         colours = palette.distinct_colours(len(class_names), first=0 if has_background else 1)
-    colours = tuple(tuple(colour) for colour in colours)
+    elif not isinstance(colours, tuple | list) or len(colours) != len(class_names):
+        ranges.refuse(
+            f'{owner}.colours', colours, f'a tuple of {len(class_names)} colours, one a class'
+        )
     for colour in colours:
-        if len(colour) != 3 or not all(isinstance(v, int) and 0 <= v <= 255 for v in colour):
-            raise ValueError(
-                f'Dataset {name!r}: a colour is three ints (red, green, blue) in 0..255, '
-                f'not {colour!r}.'
-            )
+        ranges.several(f'A colour of {owner}.colours', colour, 3, ranges.whole, 0, 255)
+    colours = tuple(tuple(map(int, colour)) for colour in colours)
     return DatasetInfo(name, class_names, colours, has_background, ignore_value, bit_depth)
 
 
 def _has_background(class_names, has_background, owner):
     """Returns whether class 0 is the background, and warns if its name makes that doubtful."""
-    first = class_names[0] if class_names else ''
-    if has_background is None and class_names and not classes.names_background(first):
+    first = class_names[0]
+    if has_background is None and not classes.names_background(first):
         warnings.warn(
             f'Class 0 is called {first!r}, but counts as background: image-level labels and '
             f'activation maps leave it out. Set {owner}.has_background = False if it is a class '
@@ -75,10 +82,10 @@ def _has_background(class_names, has_background, owner):
     return has_background is not False
 
 
-def check_mode(name: str, check: str) -> None:
-    """Refuses an unknown mode of checking (ValueError)."""
-    if check not in ('full', 'headers'):
-        raise ValueError(f"Dataset {name!r}: check must be 'full' or 'headers', not {check!r}.")
+def check_modes(owner: str, check: str, skip_broken: bool) -> None:
+    """Refuses an unknown mode of checking (ValueError); `owner` is the class that has it."""
+    ranges.choice(f'{owner}.check', check, ('full', 'headers'))
+    ranges.switch(f'{owner}.skip_broken', skip_broken)
 
 
 def check_request(name: str, split: str, splits, labels: str) -> None:
@@ -265,7 +272,9 @@ def check_all(check, items, what: str, total: int | None = None) -> list:
     return results
 
 
-def keep_good(results, what: str, skip_broken: bool, missing=()) -> list[int]:
+def keep_good(
+    results, what: str, skip_broken: bool, missing=(), owner: str = 'Folder'
+) -> list[int]:
     """Returns the good results of `check_all`, or raises one error for all problems.
 
     Args:
@@ -273,6 +282,7 @@ def keep_good(results, what: str, skip_broken: bool, missing=()) -> list[int]:
         what: Dataset and split, for messages.
         skip_broken: Whether to leave damaged files out, with a warning, or to refuse them.
         missing: Sentences about missing files.
+        owner: Class of the dataset, which has `skip_broken`.
 
     Returns:
         Positions of the results that are not errors.
@@ -285,11 +295,12 @@ def keep_good(results, what: str, skip_broken: bool, missing=()) -> list[int]:
     broken = [error for error in errors if isinstance(error, decoding.BrokenFileError)]
     others = [error for error in errors if not isinstance(error, decoding.BrokenFileError)]
     wrong = others if skip_broken else errors
-    sentences = [*missing, *map(str, wrong[:_NAMED])]
+    sentences = [*missing, *(getattr(error, 'fact', str(error)) for error in wrong[:_NAMED])]
     if len(wrong) > _NAMED:
         sentences.append(f'{len(wrong) - _NAMED} more examples have problems.')
+    sentences += dict.fromkeys(error.advice for error in wrong if hasattr(error, 'advice'))
     if broken and not skip_broken:
-        sentences.append('Damaged files are left out with skip_broken=True.')
+        sentences.append(f'Damaged files are left out with {owner}.skip_broken = True.')
     if missing or wrong:
         only_missing = all(isinstance(error, FileNotFoundError) for error in wrong)
         error_type = FileNotFoundError if only_missing else ValueError

@@ -8,6 +8,7 @@ import dataclasses
 import io
 import os
 import re
+import warnings
 
 import numpy as np
 import tensorflow as tf
@@ -75,7 +76,8 @@ def decode_image(
         name: Name of the source in messages.
         upright: Whether to turn the image by its EXIF orientation.
         bit_depth: How many bits of 16-bit images hold data; they are scaled to 8 bits (at 16 bits,
-            65535 becomes 255, rounded). None for what the header says, else 16.
+            65535 becomes 255, rounded). None for what the header says, else 16, with a warning if
+            that makes the image almost black.
 
     Returns:
         uint8 `[H, W, 3]`.
@@ -86,6 +88,7 @@ def decode_image(
         ValueError: If it cannot be converted, such as an animation or floats.
     """
     stored = read_image(source, name, bit_depth)
+    _warn_if_dark(stored.high, _name(source, name))
     return stored.upright if upright else stored.pixels
 
 
@@ -108,15 +111,26 @@ def to_rgb(image: Image.Image, upright: bool = True, bit_depth: int | None = Non
         image.load()
     except Exception as error:
         raise BrokenFileError(f'The image is damaged or cut off: {reason(error)}.') from error
-    pixels, _ = _rgb(image, 'The image', bit_depth)
+    pixels, high = _rgb(image, 'The image', bit_depth)
+    _warn_if_dark(high, 'The image')
     return orientation.turned(pixels, orientation.read(image)) if upright else pixels
+
+
+def _warn_if_dark(high, name):
+    if high is not None and depth.is_dark(high):
+        warnings.warn(
+            f'{name} has 16 bits, but almost all pixels are at most {high} of 65535, so that it is '
+            f'almost black. If its bits are {depth.likely_bits(high)}, the dataset of the training '
+            'needs this bit_depth.',
+            stacklevel=3,
+        )
 
 
 def _rgb(image, name, bit_depth, content=None):
     """Returns uint8 `[H, W, 3]`, and the high value of 16-bit values of an unknown depth."""
     bits = _header_bits(image, content)
     if _is_16_bit(image):
-        values = np.asarray(image).astype(np.uint16)[..., None].repeat(3, axis=-1)
+        values = np.asarray(image).astype(np.uint16)[..., None]
     elif bits > 8 and image.format == 'PNG':
         values = _png_values(content, name)
     elif bits > 8:  # Pillow has dropped the low bytes.
@@ -131,8 +145,9 @@ def _rgb(image, name, bit_depth, content=None):
         return np.asarray(image.convert('RGB')), None
     if 8 < bits < 16:
         bit_depth = bits  # TIFF files say so.
-    high = None if bit_depth else depth.high_value(values[..., :1])
-    return depth.to_8_bits(values, bit_depth or 16, name), high
+    high = None if bit_depth else depth.high_value(values)
+    pixels = depth.to_8_bits(values, bit_depth or 16, name)
+    return np.broadcast_to(pixels, (*pixels.shape[:2], 3)).copy(), high
 
 
 def _header_bits(image, content):

@@ -8,6 +8,19 @@ from wss.datasets.files import decoding
 from wss.datasets.info import DatasetInfo
 
 
+class DriftError(ValueError):
+    """EXIF turns an image and its mask differently.
+
+    Attributes:
+        fact: The sentence about the two files.
+        advice: The sentence about the settings, which holds for all such files.
+    """
+
+    def __init__(self, fact: str, advice: str):
+        super().__init__(f'{fact} {advice}')
+        self.fact, self.advice = fact, advice
+
+
 @dataclasses.dataclass(frozen=True)
 class Meaning:
     """How the images and masks of a dataset are read.
@@ -110,17 +123,17 @@ class Meaning:
             mask_name: Name of the mask in messages.
 
         Raises:
-            ValueError: If they differ and the settings do not tell what that means.
+            DriftError: If they differ and the settings do not tell what that means.
         """
         if not self.upright:
             return 1, 1
         if self.masks_drawn_on == 'stored':
             return image, image
         if image != mask and self.masks_drawn_on is None:
-            raise ValueError(
-                f'Image {image_name} {_says(image)}, but its mask {mask_name} {_says(mask)}. Set '
-                f"{self.owner}.masks_drawn_on = 'turned' if the masks fit the images as viewers "
-                "show them, or 'stored' if they fit the pixels as they are stored."
+            raise DriftError(
+                f'Image {image_name} {_says(image)}, but its mask {mask_name} {_says(mask)}.',
+                f"Set {self.owner}.masks_drawn_on = 'turned' if the masks fit the images as "
+                "viewers show them, or 'stored' if they fit the pixels as they are stored.",
             )
         return image, mask
 

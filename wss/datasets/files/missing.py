@@ -38,21 +38,22 @@ def lacks_rows(image: Image.Image, content: bytes) -> bool:
         width, height = image.size
         interlaced = content[28] == 1
         last = np.asarray(image.crop((0, height - 1, width, height)))
-        return (interlaced or not last.any()) and _png_bytes(content) < _png_needs(content)
+        return (interlaced or not last.any()) and _png_is_short(content)
     if image.format == 'JPEG':
         return _ends_in_grey(image) and _reads_on(image, content)
     return False
 
 
-def _png_bytes(content):
-    """Returns how many bytes the pixels of a PNG have, unpacked."""
-    unpack, count, start = zlib.decompressobj(), 0, 8
-    while start + 8 <= len(content):
+def _png_is_short(content):
+    """Whether the pixels of a PNG, unpacked, have fewer bytes than its header says."""
+    unpack, needed, start = zlib.decompressobj(), _png_needs(content), 8
+    while needed > 0 and start + 8 <= len(content):
         length = int.from_bytes(content[start : start + 4], 'big')
         if content[start + 4 : start + 8] == b'IDAT':
-            count += len(unpack.decompress(content[start + 8 : start + 8 + length]))
+            packed = content[start + 8 : start + 8 + length]
+            needed -= len(unpack.decompress(packed, needed))
         start += length + 12
-    return count
+    return needed > 0
 
 
 def _png_needs(content):

@@ -5,16 +5,16 @@ import re
 _MOST = 300  # Characters of a reason.
 # What follows one of these is a trace, not the reason.
 _TRACES = re.compile(
-    r'\s*(?:\[\[|\bOriginal stack trace|\bErrors may have originated|\bDetected at node|'
-    r'\bTraceback \(most recent call last\)|\bStack trace for op|\bDefined at:).*',
+    r'\s*(?:\n\s*\[\[|\[\[\{\{|\bOriginal stack trace|\bErrors may have originated|'
+    r'\bDetected at node|\bTraceback \(most recent call last\)|\bStack trace for op|'
+    r'\bDefined at:).*',
     re.S,
 )
-_MARKS = (
-    r'\{\{.*?\}\} ?',  # Nodes of a graph.
-    r'\[Op:[^\]]*\](?: name: ?\S*)?',
-    r'Error in user-defined .*? iterator: \S+ ?',
-    r' ?<[\w.]+ object at 0x[0-9a-fA-F]+>',
+# Nodes of a graph, operations and transformations.
+_MARKS = re.compile(
+    r'\{\{\w*node .*?\}\} ?|\[Op:[^\]]*\](?: name: ?\S*)?|Error in user-defined .*? iterator: \S+ ?'
 )
+_OBJECT = re.compile(r' ?<[\w.]+ object at 0x[0-9a-fA-F]+>')
 _BYTES = re.compile(r"""(?<![\w'"])b(?=('[^'\n]*'|"[^"\n]*"))""")
 
 
@@ -43,17 +43,20 @@ def reason(error: BaseException | str) -> str:
 
 
 def plain(text: str) -> str:
-    """Returns a text as one line, without the traces and marks that TensorFlow puts into it.
+    """Returns the text of another library's error as one line; `one_line` does less.
 
     Example:
         >>> from wss.datasets.files.reasons import plain
         >>> plain("{{node Read}} b'a.png' is empty\\n\\t [[Read]] [Op:IteratorGetNext] name: ")
         "'a.png' is empty"
     """
-    text = _TRACES.sub('', text.strip()) or text.strip()
-    for mark in _MARKS:
-        text = re.sub(mark, '', text)
-    return re.sub(r'\s*\n\s*', ' ', _BYTES.sub('', text)).replace('\t', ' ').strip()
+    return one_line(_BYTES.sub('', _OBJECT.sub('', text)))
+
+
+def one_line(text: str) -> str:
+    """Returns a text as one line, without the traces and marks that TensorFlow puts into it."""
+    text = _MARKS.sub('', _TRACES.sub('', text.strip()) or text.strip())
+    return re.sub(r'\s*\n\s*', ' ', text).replace('\t', ' ').strip()
 
 
 def _text(name):

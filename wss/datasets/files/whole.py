@@ -1,5 +1,6 @@
 """Reads files, and writes them whole or not at all; local or `gs://`."""
 
+import errno
 import hashlib
 import json
 import os
@@ -12,6 +13,13 @@ _MOST_DEPTH = 64  # Of lists and dicts in each other; those of this program have
 _DEEP = 'its lists are nested too deeply'
 _NUMBER = 'it holds a number that is not finite or too large'
 _TEXT = 'it holds text that is not Unicode'
+
+_LONGEST_NAME = 255  # Bytes, of most file systems.
+
+
+def expanded(path: str | os.PathLike) -> str:
+    """Returns a path of a user's as text, a leading `~` replaced by the home folder."""
+    return os.path.expanduser(os.fspath(path))
 
 
 def read(path: str | os.PathLike) -> bytes:
@@ -34,19 +42,37 @@ def write(path: str | os.PathLike, content: str | bytes) -> None:
     if '://' not in str(path):
         path = os.path.realpath(path)  # A link stays a link.
         if os.path.exists(path) and not os.path.isfile(path):  # Such as /dev/stdout.
-            with tf.io.gfile.GFile(path, 'wb') as file:
+            with tf.io.gfile.GFile(_encoded(path), 'wb') as file:
                 file.write(content)
             return
-    # Each process has its own, so that two processes that write the same file do not mix.
-    part = f'{path}.{os.getpid()}.part'
+    part = _part(path)
     try:
-        with tf.io.gfile.GFile(part, 'wb') as file:
+        with tf.io.gfile.GFile(_encoded(part), 'wb') as file:
             file.write(content)
-        tf.io.gfile.rename(part, path, overwrite=True)
+        sync(part)
+        tf.io.gfile.rename(_encoded(part), _encoded(path), overwrite=True)
+        sync(os.path.dirname(path))
     except BaseException:
-        if tf.io.gfile.exists(part):
-            tf.io.gfile.remove(part)
+        if tf.io.gfile.exists(_encoded(part)):
+            tf.io.gfile.remove(_encoded(part))
         raise
+
+
+def _part(path):
+    """Returns where a file is written before it gets its name: in its folder.
+
+    Each process has its own, so that two processes that write the same file do not mix.
+    """
+    folder, name = os.path.split(path)
+    ending = f'.{os.getpid()}.part'
+    if len(os.fsencode(name + ending)) > _LONGEST_NAME:
+        name = sha256(os.fsencode(name))[:32]
+    return os.path.join(folder, name + ending)
+
+
+def _encoded(path):
+    """Returns a path for TensorFlow, which takes names that are not UTF-8 as bytes alone."""
+    return os.fsencode(path)
 
 
 def load_json(path: str | os.PathLike, advice: str):
@@ -93,6 +119,24 @@ def damaged(path: str | os.PathLike, error: Exception | str, advice: str) -> Val
         advice: What to do, without a full stop.
     """
     return ValueError(f'{path} is damaged: {reason(error)}; {advice}.')
+
+
+def sync(path: str | os.PathLike) -> None:
+    """Makes a local file, or the names in a folder, survive a loss of power."""
+    path = os.fsdecode(path)
+    if '://' in path:  # What is closed there is kept.
+        return
+    try:
+        number = os.open(path or '.', os.O_RDONLY)
+    except OSError:  # Some systems do not open folders.
+        return
+    try:
+        os.fsync(number)
+    except OSError as error:
+        if error.errno in (errno.EIO, errno.ENOSPC, errno.EDQUOT):
+            raise
+    finally:
+        os.close(number)
 
 
 def read_json(path: str | os.PathLike):

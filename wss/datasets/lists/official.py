@@ -14,6 +14,8 @@ import urllib.request
 import tensorflow as tf
 
 from wss.datasets.files import whole
+from wss.datasets.info import MAY_CHANGE
+from wss.settings import ranges
 
 _SECONDS = 30  # To wait for the server.
 _MOST_BYTES = 2**20  # The longest list has 85,031.
@@ -109,8 +111,14 @@ class OfficialList:
     """
 
     name: str
-    folder: str | None = dataclasses.field(default=None, metadata={'may_change': True})
-    cache_dir: str | None = dataclasses.field(default=None, metadata={'may_change': True})
+    folder: str | None = dataclasses.field(default=None, metadata=MAY_CHANGE)
+    cache_dir: str | None = dataclasses.field(default=None, metadata=MAY_CHANGE)
+
+    def __post_init__(self):
+        ranges.choice('OfficialList.name', self.name, tuple(LISTS))
+        for name in ('folder', 'cache_dir'):
+            if getattr(self, name) is not None:
+                ranges.path(f'OfficialList.{name}', getattr(self, name))
 
     def __call__(self) -> str:
         """Returns the path of the list; see `find`."""

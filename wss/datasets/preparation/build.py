@@ -8,16 +8,12 @@ import os
 import tensorflow_datasets as tfds
 from etils import epath
 
+from wss.datasets.files import owner
 from wss.datasets.preparation import archives, disk, lookup
 from wss.datasets.preparation import builder as builder_contract
 from wss.datasets.preparation import cost as preparation_cost
 from wss.datasets.records import description
 from wss.datasets.records import index as record_index
-
-try:
-    import fcntl
-except ImportError:  # Not on this system.
-    fcntl = None
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -140,40 +136,25 @@ def _remove_unfinished(folder):
         left.rmtree()
 
 
-@contextlib.contextmanager
 def _only_one(data_dir, name):
-    """Keeps a second process from deleting what the first is writing; not on `gs://`."""
-    if '://' in data_dir or fcntl is None:
-        yield
-        return
-    # The system releases the lock however the process ends; the empty file stays.
-    with _lock_file(data_dir, name) as file:
+    """Returns what keeps a second process from deleting what the first is writing, in a `with`."""
+    with contextlib.ExitStack() as stack:
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
+            epath.Path(data_dir).mkdir(parents=True, exist_ok=True)
+            stack.enter_context(owner.only_one(os.path.join(data_dir, f'.{name}.lock')))
+        except owner.Owned as error:
             raise OSError(
-                f'Another process is preparing {name} in {data_dir}; wait until it has ended.'
+                f'Another process is preparing {name} in {data_dir} ({error.owner}); wait until it '
+                'has ended.'
             ) from error
-        except OSError:  # Some network file systems have no locks.
-            _LOGGER.warning(
-                '%s does not support locks: do not prepare %s twice at the same time.',
-                data_dir,
-                name,
-            )
-        yield
-
-
-def _lock_file(data_dir, name):
-    try:
-        os.makedirs(data_dir, exist_ok=True)
-        return open(os.path.join(data_dir, f'.{name}.lock'), 'w', encoding='utf-8')
-    except OSError as error:
-        if disk.is_full(error):
-            raise disk.full(data_dir) from error
-        raise type(error)(
-            f'data_dir {data_dir} cannot be used: {error.strerror}. Name a folder that can be '
-            'written.'
-        ) from error
+        except OSError as error:
+            if disk.is_full(error):
+                raise disk.full(data_dir) from error
+            raise type(error)(
+                f'data_dir {data_dir} cannot be used: {error.strerror}. Name a folder that can be '
+                'written.'
+            ) from error
+        return stack.pop_all()
 
 
 def _complete(folder, builder):

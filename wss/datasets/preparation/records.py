@@ -4,11 +4,13 @@ import io
 from collections.abc import Iterable
 
 import numpy as np
+import tensorflow as tf
 import tensorflow_datasets as tfds
 from PIL import Image
 
-from wss.datasets.files import checks, decoding
+from wss.datasets.files import checks, decoding, depth
 from wss.datasets.info import DatasetInfo
+from wss.datasets.records import pixels
 
 _JPEG, _PNG = b'\xff\xd8\xff', b'\x89PNG\r\n\x1a\n'
 
@@ -47,7 +49,8 @@ def example(
 
     Args:
         name: Id, as in the official lists.
-        image: Content of a JPEG or PNG file, which the record holds as it is.
+        image: Content of a JPEG or PNG file, which the record holds as it is, but for PNG of 16
+            bits, which becomes 8 (see `DatasetInfo.bit_depth`).
         image_name: Name of the image in messages.
         info: Classes of the dataset.
         mask: Class indices `[H, W]` of any integer type, `info.ignore_value` where ignored; None
@@ -64,13 +67,14 @@ def example(
         among them; `has_image_label`; `image_classes`, sorted; `height` and `width` in pixels.
 
     Raises:
-        ValueError: If the image is damaged or not a JPEG or PNG file, the mask has another size or
+        ValueError: If the image is damaged or not a JPEG or PNG file, or holds fewer bits than its
+            file and `info.bit_depth` is not set, the mask has another size or
             values that are not classes, or `image_classes` are not foreground classes.
     """
     if not image.startswith((_JPEG, _PNG)):
         raise ValueError(f'{image_name} is damaged, or not a JPEG or PNG file.')
-    if decode:
-        height, width = decoding.decode_image(image, image_name, upright=False).shape[:2]
+    if decode or _is_16_bit(image):
+        image, (height, width) = _checked(image, image_name, info)
     else:
         height, width = decoding.image_size(image, image_name, upright=False)
     shown: list[int] = []
@@ -99,6 +103,32 @@ def example(
         'height': height,
         'width': width,
     }
+
+
+def _is_16_bit(image):
+    return image.startswith(_PNG) and image[24:25] == b'\x10'
+
+
+def _checked(image, name, info):
+    """Returns the content of an image, in 8 bits, and its size, as training will read it."""
+    stored = decoding.read_image(image, name, info.bit_depth)
+    if stored.high is not None and depth.is_dark(stored.high):
+        bits = depth.likely_bits(stored.high)
+        raise ValueError(
+            f'{name} has 16 bits, but almost all pixels are at most {stored.high} of 65535. Set '
+            f'bit_depth of the DatasetInfo to {bits} if the images hold {bits} bits, or to 16 if '
+            'this is a dark picture.'
+        )
+    if _is_16_bit(image):
+        image = _png(stored.pixels)
+    try:
+        size = tuple(pixels.decode(tf.constant(image)).shape[:2])
+    except tf.errors.OpError as error:
+        raise decoding.BrokenFileError(
+            f'{name} is damaged: the decoder of training cannot read it. Save it again.'
+        ) from error
+    checks.check_size(stored.pixels.shape[:2], size, name, f'{name}, read by TensorFlow,')
+    return image, size
 
 
 def _png(label):

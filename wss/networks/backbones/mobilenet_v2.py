@@ -7,6 +7,7 @@ import tensorflow as tf
 import tf_keras as keras
 
 from wss.networks.layers import ConvBatchNorm
+from wss.settings import ranges
 
 _EPSILON, _DECAY = 1e-3, 0.997
 _STEM = 32  # Channels of the first convolution, of stride 2.
@@ -117,8 +118,7 @@ class MobileNetV2(keras.layers.Layer):
     )
 
     def __init__(self, output_stride: int = 16):
-        if output_stride not in (8, 16):
-            raise ValueError(f'MobileNetV2.output_stride is {output_stride}; it can be 8 or 16.')
+        ranges.choice('MobileNetV2.output_stride', output_stride, (8, 16))
         super().__init__(name=self.scope, autocast=False)  # Pixels are scaled in float32.
         self.output_stride = output_stride
         self.units = tuple(_units(output_stride))

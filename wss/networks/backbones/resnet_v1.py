@@ -7,6 +7,7 @@ import tensorflow as tf
 import tf_keras as keras
 
 from wss.networks.layers import ConvBatchNorm
+from wss.settings import ranges
 
 _DECAY = 0.95
 _WIDTHS = (64, 128, 256, 512)  # Of the bottlenecks of each block; a block gives four times that.
@@ -134,14 +135,12 @@ class ResNetV1(keras.layers.Layer):
         output_stride: int = 16,
         multi_grid: tuple[int, ...] | None = None,
     ):
-        if variant not in VARIANTS:
-            raise ValueError(f'ResNetV1.variant is {variant!r}; it can be one of {list(VARIANTS)}.')
-        if output_stride not in (8, 16):
-            raise ValueError(f'ResNetV1.output_stride is {output_stride}; it can be 8 or 16.')
+        ranges.choice('ResNetV1.variant', variant, tuple(VARIANTS))
+        ranges.choice('ResNetV1.output_stride', output_stride, (8, 16))
+        if multi_grid is not None:
+            ranges.several('ResNetV1.multi_grid', multi_grid, 3, ranges.whole, 1, 100)
         chosen = VARIANTS[variant]
         grid = tuple(multi_grid or chosen.multi_grid)
-        if len(grid) != 3 or min(grid) < 1:
-            raise ValueError(f'ResNetV1.multi_grid is {grid}; it must be three numbers from 1 up.')
         super().__init__(name=chosen.scope, autocast=False)  # Pixels are scaled in float32.
         self.variant = variant
         self.scope = chosen.scope

@@ -4,6 +4,7 @@ import tensorflow as tf
 import tf_keras as keras
 
 from wss.networks.layers import ConvBatchNorm
+from wss.settings import ranges
 
 
 class ResidualUnit(keras.layers.Layer):
@@ -78,19 +79,10 @@ class SmallResNet(keras.layers.Layer):
         name: str = 'small_resnet',
     ):
         super().__init__(name=name, autocast=False)  # Pixels are scaled in float32.
-        if output_stride not in (8, 16):
-            raise ValueError(f'SmallResNet.output_stride is {output_stride}; it can be 8 or 16.')
-        if len(filters) != 4 or len(units) != 4:
-            raise ValueError(
-                f'SmallResNet has four blocks; filters {filters} and units {units} must have '
-                'four numbers each.'
-            )
-        if min(*filters, *units) < 1:
-            raise ValueError(
-                f'SmallResNet.filters {filters} and units {units} must be 1 or more each.'
-            )
-        if not 0 <= batch_norm_decay <= 1:
-            raise ValueError(f'SmallResNet.batch_norm_decay is {batch_norm_decay}, not in 0..1.')
+        ranges.choice('SmallResNet.output_stride', output_stride, (8, 16))
+        ranges.several('SmallResNet.filters', filters, 4, ranges.whole, 1, 4096)
+        ranges.several('SmallResNet.units', units, 4, ranges.whole, 1, 100)
+        ranges.share('SmallResNet.batch_norm_decay', batch_norm_decay)
         self.output_stride = output_stride
         self.stem = ConvBatchNorm(filters[0], stride=2, decay=batch_norm_decay, name='stem')
         self.units = []

@@ -7,6 +7,7 @@ import tensorflow as tf
 import tf_keras as keras
 
 from wss.networks.layers import ConvBatchNorm
+from wss.settings import ranges
 
 _EPSILON, _DECAY = 1e-3, 0.9997
 MIDDLE_UNITS = {'xception_41': 8, 'xception_65': 16}
@@ -105,13 +106,11 @@ class Xception(keras.layers.Layer):
         output_stride: int = 16,
         multi_grid: tuple[int, ...] | None = None,
     ):
-        if variant not in MIDDLE_UNITS:
-            raise ValueError(f'Xception.variant is {variant!r}; it can be {list(MIDDLE_UNITS)}.')
-        if output_stride not in (8, 16):
-            raise ValueError(f'Xception.output_stride is {output_stride}; it can be 8 or 16.')
+        ranges.choice('Xception.variant', variant, tuple(MIDDLE_UNITS))
+        ranges.choice('Xception.output_stride', output_stride, (8, 16))
+        if multi_grid is not None:
+            ranges.several('Xception.multi_grid', multi_grid, 3, ranges.whole, 1, 100)
         grid = tuple(multi_grid or (1, 1, 1))
-        if len(grid) != 3 or min(grid) < 1:
-            raise ValueError(f'Xception.multi_grid is {grid}; it must be three numbers from 1 up.')
         super().__init__(name=variant, autocast=False)  # Pixels are scaled in float32.
         self.scope = variant
         self.output_stride = output_stride

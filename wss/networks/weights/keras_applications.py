@@ -9,6 +9,7 @@ import tensorflow as tf
 import tf_keras as keras
 
 from wss.networks.backbones import resnet_v1
+from wss.settings import ranges
 
 logger = logging.getLogger('wss')
 
@@ -36,10 +37,15 @@ def load_backbone(method, weights: str = 'imagenet') -> None:
         FileNotFoundError: If there is no such file, or the download fails.
         ValueError: If the backbone or the weights in the file do not fit.
     """
+    ranges.path('keras_applications.load_backbone.weights', weights)
     backbone = method.network.backbone
     name = _keras_model(backbone)
     make = getattr(keras.applications, name)
-    model = _downloaded(name, make) if weights == 'imagenet' else _read(name, make, weights)
+    model = (
+        _downloaded(name, make)
+        if weights == 'imagenet'
+        else _read(name, make, os.path.expanduser(weights))
+    )
     for own_name, layer in backbone.convolutions.items():
         convolution, batch_norm = map(model.get_layer, _keras_names(own_name))
         _assign(layer, convolution, batch_norm, flip=own_name == 'conv1')

@@ -8,6 +8,8 @@ import pathlib
 import numpy as np
 import tensorflow as tf
 
+from wss.settings import ranges
+
 _SHIPPED = pathlib.Path(__file__).parent / 'pretrained'
 _PARTS = ('backbone', 'classifier')
 
@@ -36,6 +38,7 @@ def save(network, path: str | os.PathLike, parts: tuple[str, ...] = _PARTS) -> N
                 f'{name} has values that are beyond the range of float16 (65504) or not finite, '
                 f'so {path} was not written; export weights of another run or checkpoint.'
             )
+    path = os.path.expanduser(os.fspath(path))
     content = io.BytesIO()  # NumPy seeks while it writes, which `gs://` files cannot.
     np.savez_compressed(content, **arrays)
     with tf.io.gfile.GFile(path, 'wb') as file:
@@ -54,6 +57,9 @@ def load(method, path: str, parts: tuple[str, ...] = ('backbone',)) -> None:
         FileNotFoundError: If there is no such file.
         ValueError: If it cannot be read, lacks a weight of these parts or has one of another shape.
     """
+    ranges.path('npz.load.path', path)
+    ranges.several('npz.load.parts', parts, range(1, 20), ranges.text)
+    path = os.path.expanduser(os.fspath(path))
     shipped = _SHIPPED / path
     found = path if tf.io.gfile.exists(path) else str(shipped)
     if not tf.io.gfile.exists(found) or tf.io.gfile.isdir(found):

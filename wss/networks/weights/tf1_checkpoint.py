@@ -8,7 +8,9 @@ import re
 import numpy as np
 import tensorflow as tf
 
+from wss.networks.weights.readable import readable
 from wss.networks.weights.tf1_names import find_scope, nearest_backbone, variable_names
+from wss.settings import ranges
 
 logger = logging.getLogger(__name__)
 
@@ -36,6 +38,7 @@ def load_backbone(method, path: str, scope: str | None = None) -> None:
         FileNotFoundError: If there is no checkpoint.
         ValueError: If the file cannot be read, or does not hold the backbone whole, in its shapes.
     """
+    _check('tf1_checkpoint.load_backbone', path, scope)
     _load(method, path, scope, wanted=('backbone',), required=('backbone',))
 
 
@@ -59,8 +62,16 @@ def load_model(method, path: str, scope: str | None = None, last_layers: bool = 
         ValueError: If the file cannot be read, or does not hold backbone, decoder (and logits)
             whole, in their shapes.
     """
+    _check('tf1_checkpoint.load_model', path, scope)
+    ranges.switch('tf1_checkpoint.load_model.last_layers', last_layers)
     wanted = ('backbone', 'decoder') + (_LAST_LAYERS if last_layers else ())
     _load(method, path, scope, wanted, required=wanted[:3])
+
+
+def _check(function, path, scope):
+    ranges.path(f'{function}.path', path)
+    if scope is not None and not isinstance(scope, str):
+        ranges.refuse(f'{function}.scope', scope, 'a text or None')
 
 
 def _load(method, path, scope, wanted, required):
@@ -113,7 +124,7 @@ def _listed(names):
 
 def _prefix(path):
     """Returns the prefix of the checkpoint that a user's path means."""
-    path = os.fspath(path)
+    path = os.path.expanduser(os.fspath(path))
     if tf.io.gfile.isdir(path):
         return _prefix_in(path)
     given, path = path, re.sub(r'\.(index|meta|data-\d{5}-of-\d{5})$', '', path)
@@ -153,7 +164,7 @@ def _reader(prefix):
     if re.search(r'\.(tar|tgz|tar\.\w+|zip)$', prefix):
         raise ValueError(f'{prefix} is an archive; unpack it and give the checkpoint in it.')
     try:
-        reader = tf.train.load_checkpoint(prefix)
+        reader = tf.train.load_checkpoint(readable(prefix))
         names = reader.get_variable_to_shape_map()
     except _READ_ERRORS as error:
         raise _unreadable(prefix, error) from error

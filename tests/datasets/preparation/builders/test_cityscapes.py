@@ -239,3 +239,30 @@ def test_a_truncated_archive_is_refused_by_name(tmp_path, build, monkeypatch):
     path.write_bytes(path.read_bytes()[:-50])
     with pytest.raises(ValueError, match=r'gtFine_trainvaltest\.zip is cut off'):
         build('fine', {})
+
+
+def converted(ignored=255):
+    """The masks of `fine`, converted to train ids under their old names."""
+    files = fine()
+    masks = files[GT]
+    for name, content in masks.items():
+        if name.endswith('labelIds.png') and '/test/' not in name:
+            ids = np.asarray(Image.open(io.BytesIO(content)))
+            ids = cityscapes.to_train_ids(ids, name)
+            masks[name] = png(np.where(ids == 255, ignored, ids))
+    return files
+
+
+@pytest.mark.parametrize('ignored', [255, 19, 0])
+def test_masks_that_were_converted_already_are_refused(tmp_path, build, ignored):
+    with pytest.raises(ValueError, match=r'gtFine hold train ids .* not label ids') as caught:
+        build('fine', converted(ignored))
+    assert 'Restore the published files' in str(caught.value)
+    assert not list((tmp_path / 'data').rglob('1.0.0'))
+
+
+def test_one_mask_that_was_converted_already_is_refused(build):
+    files = fine()
+    files[GT][AACHEN_MASK] = converted()[GT][AACHEN_MASK]
+    with pytest.raises(ValueError, match=f'{AACHEN}_gtFine_labelIds.png holds train ids'):
+        build('fine', files)

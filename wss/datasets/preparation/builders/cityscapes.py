@@ -20,6 +20,8 @@ _LOGGER = logging.getLogger(__name__)
 _PAGE = 'https://www.cityscapes-dataset.com/downloads/'
 _IGNORED = 255
 # Label ids are 0..33; the -1 of licence plates is 255 in a PNG file.
+_NUM_CLASSES = len(classes.CITYSCAPES_LABEL_IDS)
+_LOOKED_AT = 10  # Masks of a split that tell whether they are label ids.
 _KNOWN_IDS = np.isin(np.arange(256), [*range(34), 255])
 # The official archive has an all-black picture here.
 _LEFT_OUT = ('troisdorf_000000_000073',)
@@ -125,12 +127,14 @@ class CityscapesSeg(builder.SegmentationBuilder):
         """Returns the records of each split; every file is looked for before the first is made."""
         config = self.builder_config.name
         archive, kind = _MASKS[config]
-        return {
+        made = {
             split: _examples(
                 split, sources[images], None if split == 'test' else sources[archive], kind
             )
             for split, images in _IMAGES[config].items()
         }
+        _refuse_train_ids(sources[archive], kind, [split for split in made if split != 'test'])
+        return made
 
 
 def to_train_ids(label_ids: np.ndarray, name: str) -> np.ndarray:
@@ -144,7 +148,7 @@ def to_train_ids(label_ids: np.ndarray, name: str) -> np.ndarray:
         uint8 `[H, W]`: 0..18, or 255 (ignored) for every other label.
 
     Raises:
-        ValueError: If a value is not a label id.
+        ValueError: If a value is not a label id, or the mask holds train ids already.
     """
     outside = (label_ids < 0) | (label_ids > 255)
     unknown = outside | ~_KNOWN_IDS[np.where(outside, 0, label_ids)]
@@ -155,9 +159,50 @@ def to_train_ids(label_ids: np.ndarray, name: str) -> np.ndarray:
             'Cityscapes (0..33, and 255 for -1); use the files *_labelIds.png, not instanceIds or '
             'color.'
         )
+    # Licence plates are on cars, of the id 26; in train ids 255 marks all that is ignored.
+    if (label_ids == _IGNORED).any() and not _shows_label_ids(label_ids, _NUM_CLASSES):
+        raise ValueError(_train_ids_sentence(f'Mask {name} holds'))
     table = np.full(256, _IGNORED, np.uint8)
     table[list(classes.CITYSCAPES_LABEL_IDS)] = np.arange(len(classes.CITYSCAPES_LABEL_IDS))
     return table[label_ids]
+
+
+def _shows_label_ids(values, first):
+    """Whether a value is a label id, but not a train id: these end below `first`."""
+    return bool(((values >= first) & (values != _IGNORED)).any())
+
+
+def _train_ids_sentence(who):
+    return (
+        f'{who} train ids (0..18, and 255), not label ids (0..33), although the name ends in '
+        '_labelIds.png: the masks were converted already. Restore the published files, by '
+        'unpacking the archive again.'
+    )
+
+
+def _refuse_train_ids(source, kind, splits):
+    """Refuses masks that were converted to train ids under their old names.
+
+    In label ids, vegetation is 21, sky 23 and car 26: a few masks of streets show one of these.
+
+    Args:
+        source: Where the masks are.
+        kind: Type of the masks, as in the names of files.
+        splits: The splits that have masks.
+
+    Raises:
+        ValueError: If no mask shows them.
+    """
+    if source.official:
+        return
+    for split in splits:
+        paths = list(_files(source, f'{kind}/{split}', f'_{kind}_labelIds.png').values())
+        for path in paths[:: -(-len(paths) // _LOOKED_AT)]:
+            name = str(source.folder / path)
+            # Some count one class more, the ignored pixels.
+            if _shows_label_ids(decoding.decode_mask(source.read(path), name), _NUM_CLASSES + 1):
+                return
+    raise ValueError(_train_ids_sentence(f'The masks in {source.folder / kind} hold'))
 
 
 def _examples(split, images, masks, kind):

@@ -1,0 +1,57 @@
+"""Marks the files that prediction writes, so that no other file is ever written over."""
+
+import os
+import zlib
+
+from PIL import Image
+
+from wss.datasets.files import whole
+
+COMMENT = b'wss.predict'
+_PNG = b'\x89PNG\r\n\x1a\n'
+_PNG_END = b'\0\0\0\0IEND\xaeB\x60\x82'
+
+
+def mark_png(content: bytes) -> bytes:
+    """Adds a text to a PNG file that holds the hash of the rest: a changed file is not marked."""
+    text = b'tEXt' + COMMENT + b'\0' + whole.sha256(content).encode()
+    chunk = (len(text) - 4).to_bytes(4, 'big') + text + zlib.crc32(text).to_bytes(4, 'big')
+    return content.removesuffix(_PNG_END) + chunk + _PNG_END
+
+
+def is_marked_png(content: bytes) -> bool:
+    """Whether a file is what `mark_png` returned."""
+    length = len(mark_png(_PNG_END)) - len(_PNG_END)
+    rest = content.removesuffix(_PNG_END)[:-length] + _PNG_END
+    return content == mark_png(rest)
+
+
+def can_be_replaced(path: str | os.PathLike) -> bool:
+    """Whether nothing is lost if a prediction is written to a path.
+
+    That is if there is no file, if it is a prediction, or if it is what a process that was killed
+    has left: an empty file, or the beginning of one. A prediction that was changed is none.
+
+    Args:
+        path: A `.png` that is a mask, or a `.jpg` that is an overlay.
+    """
+    if not os.path.lexists(path):
+        return True
+    if not os.path.isfile(path):
+        return False
+    if not os.fspath(path).endswith('.png'):
+        return _is_marked_jpeg(path)
+    with open(path, 'rb') as file:
+        content = file.read()
+    if _PNG.startswith(content[:8]) and _PNG_END not in content:
+        return True
+    return is_marked_png(content)
+
+
+def _is_marked_jpeg(path):
+    try:
+        with Image.open(path) as image:
+            return image.info.get('comment') == COMMENT
+    except Exception:  # Cut off; or not an image, whose beginning is another.
+        with open(path, 'rb') as file:
+            return b'\xff\xd8\xff'.startswith(file.read(3))

@@ -1,0 +1,201 @@
+"""Estimates the memory that a prediction needs, and finds how much there is."""
+
+import os
+import pathlib
+from collections.abc import Callable
+
+import tensorflow as tf
+
+# Bytes a pixel of the image as it is decoded, padded and drawn: about 110, of which most are
+# float32 copies of the overlay.
+_ARRAYS = 128
+# Convolutions keep copies of their inputs in other layouts, and branches run at the same time:
+# measured were 1.3 to 1.6 times the tensors.
+_COPIES = 1.8
+# Of the memory that is free; the rest is left to the program itself and to others.
+_SHARE = 0.8
+# Where the system does not tell.
+_UNKNOWN = 2 * 2**30
+_SIDES = (512, 1024)
+_GROUPS = pathlib.Path('/sys/fs/cgroup')
+_NO_TENSORS = (tf.resource, tf.variant, tf.string)
+
+
+class TooLargeError(ValueError):
+    """An image needs more memory than there is."""
+
+
+def check(
+    size: tuple[int, int],
+    file_bytes: int,
+    network_bytes: Callable[[tuple[int, int]], float],
+    name: str,
+) -> None:
+    """Refuses an image whose prediction would need more memory than there is.
+
+    Args:
+        size: Height and width of the image.
+        file_bytes: Size of its file.
+        network_bytes: From height and width to the bytes that the network needs.
+        name: Name of the image in messages.
+
+    Raises:
+        TooLargeError: If the memory would not suffice (a ValueError).
+    """
+    needed = file_bytes + _ARRAYS * size[0] * size[1]
+    usable = _SHARE * available()
+    if needed <= usable:  # The network costs a trace.
+        needed += network_bytes(size)
+    if needed > usable:
+        raise TooLargeError(
+            f'{name} is too large for the memory: {size[1]}x{size[0]} pixels (width x height) need '
+            f'about {needed / 1e9:.1f} GB, and {usable / 1e9:.1f} GB can be used; scale it down '
+            'or cut it.'
+        )
+
+
+def network_bytes(
+    method, padded_size: Callable[[tuple[int, int]], tuple[int, int]] | None = None
+) -> Callable[[tuple[int, int]], float]:
+    """Returns a function from height and width to the bytes in which a method predicts labels.
+
+    It counts the tensors of the graph at two sizes, when it is called first, and takes their sum
+    to have a part that grows with the pixels and one that grows with their square, as attention
+    does. It computes nothing. With a GPU it returns 0, because the memory of a GPU that does not
+    suffice ends no program.
+
+    Args:
+        method: The `Method`.
+        padded_size: From the height and width of an image to those that the network sees; None for
+            the next ones that its output stride fits.
+    """
+    stride, growth = method.network.backbone.output_stride, []
+
+    def estimate(size):
+        if tf.config.list_logical_devices('GPU'):
+            return 0
+        if not growth:
+            growth.extend(_growth(method, stride))
+        height, width = (
+            padded_size(size) if padded_size else (_fitting(side, stride) for side in size)
+        )
+        pixels = int(height) * int(width)
+        return _COPIES * (growth[0] + growth[1] * pixels) * pixels
+
+    return estimate
+
+
+def _fitting(side, stride):
+    return -(-(side - 1) // stride) * stride + 1
+
+
+def _growth(method, stride):
+    """Returns the bytes for each pixel, and those for each pair of pixels."""
+    points = []
+    for side in _SIDES:
+        side = _fitting(side, stride)
+        function = tf.function(method.predict_labels, autograph=False)
+        spec = tf.TensorSpec([1, side, side, 3], tf.float32)
+        points.append((side**2, _peak(function.get_concrete_function(spec).graph) / side**2))
+    (few, first), (many, second) = points
+    square = max(0.0, (second - first) / (many - few))
+    return max(first - square * few, 0.0), square
+
+
+def _peak(graph) -> int:
+    """Returns the most bytes that tensors of a graph hold at a time, in the order of the graph."""
+    last_use = {}
+    for op in graph.get_operations():
+        for tensor in op.inputs:
+            last_use[tensor.ref()] = op
+    ends = {}
+    for reference, op in last_use.items():
+        ends.setdefault(op, []).append(reference)
+    held, live, most = {}, 0, 0
+    for op in graph.get_operations():
+        if op.type in ('ReadVariableOp', 'Const'):
+            continue
+        for tensor in op.outputs:
+            if tensor.dtype not in _NO_TENSORS:
+                held[tensor.ref()] = (tensor.shape.num_elements() or 0) * tensor.dtype.size
+                live += held[tensor.ref()]
+        most = max(most, live)
+        unused = [tensor.ref() for tensor in op.outputs if tensor.ref() not in last_use]
+        live -= sum(held.pop(reference, 0) for reference in (*ends.get(op, ()), *unused))
+    return most
+
+
+def available() -> int:
+    """Returns the bytes of memory that this process can still take.
+
+    That is the least of what the system has free, what the limits of its control groups (those of
+    containers) leave, and what its own limits (`ulimit`) leave. 2 GiB where nothing tells.
+    """
+    found = [*_system(), *_control_groups(), *_process()]
+    return max(0, min(found, default=_UNKNOWN))
+
+
+def _system():
+    for line in _lines('/proc/meminfo'):
+        if line.startswith('MemAvailable:'):
+            return [int(line.split()[1]) * 1024]
+    try:
+        # Not what is free, where the system tells only what it has: half of it.
+        return [os.sysconf('SC_PHYS_PAGES') * os.sysconf('SC_PAGE_SIZE') // 2]
+    except (AttributeError, ValueError, OSError):
+        return []
+
+
+def _control_groups():
+    """Yields what the limits of the control groups of this process leave, versions 1 and 2."""
+    for line in _lines('/proc/self/cgroup'):
+        _, controllers, inside = line.strip().split(':', 2)
+        if controllers == '':
+            root, names = _GROUPS, ('memory.max', 'memory.current')
+        elif 'memory' in controllers.split(','):
+            root = _GROUPS / 'memory'
+            names = ('memory.limit_in_bytes', 'memory.usage_in_bytes')
+        else:
+            continue
+        group = root / inside.lstrip('/')
+        # In a container the group's own folder is the root.
+        for folder in {root, group, *(p for p in group.parents if p.is_relative_to(root))}:
+            limit, used = (_number(folder / name) for name in names)
+            if limit is not None and used is not None:
+                yield limit - used + _reclaimable(folder)
+
+
+def _reclaimable(folder):
+    """Returns the bytes of cached files in a control group, which make room when it is needed."""
+    statistics = dict(line.split() for line in _lines(folder / 'memory.stat'))
+    return int(statistics.get('total_inactive_file', statistics.get('inactive_file', 0)))
+
+
+def _process():
+    """Yields what the limits of this process leave."""
+    try:
+        import resource
+    except ImportError:  # Windows.
+        return
+    used = {}
+    for line in _lines('/proc/self/status'):
+        if line.startswith(('VmSize:', 'VmData:')):
+            used[line.split(':')[0]] = int(line.split()[1]) * 1024
+    for limit, name in ((resource.RLIMIT_AS, 'VmSize'), (resource.RLIMIT_DATA, 'VmData')):
+        soft, _ = resource.getrlimit(limit)
+        if soft != resource.RLIM_INFINITY and name in used:
+            yield soft - used[name]
+
+
+def _number(path):
+    try:
+        return int(pathlib.Path(path).read_text())
+    except (OSError, ValueError):  # `max` is no limit.
+        return None
+
+
+def _lines(path):
+    try:
+        return pathlib.Path(path).read_text().splitlines()
+    except (OSError, ValueError):
+        return []
