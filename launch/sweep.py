@@ -124,7 +124,7 @@ def _with_earlier(planned, shared, workdir, home):
     earlier = [run for run in folder.read(home, shared) if run.name not in names]
     for run in [*planned, *earlier]:
         run.workdir = f'{workdir}/{run.name}'
-        run.result = folder.read_json(f'{run.workdir}/result.json')
+        run.result = folder.read_result(run.workdir)
         if run.result is not None:
             run.state = 'finished'
         elif run.name not in names:

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 
 from sweeping import grid
 
+SCORES = ('miou', 'pixel_accuracy')  # Of `result.json`.
 _ROOT = pathlib.Path(__file__).resolve().parents[2]
 
 
@@ -23,6 +24,18 @@ def read_json(path: str) -> dict | None:
     except (OSError, ValueError, RecursionError):
         return None
     return content if isinstance(content, dict) else None
+
+
+def read_result(workdir: str) -> dict | None:
+    """Reads `result.json` of a run; None if it is missing, damaged or of another form."""
+    result = read_json(f'{workdir}/result.json')
+    parts = [part for part in map((result or {}).get, ('last', 'best')) if part is not None]
+    are_scores = all(
+        isinstance(part, dict)
+        and all(isinstance(part.get(name), (int, float, type(None))) for name in SCORES)
+        for part in parts
+    )
+    return result if are_scores else None
 
 
 def _refuse(text):

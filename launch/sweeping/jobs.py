@@ -170,7 +170,7 @@ class Jobs:
         _look(run)
         if status == 0:
             path = f'{run.workdir}/result.json'
-            run.result = folder.read_json(path)
+            run.result = folder.read_result(run.workdir)
             run.state = 'finished' if run.result else 'failed'
             run.reason = '' if run.result else f'it ended well, but {path} cannot be read from here'
         elif self.signals or status == _BY_HAND:
@@ -211,7 +211,9 @@ def _look(run):
         progress = folder.read_json(f'{run.workdir}/progress.json') or {}
         updated = datetime.datetime.fromisoformat(progress['updated']).timestamp()
         if updated > run.started - 1:  # It is in whole seconds.
-            run.progress = {key: progress[key] for key in report.PROGRESS}
+            found = {key: progress[key] for key in report.PROGRESS}
+            if all(isinstance(value, (int, float, type(None))) for value in found.values()):
+                run.progress = found
 
 
 @contextlib.contextmanager

@@ -9,11 +9,11 @@ import statistics
 import sys
 from collections.abc import Sequence
 
+from sweeping.folder import SCORES
 from sweeping.grid import Run
 
 PROGRESS = ('step', 'steps', 'seconds_per_step', 'seconds_left')  # Of `progress.json`.
 _WEIGHTS = ('last', 'best')
-_SCORES = ('miou', 'pixel_accuracy')
 
 
 def show_any_name() -> None:
@@ -102,7 +102,7 @@ def configurations(runs: Sequence[Run]) -> list[dict]:
         states = dict(collections.Counter(run.state for run in group))
         found.append({'values': dict(values), 'runs': states})
         for weights in _WEIGHTS:
-            scores = {name: [_score(run, weights, name) for run in group] for name in _SCORES}
+            scores = {name: [_score(run, weights, name) for run in group] for name in SCORES}
             found[-1][weights] = {name: _spread(values) for name, values in scores.items()}
     return found
 

@@ -85,6 +85,12 @@ def test_the_check_may_be_impossible(sweeps, capsys):
 def test_results_that_are_cut_off_are_none(tmp_path):
     path = tmp_path / 'result.json'
     assert folder.read_json(str(path)) is None
-    for text in ('', '{"steps": ', '[]', 'null'):
+    deep, wide = '[' * 10**5, '{"last": {"miou": 1e400}}'
+    for text in ('', '{"steps": ', '[]', 'null', deep, wide, '{"a": NaN}', '{"a": "\0"}'):
         path.write_text(text)
         assert folder.read_json(str(path)) is None
+    for text in ('{"last": 3}', '{"best": []}', '{"last": {"miou": "a"}}', wide):
+        path.write_text(text)
+        assert folder.read_result(str(tmp_path)) is None
+    path.write_text('{"last": {"miou": 0.5, "pixel_accuracy": 1}, "best": null}')
+    assert folder.read_result(str(tmp_path))['last']['miou'] == 0.5

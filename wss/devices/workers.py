@@ -70,8 +70,10 @@ def _read_cluster():
         # TensorFlow takes a number in quotes too.
         whole = {**task, 'index': int(task['index'])} if 'index' in task else {**task}
         return cluster, whole
-    except (ValueError, AttributeError, TypeError) as error:
-        raise ValueError(f'The environment variable TF_CONFIG is damaged: {text!r}.') from error
+    except (ValueError, AttributeError, TypeError, RecursionError) as error:
+        raise ValueError(
+            f'The environment variable TF_CONFIG is damaged: {text[:300]!r}.'
+        ) from error
 
 
 def is_multi_worker(strategy: tf.distribute.Strategy) -> bool:

@@ -93,6 +93,7 @@ def _recorded(content):
     result, settings = content.get('result'), content.get('configuration')
     steps = result.get('steps') if isinstance(result, dict) else None
     for name, value in settings.items() if isinstance(settings, dict) and steps is None else ():
-        if tuple(name.split('.')[-2:]) == _STEPS and str(value).isdecimal():
-            steps = int(value)
+        digits = str(value)
+        if tuple(name.split('.')[-2:]) == _STEPS and digits.isdecimal() and len(digits) < 19:
+            steps = int(digits)
     return Extent(steps) if type(steps) is int and steps >= 0 else None

@@ -17,7 +17,7 @@ import uuid
 
 import tensorflow as tf
 
-from wss.datasets.files import durations
+from wss.datasets.files import durations, whole
 
 try:
     import fcntl
@@ -168,11 +168,7 @@ def _write(path, owner):
 
 def _read(path):
     """Returns the owner that a file names; {} for none, or if it is damaged."""
-    try:
-        with tf.io.gfile.GFile(path, 'rb') as file:
-            owner = json.loads(file.read())
-    except (OSError, tf.errors.OpError, ValueError):
-        return {}
+    owner = whole.read_json(path)
     return owner if isinstance(owner, dict) else {}
 
 

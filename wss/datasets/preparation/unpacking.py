@@ -120,7 +120,7 @@ def is_unpacked(path, name: str, parent, shows: Sequence[str] = ()) -> bool:
         return False
     try:
         return json.loads(mark.read_text()) == _identity(path)
-    except ValueError:  # Cut off by a full disk or a crash.
+    except (ValueError, RecursionError):  # Cut off by a full disk or a crash.
         return False
 
 
