@@ -156,7 +156,9 @@ class Experiment:
             )
         # Refuse what must be refused before anything is written.
         context = tf.distribute.InputContext(num_replicas_in_sync=strategy.num_replicas_in_sync)
-        tpu_input.check(strategy, make_batches(0, cache_bytes=0, context=context))
+        batches = make_batches(0, cache_bytes=0, context=context)
+        tpu_input.check(strategy, batches)
+        contracts.losses(method, batches.element_spec)
         if make_validation is not None:
             make_validation(context)
         if workers.is_chief():
@@ -272,13 +274,14 @@ class Experiment:
 
     def _built(self, info, crop_size):
         """Builds network and method with all their variables; call it in a strategy's scope."""
-        network = contracts.network(
-            self.make_network(
+        with contracts.constructors():
+            network = self.make_network(
                 num_classes=info.num_classes, num_image_classes=info.num_image_classes
             )
-        )
-        network.check_crop_size(crop_size)
-        method = contracts.method(self.make_method(network, info))
+        contracts.network(network).check_crop_size(crop_size)
+        with contracts.constructors():
+            method = self.make_method(network, info)
+        contracts.method(method)
         method.set_recipe(self.update, self.supervised_loss)
         if self.compute.synchronise_batch_norm:
             method.synchronise_batch_norm()
@@ -293,7 +296,8 @@ class Experiment:
         # Workers share the initial values of variables, so one may be missed here already.
         with lost.exits_when_lost(strategy), strategy.scope():
             method = self._built(info, crop_size)
-            method.compile(optimizer=make_optimiser(steps=schedule.steps))
+            optimiser = contracts.optimiser(make_optimiser(steps=schedule.steps))
+            method.compile(optimizer=optimiser)
             method.optimizer.build(method.trainable_variables)
         if self.initial_weights is not None:
             self.initial_weights(method)
