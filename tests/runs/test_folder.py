@@ -1,3 +1,4 @@
+import dataclasses
 import json
 
 import pytest
@@ -10,6 +11,19 @@ def test_a_description_comes_back(tmp_path):
     info = DatasetInfo('x', ('a', 'b'), ((0, 0, 0), (1, 2, 3)), False, 254)
     run_folder.write_description(tmp_path, info, (65, 97))
     assert run_folder.read_description(tmp_path) == (info, (65, 97))
+    deep = dataclasses.replace(info, bit_depth=12)
+    run_folder.write_description(tmp_path, deep, (65, 97))
+    assert run_folder.read_description(tmp_path)[0] == deep
+
+
+def test_a_description_of_an_older_version_has_no_bit_depth(tmp_path):
+    info = DatasetInfo('x', ('a', 'b'), ((0, 0, 0), (1, 2, 3)))
+    run_folder.write_description(tmp_path, info, (65, 97))
+    path = tmp_path / 'dataset.json'
+    content = json.loads(path.read_text())
+    del content['bit_depth']
+    path.write_text(json.dumps(content))
+    assert run_folder.read_description(tmp_path)[0] == info
 
 
 @pytest.mark.parametrize('content', ['', '{}', 'null', '[1]', '{"evaluation_size": 3}', '\xff'])
@@ -29,6 +43,8 @@ def test_a_damaged_description_is_named(tmp_path, content):
         {'colours': None},
         {'has_background': 'no'},
         {'ignore_value': '255'},
+        {'bit_depth': 7},
+        {'bit_depth': 12.0},
         {'evaluation_size': [65, 97.5]},
         {'evaluation_size': [65]},
         {'evaluation_size': [0, 65]},
