@@ -119,6 +119,16 @@ def test_palettes_of_different_orders_are_refused_or_read_by_colour(tmp_path):
     np.testing.assert_array_equal(load(by_index, 1)[1], np.argsort(ORDERS[1])[VALUES])
 
 
+def test_the_check_of_headers_passes_over_damaged_bodies(tmp_path):
+    save_palettes(tmp_path, ORDERS[:1])
+    path = tmp_path / 'masks/0.png'
+    path.write_bytes(path.read_bytes()[:-30])
+    examples = make(tmp_path, check='headers').examples('all')
+    assert examples.max_size == VALUES.shape
+    with pytest.raises(tf.errors.OpError, match=r"0\.png is damaged .* check = 'full' finds"):
+        list(tf.data.Dataset.range(1).map(examples.load))
+
+
 def test_palettes_are_compared_over_splits(tmp_path):
     save_palettes(tmp_path, ORDERS[:2])
     splits = {}

@@ -19,9 +19,15 @@ def test_a_description_of_an_earlier_version(tmp_path):
     run_folder.write_description(tmp_path, info, (65, 97))
     path = tmp_path / 'dataset.json'
     content = json.loads(path.read_text())
-    del content['long_side']
+    del content['long_side'], content['bit_depth']
     path.write_text(json.dumps(content))
     assert run_folder.read_description(tmp_path) == (info, (65, 97), None)
+
+
+def test_a_description_keeps_the_bit_depth(tmp_path):
+    info = DatasetInfo('x', ('a', 'b'), ((0, 0, 0), (1, 2, 3)), bit_depth=12)
+    run_folder.write_description(tmp_path, info, None)
+    assert run_folder.read_description(tmp_path).info == info
 
 
 @pytest.mark.parametrize('content', ['', '{}', 'null', '[1]', '{"evaluation_size": 3}', '\xff'])
@@ -41,6 +47,8 @@ def test_a_damaged_description_is_named(tmp_path, content):
         {'colours': None},
         {'has_background': 'no'},
         {'ignore_value': '255'},
+        {'bit_depth': 7},
+        {'bit_depth': 12.0},
         {'evaluation_size': [65, 97.5]},
         {'evaluation_size': [65]},
         {'evaluation_size': [0, 65]},

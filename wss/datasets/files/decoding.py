@@ -206,7 +206,11 @@ def read_header(source, name: str | None = None, kind: str = 'image') -> Header:
         if image.format == 'TIFF':  # Pillow may have turned the size, but not its tags.
             width, height = image.tag_v2[256], image.tag_v2[257]
         is_deep = depth.is_16_bit(image) or depth.header_bits(image, start) == 16
-        return Header((height, width), orientation.read(image), _palette(image), is_deep)
+        try:
+            palette = _palette(image)
+        except Exception:  # The body is damaged, which a header does not tell.
+            palette = None
+        return Header((height, width), orientation.read(image), palette, is_deep)
 
 
 def image_size(source, name: str | None = None, upright: bool = True) -> tuple[int, int]:
