@@ -320,6 +320,12 @@ def test_one_image_can_be_named(tmp_path, tiny):
         image_folder.predict_folder(tmp_path / 'in/a.png', tmp_path / 'in', bright, info)
 
 
+def test_predictions_go_to_a_folder_of_this_machine(tmp_path, tiny):
+    write_image(tmp_path / 'in' / 'a.png')
+    with pytest.raises(ValueError, match='gs://b/out is not a folder of this machine'):
+        image_folder.predict_folder(tmp_path / 'in', 'gs://b/out', bright, tiny.make_info())
+
+
 def test_links_are_followed_and_copies_predicted_once(tmp_path, tiny):
     write_image(tmp_path / 'in' / 'a.png')
     write_image(tmp_path / 'elsewhere' / 'b.png')
