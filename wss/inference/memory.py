@@ -88,6 +88,8 @@ def network_bytes(
 
 
 def _fitting(side, stride):
+    """Returns the side to which a network pads one, with three features at least."""
+    side = max(side, 2 * stride + 1)
     return -(-(side - 1) // stride) * stride + 1
 
 
