@@ -172,8 +172,7 @@ def test_a_kill_at_any_moment_leaves_a_folder_that_can_be_used_again(
     write, calls = whole.write, []
 
     def killed(path, content):
-        if content:
-            calls.append(path)
+        calls.append(path)
         if len(calls) == moment:
             with open(f'{path}.{2**22 + 1}.part', 'wb') as file:
                 file.write(content[:50])
@@ -242,24 +241,28 @@ def test_one_bad_image_or_output_costs_that_image_alone(tmp_path, tiny):
 )
 def test_a_full_disk_ends_with_one_sentence(tmp_path, tiny, monkeypatch, error):
     write_image(tmp_path / 'in' / 'a.png')
-    write = whole.write
 
     def full(path, content):
-        if content:
-            raise error
-        write(path, content)
+        raise error
 
     monkeypatch.setattr(whole, 'write', full)
     with pytest.raises(OSError, match=r'The disk is full: .*a\.png cannot be written\. Make'):
         image_folder.predict_folder(tmp_path / 'in', tmp_path / 'out', bright, tiny.make_info())
 
 
-def test_a_folder_that_cannot_be_written_is_named_before_anything_is_computed(tmp_path, tiny):
+def test_a_folder_that_cannot_be_written_is_named_before_anything_is_computed(
+    tmp_path, tiny, monkeypatch
+):
     write_image(tmp_path / 'in' / 'a.png')
     (tmp_path / 'file').write_text('')
     with pytest.raises(OSError, match=r'The folder .*file/out cannot be written: Not a directory'):
         image_folder.predict_folder(
             tmp_path / 'in', tmp_path / 'file' / 'out', pytest.fail, tiny.make_info()
+        )
+    monkeypatch.setattr(os, 'access', lambda path, mode: False)
+    with pytest.raises(OSError, match=r'The folder .*/out cannot be written: Permission denied'):
+        image_folder.predict_folder(
+            tmp_path / 'in', tmp_path / 'out', pytest.fail, tiny.make_info()
         )
 
 

@@ -242,10 +242,9 @@ def _prepare(out, targets):
     """Makes the folder of the predictions, and deletes what a process that was killed has left."""
     try:
         os.makedirs(out, exist_ok=True)
-        trial = os.path.join(out, f'.{os.getpid()}.trial')
-        whole.write(trial, b'')
-        os.remove(trial)
-    except (OSError, tf.errors.OpError) as error:
+        if not os.access(out, os.W_OK | os.X_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+    except OSError as error:
         shown = finding.shown(out)
         raise OSError(f'The folder {shown} cannot be written: {_reason(error)}.') from error
     outputs = {f'{target}{end}' for target in targets for end in ('.png', '_overlay.jpg')}
