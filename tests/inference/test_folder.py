@@ -173,8 +173,7 @@ def test_a_kill_at_any_moment_leaves_a_folder_that_can_be_used_again(
     write, calls = whole.write, []
 
     def killed(path, content):
-        if content:
-            calls.append(path)
+        calls.append(path)
         if len(calls) == moment:
             with open(f'{path}.{2**22 + 1}.part', 'wb') as file:
                 file.write(content[:50])
@@ -210,14 +209,15 @@ def test_one_bad_image_or_output_costs_that_image_alone(tmp_path, tiny):
     (tmp_path / 'in' / 'l1.png').symlink_to('l2.png')
     (tmp_path / 'in' / 'l2.png').symlink_to('l1.png')
     (tmp_path / 'in' / 'photo.heic').write_bytes(b'ftypheic')
-    (tmp_path / 'out').mkdir()
+    write_image(tmp_path / 'in' / 'c.png')
+    (tmp_path / 'out' / 'c.png').mkdir(parents=True)
     (tmp_path / 'out' / 'blocked').write_text('a file where a folder is needed')
     said = []
     found = image_folder.predict_folder(
         tmp_path / 'in', tmp_path / 'out', bright, tiny.make_info(), said.append
     )
-    assert found == image_folder.Predicted(predicted=3, unreadable=3, unwritten=2)
-    assert str(found) == '3 could not be read; 2 could not be written'
+    assert found == image_folder.Predicted(predicted=3, unreadable=3, unwritten=3)
+    assert str(found) == '3 could not be read; 3 could not be written'
     said = '\n'.join(said)
     for part in (
         '1 .heic',
@@ -229,7 +229,7 @@ def test_one_bad_image_or_output_costs_that_image_alone(tmp_path, tiny):
         assert part in said, part
     # The name of the overlay alone is too long.
     written = {f'{"l" * 250}.png', f'{"k" * 243}.png', f'{"k" * 243}_overlay.jpg', 'blocked'}
-    written |= {'a.png', 'a_overlay.jpg', 'z.png', 'z_overlay.jpg'}
+    written |= {'c_overlay.jpg', 'a.png', 'a_overlay.jpg', 'z.png', 'z_overlay.jpg'}
     assert set(contents(tmp_path / 'out')) == written
 
 
@@ -242,24 +242,28 @@ def test_one_bad_image_or_output_costs_that_image_alone(tmp_path, tiny):
 )
 def test_a_full_disk_ends_with_one_sentence(tmp_path, tiny, monkeypatch, error):
     write_image(tmp_path / 'in' / 'a.png')
-    write = whole.write
 
     def full(path, content):
-        if content:
-            raise error
-        write(path, content)
+        raise error
 
     monkeypatch.setattr(whole, 'write', full)
     with pytest.raises(OSError, match=r'The disk is full: .*a\.png cannot be written\. Make'):
         image_folder.predict_folder(tmp_path / 'in', tmp_path / 'out', bright, tiny.make_info())
 
 
-def test_a_folder_that_cannot_be_written_is_named_before_anything_is_computed(tmp_path, tiny):
+def test_a_folder_that_cannot_be_written_is_named_before_anything_is_computed(
+    tmp_path, tiny, monkeypatch
+):
     write_image(tmp_path / 'in' / 'a.png')
     (tmp_path / 'file').write_text('')
     with pytest.raises(OSError, match=r'The folder .*file/out cannot be written: Not a directory'):
         image_folder.predict_folder(
             tmp_path / 'in', tmp_path / 'file' / 'out', pytest.fail, tiny.make_info()
+        )
+    monkeypatch.setattr(os, 'access', lambda path, mode: False)
+    with pytest.raises(OSError, match=r'The folder .*/out cannot be written: Permission denied'):
+        image_folder.predict_folder(
+            tmp_path / 'in', tmp_path / 'out', pytest.fail, tiny.make_info()
         )
 
 
@@ -304,8 +308,10 @@ def test_what_does_not_fit_into_the_memory_is_passed_over(tmp_path, tiny, monkey
     assert 'd.png is too large for the memory' in said[2]
 
 
-def test_a_photo_of_100_million_pixels_is_not_refused_for_its_size(tmp_path):
-    Image.new('L', (10000, 10000)).save(tmp_path / 'a.png')
+@pytest.mark.filterwarnings('ignore::PIL.Image.DecompressionBombWarning')
+def test_a_photo_of_100_million_pixels_is_not_refused_for_its_size(tmp_path, monkeypatch):
+    monkeypatch.setattr(memory, 'available', lambda: 10**11)
+    Image.new('1', (10000, 10000)).save(tmp_path / 'a.png')
     size = decoding.image_size(tmp_path / 'a.png')
     memory.check(size, 10**5, lambda size: 0, 'a.png')
 
@@ -319,6 +325,12 @@ def test_one_image_can_be_named(tmp_path, tiny):
     assert set(contents(tmp_path / 'in/out')) == {'a.png', 'a_overlay.jpg'}
     with pytest.raises(ValueError, match='would be written over'):
         image_folder.predict_folder(tmp_path / 'in/a.png', tmp_path / 'in', bright, info)
+
+
+def test_predictions_go_to_a_folder_of_this_machine(tmp_path, tiny):
+    write_image(tmp_path / 'in' / 'a.png')
+    with pytest.raises(ValueError, match='gs://b/out is not a folder of this machine'):
+        image_folder.predict_folder(tmp_path / 'in', 'gs://b/out', bright, tiny.make_info())
 
 
 def test_links_are_followed_and_copies_predicted_once(tmp_path, tiny):

@@ -1,6 +1,7 @@
 """Predictions are told from all other files."""
 
 import io
+import os
 
 import numpy as np
 from PIL import Image
@@ -50,5 +51,7 @@ def test_what_can_be_replaced(tmp_path):
         assert not marks.can_be_replaced(overlay), content
     (tmp_path / 'folder.png').mkdir()
     (tmp_path / 'link.png').symlink_to('gone.png')
-    assert not marks.can_be_replaced(tmp_path / 'folder.png')
-    assert not marks.can_be_replaced(tmp_path / 'link.png')
+    os.mkfifo(tmp_path / 'pipe.png')
+    assert marks.can_be_replaced(tmp_path / 'folder.png')
+    assert marks.can_be_replaced(tmp_path / 'link.png')
+    assert not marks.can_be_replaced(tmp_path / 'pipe.png')

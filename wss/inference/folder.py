@@ -67,7 +67,7 @@ def predict_folder(
 
     Args:
         images: Folder of images, or one image; subfolders are included, and kept in `out`.
-        out: Folder to write to; made if it does not exist.
+        out: Folder of this machine to write to; made if it does not exist.
         predict_image: From uint8 `[H, W, 3]` to a label map int32 `[H, W]`.
         info: The classes and their colours.
         report: Prints a line about an image that is not predicted, or not wholly.
@@ -97,7 +97,7 @@ def _predict(source, target, predict_image, info, network_bytes):
     name = finding.shown(source)
     try:
         size = decoding.image_size(source, name)
-        memory.check(size, os.path.getsize(source), network_bytes, name)
+        memory.check(size, _file_bytes(source), network_bytes, name)
         image = decoding.decode_image(source, name, bit_depth=info.bit_depth)
     except (memory.TooLargeError, MemoryError) as error:
         return 'too_large', str(error) or _memory_sentence(name)
@@ -114,6 +114,8 @@ def _predict(source, target, predict_image, info, network_bytes):
             scaled = write(target, labels, shown, info)
         except (OSError, tf.errors.OpError) as error:
             failed.append(_write_sentence(error, f'The {what} of {name}'))
+        except MemoryError:
+            return 'too_large', _memory_sentence(name)
     if failed:
         return 'unwritten', ' '.join(failed)
     note = f'The overlay of {name} is scaled to {scaled}: a JPEG file has no longer sides.'
@@ -134,6 +136,10 @@ def _write_overlay(target, labels, shown, info):
     os.makedirs(os.path.dirname(target), exist_ok=True)
     whole.write(f'{target}_overlay.jpg', content)
     return None if size == shown.shape[1::-1] else f'{size[0]}x{size[1]} pixels (width x height)'
+
+
+def _file_bytes(source):
+    return tf.io.gfile.stat(source).length if '://' in source else os.path.getsize(source)
 
 
 def _memory_sentence(name):
@@ -168,6 +174,8 @@ def _places(images, out, report):
                 f'The predictions would be written among the images ({out} is {images} or is '
                 'inside it); give another --out.'
             )
+    if '://' in out:
+        raise ValueError(f'{out} is not a folder of this machine; give another --out.')
     if os.path.lexists(out) and not os.path.isdir(out):
         raise ValueError(f'{out} is a file; give a folder for the predictions.')
     places = {
@@ -237,9 +245,9 @@ def _prepare(out, targets):
     """Makes the folder of the predictions, and deletes what a process that was killed has left."""
     try:
         os.makedirs(out, exist_ok=True)
-        whole.write(os.path.join(out, '.write_test'), b'')
-        os.remove(os.path.join(out, '.write_test'))
-    except (OSError, tf.errors.OpError) as error:
+        if not os.access(out, os.W_OK | os.X_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+    except OSError as error:
         shown = finding.shown(out)
         raise OSError(f'The folder {shown} cannot be written: {_reason(error)}.') from error
     outputs = {f'{target}{end}' for target in targets for end in ('.png', '_overlay.jpg')}

@@ -30,17 +30,23 @@ def can_be_replaced(path: str | os.PathLike) -> bool:
     """Whether nothing is lost if a prediction is written to a path.
 
     That is if there is no file, if it is a prediction, or if it is what a process that was killed
-    has left: an empty file, or the beginning of one. A prediction that was changed is none.
+    has left: an empty file, or the beginning of one. A prediction that was changed is none. A
+    folder loses nothing either: a file cannot be written over it.
 
     Args:
         path: A `.png` that is a mask, or a `.jpg` that is an overlay.
     """
-    if not os.path.lexists(path):
+    if not os.path.exists(path) or os.path.isdir(path):
         return True
     if not os.path.isfile(path):
         return False
-    if not os.fspath(path).endswith('.png'):
-        return _is_marked_jpeg(path)
+    try:
+        return _is_marked_jpeg(path) if os.fspath(path).endswith('.jpg') else _is_ours(path)
+    except OSError:  # What cannot be read is not known.
+        return False
+
+
+def _is_ours(path):
     with open(path, 'rb') as file:
         content = file.read()
     if _PNG.startswith(content[:8]) and _PNG_END not in content:

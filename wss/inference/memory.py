@@ -12,6 +12,8 @@ _ARRAYS = 128
 # Convolutions keep copies of their inputs in other layouts, and branches run at the same time:
 # measured were 1.3 to 1.6 times the tensors.
 _COPIES = 1.8
+# No network that can be trained needs more for each pixel.
+_SURELY_ENOUGH = 50_000
 # Of the memory that is free; the rest is left to the program itself and to others.
 _SHARE = 0.8
 # Where the system does not tell.
@@ -42,9 +44,9 @@ def check(
     Raises:
         TooLargeError: If the memory would not suffice (a ValueError).
     """
-    needed = file_bytes + _ARRAYS * size[0] * size[1]
-    usable = _SHARE * available()
-    if needed <= usable:  # The network costs a trace.
+    pixels, usable = size[0] * size[1], _SHARE * available()
+    needed = file_bytes + _ARRAYS * pixels
+    if file_bytes + _SURELY_ENOUGH * pixels > usable:  # The estimate takes a second.
         needed += network_bytes(size)
     if needed > usable:
         raise TooLargeError(
@@ -86,6 +88,8 @@ def network_bytes(
 
 
 def _fitting(side, stride):
+    """Returns the side to which a network pads one, with three features at least."""
+    side = max(side, 2 * stride + 1)
     return -(-(side - 1) // stride) * stride + 1
 
 

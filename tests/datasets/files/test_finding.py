@@ -67,7 +67,8 @@ def test_broken_links_are_found_and_named_when_they_are_read(tmp_path):
     (tmp_path / 'a.png').symlink_to('b.png')
     (tmp_path / 'b.png').symlink_to('a.png')
     (tmp_path / 'c.png').symlink_to('gone.png')
-    assert finding.find(tmp_path).files == ('a.png', 'b.png', 'c.png')
+    (tmp_path / 'd.png').symlink_to('d' * 300)
+    assert finding.find(tmp_path).files == ('a.png', 'b.png', 'c.png', 'd.png')
     with pytest.raises(ValueError, match=r'a\.png cannot be read'):
         decoding.decode_image(tmp_path / 'a.png')
     with pytest.raises(FileNotFoundError, match=r'c\.png does not exist'):
@@ -77,14 +78,14 @@ def test_broken_links_are_found_and_named_when_they_are_read(tmp_path):
 def test_a_closed_subfolder_is_named(tmp_path, monkeypatch):
     touch(tmp_path / 'a.jpg')
     touch(tmp_path / 'closed/b.jpg')
-    listdir = os.listdir
+    scandir = os.scandir
 
     def refuse(path):
         if os.path.basename(path) == 'closed':
             raise PermissionError(13, 'Permission denied')
-        return listdir(path)
+        return scandir(path)
 
-    monkeypatch.setattr(os, 'listdir', refuse)
+    monkeypatch.setattr(os, 'scandir', refuse)
     found = finding.find(tmp_path)
     assert found.files == ('a.jpg',)
     assert found.closed == (f'The folder {tmp_path}/closed cannot be read: Permission denied.',)

@@ -3,7 +3,6 @@
 import collections
 import dataclasses
 import os
-import stat
 import unicodedata
 
 import tensorflow as tf
@@ -137,31 +136,29 @@ def _walk(folder, closed):
         inside, parents = waiting.pop()
         path = os.path.join(folder, inside)
         try:
-            names = os.listdir(path)
+            with os.scandir(path) as scanned:
+                entries = [entry for entry in scanned if not _is_hidden(entry.name)]
         except OSError as error:
             closed.append(f'The folder {shown(path)} cannot be read: {error.strerror}.')
             continue
-        for name in names:
-            if name.startswith(('.', '__MACOSX')):
-                continue
-            here, below = os.path.join(path, name), f'{inside}/{name}' if inside else name
-            place = os.path.join(parents[-1], name)
-            if os.path.islink(here):
-                place = os.path.realpath(here)
-            kind = _kind(here)
-            if kind == stat.S_IFDIR:
-                if not any(_holds(place, parent) for parent in parents):
-                    waiting.append((below, (*parents, place)))
-            elif kind in (stat.S_IFREG, None):
+        for entry in entries:
+            below = f'{inside}/{entry.name}' if inside else entry.name
+            place = os.path.join(parents[-1], entry.name)
+            # Only links cost further questions to the disk. Broken ones are named when read.
+            if entry.is_symlink():
+                place = os.path.realpath(place)
+                is_folder = os.path.isdir(place)
+                is_file = os.path.isfile(place) or not os.path.exists(place)
+            else:
+                is_folder, is_file = entry.is_dir(), entry.is_file()
+            if is_folder and not any(_holds(place, parent) for parent in parents):
+                waiting.append((below, (*parents, place)))
+            if is_file:  # No pipe, no device.
                 yield below, place
 
 
-def _kind(path):
-    """Returns the kind of a file, that of its target for a link; None for a broken link."""
-    try:
-        return stat.S_IFMT(os.stat(path).st_mode)
-    except OSError:
-        return None
+def _is_hidden(name):
+    return name.startswith(('.', '__MACOSX'))
 
 
 def _holds(folder, other):
@@ -173,9 +170,9 @@ def _far(folder):
     """Yields what `_walk` yields, for a folder of another file system, which has no links."""
     for parent, _, names in tf.io.gfile.walk(folder):
         inside = parent[len(folder) :].strip('/')
-        if not any(part.startswith(('.', '__MACOSX')) for part in inside.split('/')):
+        if not any(map(_is_hidden, inside.split('/'))):
             for name in names:
-                if not name.startswith('.'):
+                if not _is_hidden(name):
                     below = f'{inside}/{name}' if inside else name
                     yield below, os.path.join(folder, below)
 
