@@ -1,7 +1,11 @@
 """Photos of many sizes, from training to predictions."""
 
+import dataclasses
 import functools
 import json
+import pathlib
+import subprocess
+import sys
 import warnings
 
 import numpy as np
@@ -16,6 +20,7 @@ from wss.pipeline.frame import Frame
 from wss.pseudo_labels import self_attention
 from wss.results import metrics, scores
 
+ROOT = pathlib.Path(__file__).resolve().parents[1]
 SMALL = ((33, 40), (25, 33), (41, 30), (33, 40), (19, 50))
 
 
@@ -147,6 +152,8 @@ def test_a_fixed_size_is_in_the_folder_of_the_run(tiny, tmp_path):
     words = r'Validation\.size is \(65, 65\), but the run in .* was made with \(49, 57\)'
     with pytest.raises(ValueError, match=words):
         other.evaluate(tmp_path, 'last')
+    with pytest.raises(ValueError, match=words):
+        other.predictor(tmp_path, 'last')
 
 
 @pytest.mark.parametrize(
@@ -217,6 +224,10 @@ def test_scaled_photos_are_predicted_as_their_small_copies_are(scaled):
     assert labels.shape == (120, 160) and probabilities.shape == (120, 160, 3)
     np.testing.assert_allclose(probabilities.sum(axis=-1), 1.0, rtol=1e-5)
     np.testing.assert_array_equal(labels, probabilities.argmax(axis=-1))
+    with pytest.raises(ValueError, match=r'Data\.long_side is None, but .* made with 40\.'):
+        dataclasses.replace(
+            experiment, data=dataclasses.replace(experiment.data, long_side=None)
+        ).predictor(workdir, 'last')
     copy = np.asarray(Image.fromarray(image).resize((40, 30), Image.Resampling.BILINEAR))
     small = predictor.predict(copy)
     # In the middle of each pixel of the copy, but where two classes are about as likely.
@@ -249,3 +260,39 @@ def test_crops_that_show_little_are_warned_about(tiny, tmp_path):
     with warnings.catch_warnings():
         warnings.filterwarnings('error', message='The crops of training')
         scaled.train(tmp_path / 'scaled')
+
+
+# The small network, 21 classes and a photo of 12 million pixels.
+LARGE = """
+import resource
+import tensorflow as tf
+from wss.datasets.classes import VOC
+from wss.datasets.examples import Examples
+from wss.methods.supervised import Supervised
+from wss.networks.backbones.small import SmallResNet
+from wss.networks.deeplab import DeepLabV3Plus
+from wss.pipeline.evaluation import WholeImages
+from wss.pipeline.frame import Frame
+from wss.results import scores
+
+def load(index):
+    image = tf.fill([3000, 4000, 3], tf.cast(index, tf.uint8))
+    return {'image': image, 'label': tf.zeros([3000, 4000], tf.int32), 'id': tf.constant('a')}
+
+network = DeepLabV3Plus(21, 20, SmallResNet, 64, 64, 16, aspp_rates=(2, 4, 6))
+method = Supervised(network, VOC)
+method.build_variables((17, 17))
+method.compile()
+examples = Examples(('a', 'b'), load, True, (3000, 4000), VOC)
+found = scores.evaluate(method, WholeImages(examples, Frame(8, (127.5,) * 3), 8))
+print(found['pixels'], resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024)
+"""
+
+
+@pytest.mark.skipif(sys.platform != 'linux', reason='memory is counted in other units')
+def test_photos_of_12_million_pixels_are_evaluated_in_3_gb():
+    command = [sys.executable, '-c', LARGE]
+    said = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    pixels, peak = map(int, said.split())
+    assert pixels == 24_000_000
+    assert peak < 3e9

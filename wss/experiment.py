@@ -21,6 +21,7 @@ from wss.methods.method import Method
 from wss.methods.update import Update
 from wss.networks import network as networks
 from wss.pipeline.data import Data
+from wss.pipeline.frame import Frame
 from wss.results import scores
 from wss.runs import checkpoints, extension
 from wss.runs import configuration as run_configuration
@@ -261,7 +262,7 @@ class Experiment:
                 )
             examples = request(dataset, split)
             validation_masks.check(examples, dataset.info, split, to_train=False)
-            frame = self._frame_of_run(workdir, method)
+            frame = self.frame_of_run(workdir, method)
             make_batches = self._validation_batches(examples, frame, strategy)
             context = tf.distribute.InputContext(num_replicas_in_sync=strategy.num_replicas_in_sync)
             tpu_input.check_shapes(strategy, make_batches(context))
@@ -310,8 +311,33 @@ class Experiment:
         """Returns what predicts single images with the weights of a run; see `load`."""
         workdir = whole.expanded(workdir)
         method = self.load(workdir, checkpoint)
-        description = run_folder.read_description(workdir)
-        return predictor.Predictor(method, description.size, description.long_side)
+        frame = self.frame_of_run(workdir, method)
+        return predictor.Predictor(method, frame.size, frame.long_side)
+
+    def frame_of_run(self, workdir: str | os.PathLike, method: Method) -> Frame:
+        """Returns how a run brings whole images before its network: a `Frame`.
+
+        Args:
+            workdir: Folder of the run.
+            method: Its method.
+
+        Raises:
+            ValueError: If the present settings say something else.
+        """
+        _, size, long_side = run_folder.read_description(workdir)
+        asked = self.data.frame(method.network.backbone)
+        # Runs of earlier versions have a size that no setting says.
+        for name, now, then in (
+            ('Validation.size', asked.size or size, size),
+            ('Data.long_side', asked.long_side, long_side),
+        ):
+            if now != then:
+                raise ValueError(
+                    f'{name} is {now}, but the run in {workdir} was made with {then}. Scores and '
+                    'predictions of a run have one rule of sizes: keep its setting, or train '
+                    'with the new one.'
+                )
+        return predictor.frame_of(method, size, long_side)
 
     def _start(self, devices):
         """Makes the strategy, and sets seed and precision, before anything is built."""
@@ -325,26 +351,6 @@ class Experiment:
         return self.data.validation_batches(
             examples, frame, strategy.num_replicas_in_sync, fill=tpu_input.is_tpu(strategy)
         )
-
-    def _frame_of_run(self, workdir, method):
-        """Returns how a run brings whole images before its network.
-
-        Raises:
-            ValueError: If the present settings say something else.
-        """
-        _, size, long_side = run_folder.read_description(workdir)
-        asked = self.data.frame(method.network.backbone)
-        for name, now, then in (
-            ('Validation.size', asked.size, size),
-            ('Data.long_side', asked.long_side, long_side),
-        ):
-            if now is not None and now != then:
-                raise ValueError(
-                    f'{name} is {now}, but the run in {workdir} was made with {then}. Scores and '
-                    'predictions of a run have one rule of sizes: train with this setting, or '
-                    'leave it out.'
-                )
-        return predictor.frame_of(method, size, long_side)
 
     def _built(self, info, crop_size):
         """Builds network and method with all their variables; call it in a strategy's scope.

@@ -6,7 +6,6 @@ from wss.configuration import binary, gin_files
 from wss.experiment import Experiment
 from wss.inference import saved_model
 from wss.networks.weights import npz
-from wss.runs import folder as run_folder
 
 CHECKPOINT = binary.define_checkpoint_flag()
 OUT = binary.define_path('out', None, 'Folder for a SavedModel: images to labels.')
@@ -20,13 +19,14 @@ def main() -> None:
         raise ValueError('Nothing to export: give --out, --weights or both.')
     workdir = binary.WORKDIR.value
     gin_files.parse_run(workdir, binary.GIN_PARAM.value)
-    method = gin_files.build(Experiment).load(workdir, CHECKPOINT.value)
+    experiment = gin_files.build(Experiment)
+    method = experiment.load(workdir, CHECKPOINT.value)
     if WEIGHTS.value:
         npz.save(method.network, WEIGHTS.value)
         print(f'Wrote {WEIGHTS.value}.')
     if OUT.value:
-        description = run_folder.read_description(workdir)
-        saved_model.save_model(method, description.size, OUT.value, description.long_side)
+        frame = experiment.frame_of_run(workdir, method)
+        saved_model.save_model(method, frame.size, OUT.value, frame.long_side)
         print(f'Wrote {OUT.value}.')
 
 

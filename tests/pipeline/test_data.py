@@ -90,6 +90,15 @@ def test_masks_of_unlabelled_images_are_read_or_not(tiny, masks):
     assert examples['labelled'].has_label
 
 
+def test_images_of_both_streams_are_scaled_down(tiny):
+    data = dataclasses.replace(make_data(tiny), long_side=20)
+    examples = data.select(data.make_dataset(), LEARNS_FROM_BOTH, data.choices())
+    for part in examples.values():
+        assert part.max_size == (20, 20)
+        example = part.load(3)
+        assert example['image'].shape == (20, 20, 3) and example['label'].shape == (20, 20)
+
+
 def test_images_of_a_step(tiny):
     data = make_data(tiny, Labelled(batch_size=3), Unlabelled(batch_size=5))
     assert data.images_per_step({'labelled': None, 'unlabelled': None}) == 8

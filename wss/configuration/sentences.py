@@ -84,7 +84,8 @@ def _of_memory(error, text):
     what = f' (for an array of {re.sub(", *", " x ", shape[1])} numbers)' if shape else ''
     return (
         f'The memory does not suffice{what}; lower the batch sizes (Labelled.batch_size, '
-        'Unlabelled.batch_size, Validation.batch_size) or Views.crop_size.'
+        'Unlabelled.batch_size, Validation.batch_size) or Views.crop_size, or scale photos down '
+        'with Data.long_side.'
     )
 
 
