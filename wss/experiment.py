@@ -173,7 +173,9 @@ class Experiment:
             make_validation = self._validation_batches(scored, frame, strategy)
         # Refuse what must be refused before anything is written.
         context = tf.distribute.InputContext(num_replicas_in_sync=strategy.num_replicas_in_sync)
-        tpu_input.check(strategy, make_batches(0, cache_bytes=0, context=context))
+        batches = make_batches(0, cache_bytes=0, context=context)
+        tpu_input.check(strategy, batches)
+        contracts.losses(method, batches.element_spec)
         if make_validation is not None:
             tpu_input.check_shapes(strategy, make_validation(context))
         inputs = loop.Inputs(make_batches, make_validation, self.data.images_per_step(examples))
@@ -351,14 +353,16 @@ class Experiment:
             info: The classes.
             crop_size: The crops of training; None for the smallest that the network takes.
         """
-        network = contracts.network(
-            self.make_network(
+        with contracts.constructors():
+            network = self.make_network(
                 num_classes=info.num_classes, num_image_classes=info.num_image_classes
             )
-        )
+        network = contracts.network(network)
         crop_size = crop_size or networks.smallest_crop(network.backbone)
         network.check_crop_size(crop_size)
-        method = contracts.method(self.make_method(network, info))
+        with contracts.constructors():
+            method = self.make_method(network, info)
+        contracts.method(method)
         method.set_recipe(self.update, self.supervised_loss)
         if self.compute.synchronise_batch_norm:
             method.synchronise_batch_norm()
@@ -370,7 +374,7 @@ class Experiment:
         # Workers share the initial values of variables, so one may be missed here already.
         with lost.exits_when_lost(strategy), strategy.scope():
             method = self._built(info, crop_size)
-            method.compile(optimizer=make_optimiser(steps=steps))
+            method.compile(optimizer=contracts.optimiser(make_optimiser(steps=steps)))
             method.optimizer.build(method.trainable_variables)
         if self.initial_weights is not None:
             self.initial_weights(method)

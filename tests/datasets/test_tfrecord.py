@@ -285,3 +285,32 @@ def test_a_folder_of_any_name_is_no_pattern(tmp_path, name):
     }.items():
         found = make(str(tmp_path / name / pattern)).examples('train', labels='none')
         assert found.ids == ids
+
+
+def test_palettes_of_different_orders_are_refused(tmp_path):
+    colours = [0, 0, 0, 200, 0, 0, 0, 0, 200]
+    records = []
+    for name, palette in (('a', colours), ('b', colours[3:] + colours[:3])):
+        image = Image.fromarray(np.ones((4, 6), np.uint8), 'L')
+        image.putpalette(palette)
+        file = io.BytesIO()
+        image.save(file, 'PNG')
+        mask = {'image__segmentation__class__encoded': file.getvalue()}
+        records.append(record(name, mask=np.ones((4, 6)), **mask))
+    path = write(tmp_path / 'r', records)
+    message = r"Mask 'a' of .* and Mask 'b' of .* different orders: .*TFRecord\.mask_values"
+    with pytest.raises(ValueError, match=message):
+        make(path).examples('train')
+    assert len(make(path, mask_values='indices').examples('train')) == 2
+    with pytest.raises(ValueError, match=r"TFRecord\.mask_values is 'colours'"):
+        make(path, mask_values='colours')
+
+
+def test_16_bit_images_that_hold_12_bits(tmp_path):
+    file = io.BytesIO()
+    Image.fromarray(np.full((4, 6), 4095, np.uint16)).save(file, 'PNG')
+    path = write(tmp_path / 'r', [record('a', image__encoded=file.getvalue())])
+    with pytest.raises(ValueError, match=r'1 of 1 images of 16 bits .*TFRecord\.bit_depth = 12'):
+        make(path).examples('train', 'none')
+    examples = make(path, bit_depth=12).examples('train', 'none')
+    assert load(examples, 0)['image'].min() == 255

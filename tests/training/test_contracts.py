@@ -9,6 +9,7 @@ import tensorflow as tf
 import tf_keras as keras
 
 from wss.configuration import sentences
+from wss.devices.compute import Compute
 from wss.methods.method import Method
 from wss.networks.deeplab import DeepLabV3Plus
 from wss.networks.layers import ConvBatchNorm
@@ -218,9 +219,91 @@ def test_methods(tiny, tmp_path, make_method, message):
 )
 def test_losses(tiny, tmp_path, returned, message):
     make_method = functools.partial(Returns, returned=returned)
-    text = sentence(tiny.experiment(make_method=make_method), tmp_path)
+    text = refused(tiny.experiment(make_method=make_method), tmp_path)
     assert text.startswith(f'Returns.compute_losses must return a dict of losses by name{message}')
     assert '\n' not in text
+
+
+class NoNeed(Method):
+    def compute_losses(self, labelled, unlabelled):
+        return {'loss': tf.reduce_mean(unlabelled['weak'])}
+
+
+def test_unlabelled_images_that_are_not_asked_for(tiny, tmp_path):
+    text = refused(tiny.experiment(make_method=NoNeed), tmp_path)
+    assert text == (
+        'NoNeed.compute_losses reads unlabelled images, but is given None: set needs_unlabelled = '
+        'True in NoNeed.'
+    )
+
+
+class SetsNothing(NoLosses):
+    compute_losses = NoNeed.compute_losses
+
+    def __init__(self, network, info):
+        pass
+
+
+class SetsNumbers(SetsNothing):
+    def __init__(self, network, info):
+        self.weight = 1
+
+
+class SetsLayers(SetsNothing):
+    def __init__(self, network, info):
+        self.network = network
+
+
+class BareBackbone(Bare):
+    def __init__(self):
+        self.width = 3
+
+
+class BareNetwork(NoDecode):
+    def __init__(self, num_classes, num_image_classes):
+        self.backbone = Bare()
+
+
+@pytest.mark.parametrize('make', [SetsNothing, SetsNumbers, SetsLayers])
+def test_constructors_of_methods_that_forget_the_base_class(tiny, tmp_path, make):
+    text = refused(tiny.experiment(make_method=make), tmp_path)
+    assert text.startswith(f'{make.__name__}.__init__ must call super().__init__(...) before')
+
+
+def test_constructors_of_networks_that_forget_the_base_class(tiny, tmp_path):
+    text = refused(tiny.experiment(make_network=BareNetwork), tmp_path)
+    assert text.startswith('BareNetwork.__init__ must call super().__init__(...) before')
+    make_network = functools.partial(tiny.make_network, make_backbone=BareBackbone)
+    text = refused(tiny.experiment(make_network=make_network), tmp_path)
+    assert text.startswith('BareBackbone.__init__ must call super().__init__(...) before')
+
+
+class CoarseLogits(DeepLabV3Plus):
+    def __init__(self, num_classes, num_image_classes, **options):
+        super().__init__(num_classes, num_image_classes, **options)
+        self.logits = keras.layers.Conv2D(num_classes, 1)
+
+
+def test_last_layers_that_are_not_float32(tiny, tmp_path):
+    make_network = functools.partial(CoarseLogits, **tiny.make_network.keywords)
+    experiment = dataclasses.replace(
+        tiny.experiment(make_network=make_network), compute=Compute('mixed_bfloat16')
+    )
+    try:
+        text = refused(experiment, tmp_path)
+    finally:
+        keras.mixed_precision.set_global_policy('float32')
+    assert text == (
+        'CoarseLogits.logits computes in bfloat16, which is too coarse for logits; make the layer '
+        "with dtype='float32'."
+    )
+
+
+def test_optimisers(tiny, tmp_path):
+    experiment = tiny.experiment()
+    experiment = dataclasses.replace(experiment, make_optimiser=lambda steps: steps)
+    text = refused(experiment, tmp_path)
+    assert text.startswith('Experiment.make_optimiser must make an optimiser; it made a int, which')
 
 
 def test_views(tiny, tmp_path):

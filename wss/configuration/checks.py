@@ -44,16 +44,21 @@ def fits(value, hint) -> bool:
     """Whether a value of a configuration fits an annotation; True where this is unknown.
 
     An int fits a float, a list fits a tuple or a sequence, a reference (`@name`) fits a callable,
-    and what a reference makes (`@name()`) fits anything but a callable.
+    and what a reference makes (`@name()`) fits anything but a callable, or, from a class, a plain
+    value.
     """
     origin, inner = typing.get_origin(hint), typing.get_args(hint)
     if origin in (typing.Union, types.UnionType):
         return any(fits(value, choice) for choice in inner)
     if isinstance(value, gin.config.ConfigurableReference):
-        if value.evaluate:
-            return collections.abc.Callable not in (origin, hint)
         container = origin in (tuple, list, dict, collections.abc.Sequence, collections.abc.Mapping)
-        return not (hint in _PLAIN_TYPES or container)
+        is_plain = hint in _PLAIN_TYPES or container
+        if value.evaluate:  # A class makes no number or text; a function may.
+            made_by_class = inspect.isclass(value.configurable.wrapped)
+            return collections.abc.Callable not in (origin, hint) and not (
+                is_plain and made_by_class
+            )
+        return not is_plain
     if origin is typing.Literal:
         return value in inner
     if hint in (int, float):

@@ -227,7 +227,13 @@ def build(part: Callable):
             f'The configuration sets nothing of {part.__name__}; give a --gin_file, such as one of '
             'gin_configs/experiments.'
         )
-    return gin.get_configurable(part)()
+    try:
+        return gin.get_configurable(part)()
+    except RecursionError as error:
+        raise ValueError(
+            f'A part of {part.__name__} is a setting of itself; look for a reference @name() among '
+            'the settings of name.'
+        ) from error
 
 
 def built(part: Callable, name: str):

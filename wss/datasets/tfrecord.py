@@ -56,7 +56,8 @@ class TFRecord:
         name: Name of the dataset.
         bit_depth: As in `Folder`.
         mask_values: `indices` if masks with palettes whose colours differ are right by their
-            indices. None: the colours must be the same in all masks.
+            indices. None: the colours must be the same in all masks. Colours themselves are not
+            read here.
 
     Raises:
         ValueError: If an argument has another value than above.
@@ -82,7 +83,9 @@ class TFRecord:
             'TFRecord', name, class_names, colours, has_background, ignore_value, bit_depth
         )
         ranges.choice('TFRecord.mask_values', mask_values, (None, 'indices'))
-        self._rules = Meaning('TFRecord', upright=False, mask_values=mask_values)
+        self._rules = Meaning(
+            'TFRecord', upright=False, mask_values=mask_values, knows_colours=False
+        )
         checks.check_modes('TFRecord', check, skip_broken)
         ranges.mapping('TFRecord.splits', splits)
         for split, patterns in splits.items():

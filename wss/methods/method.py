@@ -99,6 +99,25 @@ class Method(keras.Model):
         step = 0 if self.optimizer is None else self.optimizer.iterations
         return self.supervised_loss(logits, labels, self.info.ignore_value, step)
 
+    def step_losses(self, data) -> tuple[dict[str, tf.Tensor], tf.Tensor]:
+        """Returns the losses of a batch by name, and their sum.
+
+        Raises:
+            ValueError: If `compute_losses` returns no losses, or reads unlabelled images that the
+                method does not ask for.
+        """
+        unlabelled, own = data.get('unlabelled'), type(self).__name__
+        try:
+            values = self.compute_losses(data['labelled'], unlabelled)
+        except (AttributeError, TypeError) as error:
+            if unlabelled is None and 'NoneType' in str(error):
+                raise ValueError(
+                    f'{own}.compute_losses reads unlabelled images, but is given None: set '
+                    f'needs_unlabelled = True in {own}.'
+                ) from error
+            raise
+        return values, losses.total(values, own)
+
     # Autograph would convert every function below once more; nothing here needs it.
     @tf.autograph.experimental.do_not_convert
     def train_step(self, data):
@@ -109,8 +128,7 @@ class Method(keras.Model):
         decay. The update does not need the loss of weight decay; `decay_loss` computes it for logs.
         """
         with tf.GradientTape() as tape:
-            values = self.compute_losses(data['labelled'], data.get('unlabelled'))
-            total = losses.total(values, type(self).__name__)
+            values, total = self.step_losses(data)
         variables = self.trainable_variables
         gradients = tape.gradient(total, variables)
         gradients, values = self._over_replicas(gradients, {**values, 'loss': total})

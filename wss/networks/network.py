@@ -180,6 +180,11 @@ def check_backbone(backbone, setting: str) -> None:
         ),
     }
     made = type(backbone).__name__
+    # Keras sets this in the constructor that all layers share.
+    if isinstance(backbone, keras.layers.Layer) and not hasattr(backbone, 'compute_dtype'):
+        raise ValueError(
+            f'{made}.__init__ must call super().__init__(...) before it sets anything.'
+        )
     for name, (fits, rule) in rules.items():
         if not hasattr(backbone, name):
             raise ValueError(

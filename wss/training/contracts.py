@@ -3,8 +3,13 @@
 `docs/extending.md` has the contract of each, with an example.
 """
 
+import contextlib
 import functools
 import inspect
+import traceback
+
+import tensorflow as tf
+import tf_keras as keras
 
 from wss.datasets.info import DatasetInfo
 from wss.methods.method import Method
@@ -93,8 +98,17 @@ def network(part):
     Raises:
         ValueError: If it, or its backbone, lacks something.
     """
+    made = type(part).__name__
+    _check_constructed(part)
     _check(part, 'Experiment.make_network', 'a network', networks.NEEDED)
-    networks.check_backbone(part.backbone, f'{type(part).__name__}.make_backbone')
+    networks.check_backbone(part.backbone, f'{made}.make_backbone')
+    for name in ('logits', 'classifier'):
+        dtype = getattr(getattr(part, name), 'compute_dtype', 'float32')
+        if dtype != 'float32':
+            raise ValueError(
+                f'{made}.{name} computes in {dtype}, which is too coarse for logits; make the '
+                "layer with dtype='float32'."
+            )
     return part
 
 
@@ -114,6 +128,12 @@ def method(part):
         raise ValueError(
             f'{setting} must make a method; it made a {made}, which has no compute_losses.'
         )
+    _check_constructed(part)
+    for name in ('network', 'info'):
+        if not hasattr(part, name):
+            raise ValueError(
+                f'{made} has no {name}: its __init__ must call super().__init__(network, info).'
+            )
     return part
 
 
@@ -140,6 +160,64 @@ def optimiser_for(make_optimiser, **given):
         except ValueError:  # Nothing is known of its arguments.
             break
     return functools.partial(make_optimiser, **given) if given else make_optimiser
+
+
+@contextlib.contextmanager
+def constructors():
+    """Turns Keras' error about a constructor that does not call its base class into a sentence.
+
+    Raises:
+        ValueError: If a part that is made inside the `with` forgets it.
+    """
+    try:
+        yield
+    except RuntimeError as error:
+        frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
+        made = [f.f_locals.get('self') for f in frames if f.f_code.co_name == '__init__']
+        made = [part for part in made if isinstance(part, keras.layers.Layer)]
+        if 'super().__init__()' not in str(error) or not made:
+            raise
+        _refuse_constructor(made[-1], error)
+
+
+def optimiser(part):
+    """Returns what `Experiment.make_optimiser` made, if it is an optimiser.
+
+    Raises:
+        ValueError: If it is not.
+    """
+    _check(part, 'Experiment.make_optimiser', 'an optimiser', ('apply_gradients', 'build'))
+    return part
+
+
+def losses(method, batch_spec) -> None:
+    """Tries `compute_losses` of a method that is not of this package, without computing anything.
+
+    Args:
+        method: A `Method` with variables and optimiser.
+        batch_spec: `element_spec` of the training batches.
+
+    Raises:
+        ValueError: If it returns something else than losses, or reads unlabelled images and does
+            not ask for them.
+    """
+    is_own = type(method).compute_losses.__module__.startswith('wss.methods.')
+    if is_own or tf.distribute.get_strategy().num_replicas_in_sync > 1:
+        return
+    tf.function(method.step_losses, autograph=False).get_concrete_function(batch_spec)
+
+
+def _check_constructed(part):
+    # Keras sets this in the constructor that all layers share.
+    if isinstance(part, keras.layers.Layer) and not hasattr(part, 'compute_dtype'):
+        _refuse_constructor(part)
+
+
+def _refuse_constructor(part, cause=None):
+    made = type(part).__name__
+    raise ValueError(
+        f'{made}.__init__ must call super().__init__(...) before it sets anything.'
+    ) from cause
 
 
 def _check(part, setting, what, names):

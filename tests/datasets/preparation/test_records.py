@@ -103,3 +103,23 @@ def test_masks_that_do_not_fit_are_refused_by_name():
 def test_image_level_classes_are_checked(wrong):
     with pytest.raises(ValueError, match='of id7 are not all in 1 to 2'):
         made(image_classes=wrong)
+
+
+def mask_file(turn=None):
+    file, exif = io.BytesIO(), Image.Exif()
+    if turn is not None:
+        exif[0x0112] = turn
+    Image.fromarray(MASK.astype(np.uint8)).save(file, 'PNG', exif=exif)
+    return file.getvalue()
+
+
+@pytest.mark.parametrize('kind', ['PNG', 'JPEG'])
+def test_a_mask_file_must_be_turned_as_its_image(kind):
+    turned = Image.Exif()
+    turned[0x0112] = 3
+    images = {None: encoded(kind=kind), 3: encoded(kind=kind, exif=turned)}
+    for turn, image in images.items():
+        label = tf.io.decode_png(made(image, mask_file(turn))['label'])
+        np.testing.assert_array_equal(label[..., 0], MASK)
+        with pytest.raises(ValueError, match=r'i\.png has the EXIF orientation .* mask m\.png has'):
+            made(image, mask_file(6 if turn else 3))

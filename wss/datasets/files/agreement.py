@@ -55,11 +55,15 @@ def _check_palettes(found, info, meaning):
 
 
 def _refuse(what, first, second, meaning):
+    by_colour = (
+        f"Set {meaning.owner}.mask_values = 'colours', and {meaning.owner}.colours to the colour "
+        "of each class; or set 'indices'"
+    )
+    if not meaning.knows_colours:
+        by_colour = f"Write masks of one order; or set {meaning.owner}.mask_values = 'indices'"
     raise ValueError(
-        f'The palettes of masks {first} and {second} are of different orders: {what} in the '
-        f"second. Set {meaning.owner}.mask_values = 'colours', and {meaning.owner}.colours to the "
-        "colour of each class; or set 'indices' if the indices are right and the colours do not "
-        'matter.'
+        f'The palettes of {first} and {second} are of different orders: {what} in the second. '
+        f'{by_colour} if the indices are right and the colours do not matter.'
     )
 
 
@@ -68,7 +72,7 @@ def _check_order(index, colour, mask, meaning):
     colours = meaning.colours or ()
     if colours.count(colour) == 1 and colours.index(colour) != index:
         raise ValueError(
-            f'The palette of mask {mask} has the colour {colour} at index {index}, but '
+            f'The palette of {mask} has the colour {colour} at index {index}, but '
             f'{meaning.owner}.colours has it at {colours.index(colour)}. Set '
             f"{meaning.owner}.mask_values = 'colours' if the colours are right, or 'indices' if "
             'the indices are.'

@@ -8,7 +8,6 @@ import dataclasses
 import io
 import os
 import re
-import warnings
 
 import numpy as np
 import tensorflow as tf
@@ -32,7 +31,6 @@ ENDINGS = (
 
 _IMAGE_MODES = ('1', 'L', 'LA', 'P', 'PA', 'RGB', 'RGBA', 'RGBX', 'CMYK', 'YCbCr')
 _MASK_MODES = ('1', 'L', 'P')
-_16_BIT_MODES = ('I;16', 'I;16L', 'I;16B', 'I;16N')
 
 
 class BrokenFileError(ValueError):
@@ -88,7 +86,7 @@ def decode_image(
         ValueError: If it cannot be converted, such as an animation or floats.
     """
     stored = read_image(source, name, bit_depth)
-    _warn_if_dark(stored.high, _name(source, name))
+    depth.warn_if_dark(stored.high, _name(source, name))
     return stored.upright if upright else stored.pixels
 
 
@@ -96,7 +94,10 @@ def read_image(source, name: str | None = None, bit_depth: int | None = None) ->
     """Decodes an image as `decode_image` does, but does not turn it."""
     name = _name(source, name)
     image, content, turn, undo = _decoded(source, name, _check_image_mode)
-    pixels, high = _rgb(image, name, bit_depth, content)
+    try:
+        pixels, high = depth.rgb(image, name, bit_depth, content)
+    except tf.errors.OpError as error:
+        raise BrokenFileError(f'{name} is damaged or cut off.') from error
     return Stored(orientation.turned(pixels, undo), turn, high=high)
 
 
@@ -111,59 +112,9 @@ def to_rgb(image: Image.Image, upright: bool = True, bit_depth: int | None = Non
         image.load()
     except Exception as error:
         raise BrokenFileError(f'The image is damaged or cut off: {reason(error)}.') from error
-    pixels, high = _rgb(image, 'The image', bit_depth)
-    _warn_if_dark(high, 'The image')
+    pixels, high = depth.rgb(image, 'The image', bit_depth)
+    depth.warn_if_dark(high, 'The image')
     return orientation.turned(pixels, orientation.read(image)) if upright else pixels
-
-
-def _warn_if_dark(high, name):
-    if high is not None and depth.is_dark(high):
-        warnings.warn(
-            f'{name} has 16 bits, but almost all pixels are at most {high} of 65535, so that it is '
-            f'almost black. If its bits are {depth.likely_bits(high)}, the dataset of the training '
-            'needs this bit_depth.',
-            stacklevel=3,
-        )
-
-
-def _rgb(image, name, bit_depth, content=None):
-    """Returns uint8 `[H, W, 3]`, and the high value of 16-bit values of an unknown depth."""
-    bits = _header_bits(image, content)
-    if _is_16_bit(image):
-        values = np.asarray(image).astype(np.uint16)[..., None]
-    elif bits > 8 and image.format == 'PNG':
-        values = _png_values(content, name)
-    elif bits > 8:  # Pillow has dropped the low bytes.
-        if bit_depth not in (None, 16):
-            raise ValueError(
-                f'{name} has colours of 16 bits ({image.format}), of which 8 can be read; save it '
-                f'as PNG, so that bit_depth = {bit_depth} applies.'
-            )
-        pixels = np.asarray(image.convert('RGB'))
-        return pixels, None if bit_depth else depth.high_value(pixels.astype(np.uint16) * 257)
-    else:
-        return np.asarray(image.convert('RGB')), None
-    if 8 < bits < 16:
-        bit_depth = bits  # TIFF files say so.
-    high = None if bit_depth else depth.high_value(values)
-    pixels = depth.to_8_bits(values, bit_depth or 16, name)
-    return np.broadcast_to(pixels, (*pixels.shape[:2], 3)).copy(), high
-
-
-def _header_bits(image, content):
-    """Returns the bits of a channel by the header, where they can be more than 8; else 8."""
-    if image.format == 'PNG' and content is not None:
-        return content[24]
-    if image.format == 'TIFF':
-        return int(np.max(image.tag_v2.get(258, 8)))
-    return 8
-
-
-def _png_values(content, name):
-    try:
-        return depth.png_values(content)
-    except tf.errors.OpError as error:
-        raise BrokenFileError(f'{name} is damaged or cut off.') from error
 
 
 def decode_mask(source, name: str | None = None, upright: bool = True) -> np.ndarray:
@@ -208,9 +159,8 @@ def read_colours(source, name: str | None = None) -> Stored:
         FileNotFoundError: If there is no such file.
         ValueError: If the file is damaged, or is a JPEG file.
     """
-    name = _name(source, name)
-    image, content, turn, undo = _decoded(source, name, _check_not_lossy)
-    pixels, _ = _rgb(image, name, 16, content)
+    image, _, turn, undo = _decoded(source, name, _check_not_lossy)
+    pixels = np.asarray(image.convert('RGB'))
     return Stored(orientation.turned(pixels, undo), turn)
 
 
@@ -255,7 +205,7 @@ def read_header(source, name: str | None = None, kind: str = 'image') -> Header:
         width, height = image.size
         if image.format == 'TIFF':  # Pillow may have turned the size, but not its tags.
             width, height = image.tag_v2[256], image.tag_v2[257]
-        is_deep = _is_16_bit(image) or _header_bits(image, start) == 16
+        is_deep = depth.is_16_bit(image) or depth.header_bits(image, start) == 16
         return Header((height, width), orientation.read(image), _palette(image), is_deep)
 
 
@@ -340,13 +290,8 @@ def _opened(file, name):
     return image
 
 
-def _is_16_bit(image):
-    # Some versions of Pillow give 16-bit PNG files in the mode of 32-bit integers.
-    return image.mode in _16_BIT_MODES or (image.mode == 'I' and image.format in ('PNG', 'PPM'))
-
-
 def _check_image_mode(image, name):
-    if image.mode not in _IMAGE_MODES and not _is_16_bit(image):
+    if image.mode not in _IMAGE_MODES and not depth.is_16_bit(image):
         raise ValueError(
             f'{name} has pixels of an unsupported type ({image.format}, mode {image.mode}); save '
             'it as 8-bit RGB.'
@@ -363,7 +308,7 @@ def _check_not_lossy(image, name):
 
 def _check_mask_mode(image, name):
     _check_not_lossy(image, name)
-    if image.mode not in _MASK_MODES and not _is_16_bit(image):
+    if image.mode not in _MASK_MODES and not depth.is_16_bit(image):
         raise ValueError(
             f'Mask {name} holds colours, not class indices ({image.format}, mode {image.mode}); '
             'save it as a PNG file with one channel (grey or palette) whose values are the '

@@ -35,6 +35,7 @@ class Meaning:
             colours must be the same in all masks.
         colours: The RGB triples of the classes if the user gave them, else None.
         ignore_colour: RGB triple of the pixels that are ignored, where colours count; or None.
+        knows_colours: Whether the dataset can read masks by their colours.
 
     Raises:
         ValueError: If an attribute has another value than above.
@@ -46,6 +47,7 @@ class Meaning:
     mask_values: str | None = None
     colours: tuple | None = None
     ignore_colour: tuple | None = None
+    knows_colours: bool = True
 
     def __post_init__(self):
         for name, known in (

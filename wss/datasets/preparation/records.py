@@ -37,7 +37,7 @@ def example(
     image: bytes,
     image_name: str,
     info: DatasetInfo,
-    mask: np.ndarray | None = None,
+    mask: np.ndarray | bytes | None = None,
     mask_name: str = '',
     image_classes: Iterable[int] | None = None,
     decode: bool = True,
@@ -53,8 +53,9 @@ def example(
             bits, which becomes 8 (see `DatasetInfo.bit_depth`).
         image_name: Name of the image in messages.
         info: Classes of the dataset.
-        mask: Class indices `[H, W]` of any integer type, `info.ignore_value` where ignored; None
-            if the image has no mask.
+        mask: Class indices `[H, W]` of any integer type, `info.ignore_value` where ignored, which
+            fit the stored pixels; or the content of a mask file (see `decoding.decode_mask`), whose
+            EXIF orientation must be that of the image; None if the image has no mask.
         mask_name: Name of the mask in messages.
         image_classes: Foreground classes from another source than the mask, in any order,
             repetitions allowed; None without such a source.
@@ -68,11 +69,14 @@ def example(
 
     Raises:
         ValueError: If the image is damaged or not a JPEG or PNG file, or holds fewer bits than its
-            file and `info.bit_depth` is not set, the mask has another size or
-            values that are not classes, or `image_classes` are not foreground classes.
+            file and `info.bit_depth` is not set; EXIF turns image and mask differently; the mask
+            has another size or values that are not classes; or `image_classes` are not foreground
+            classes.
     """
     if not image.startswith((_JPEG, _PNG)):
         raise ValueError(f'{image_name} is damaged, or not a JPEG or PNG file.')
+    if isinstance(mask, bytes):
+        mask = _stored_mask(mask, mask_name, image, image_name)
     if decode or _is_16_bit(image):
         image, (height, width) = _checked(image, image_name, info)
     else:
@@ -103,6 +107,18 @@ def example(
         'height': height,
         'width': width,
     }
+
+
+def _stored_mask(mask, mask_name, image, image_name):
+    """Returns the class indices of a mask file, refused if EXIF turns it unlike its image."""
+    stored, turn = decoding.read_mask(mask, mask_name), decoding.read_header(image).orientation
+    if stored.orientation != turn:
+        raise ValueError(
+            f'Image {image_name} has the EXIF orientation {turn}, but its mask {mask_name} has '
+            f'{stored.orientation} (1 stands for none). Save both as viewers show them, without '
+            'EXIF data.'
+        )
+    return stored.pixels
 
 
 def _is_16_bit(image):
