@@ -56,6 +56,14 @@ def test_the_lines_of_a_run():
     ]
 
 
+def test_images_that_were_held_out_are_counted():
+    unlabelled = make_examples(9, held_out={'val': 1234, 'test': 2})
+    found = summary.lines(facts(examples=facts().examples | {'unlabelled': unlabelled}))
+    assert found[1] == (
+        'Images: 2 labelled, 9 unlabelled (1,234 of val, 2 of test left out), 5 validation.'
+    )
+
+
 def test_masks_are_read_where_their_pixels_are_not_counted():
     labelled = make_examples(3, [[0, 0, 1], [2, 255, 255]])
     found = summary.lines(facts(examples={'labelled': labelled}, batch_sizes={'labelled': 2}))

@@ -96,6 +96,7 @@ class Unlabelled:
         _check_stream('Unlabelled', self)
         ranges.switch('Unlabelled.masks', self.masks)
         ranges.switch('Unlabelled.exclude_labelled', self.exclude_labelled)
+        ranges.switch('Unlabelled.exclude_held_out', self.exclude_held_out)
 
     def choice(self) -> selection.Choice:
         """Returns the choice of examples, the list found."""

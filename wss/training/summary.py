@@ -41,7 +41,7 @@ class Facts:
 def lines(facts: Facts) -> list[str]:
     """Returns the lines; reads up to 64 masks where the dataset has not counted their pixels."""
     labelled = facts.examples['labelled']
-    counts = ', '.join(f'{len(part):,} {name}' for name, part in facts.examples.items())
+    counts = ', '.join(_count(name, part) for name, part in facts.examples.items())
     batch = ' + '.join(f'{size} {name}' for name, size in facts.batch_sizes.items())
     height, width = facts.crop_size
     pixels, read = _class_pixels(labelled)
@@ -53,6 +53,14 @@ def lines(facts: Facts) -> list[str]:
         f'Steps: {facts.steps:,} of {batch} images.',
         f'Device: {device(facts.devices)}; precision {facts.precision}.',
     ]
+
+
+def _count(stream, examples):
+    """Returns how many images a stream has, and how many of them were held out."""
+    held_out = ', '.join(
+        f'{count:,} of {split}' for split, count in (examples.held_out or {}).items()
+    )
+    return f'{len(examples):,} {stream}' + (f' ({held_out} left out)' if held_out else '')
 
 
 def sizes(examples: Examples) -> str:

@@ -68,6 +68,15 @@ def test_other_lines_are_refused_with_the_form(line):
     assert (lines.FORM in str(caught.value)) == any(sign in line for sign in ' ,/')
 
 
+def test_lists_of_cityscapes_are_read():
+    image = 'leftImg8bit/train/aachen/aachen_0_19_leftImg8bit.png'
+    mask = 'gtFine/train/aachen/aachen_0_19_gtFine_labelTrainIds.png'
+    for name in ('aachen_0_19', 'aachen/aachen_0_19', 'train/aachen/aachen_0_19'):
+        known = (name, 'bochum_0_19')
+        assert id_lists.narrow([f'{image} {mask}'], known) == (name,)
+        assert id_lists.narrow([image], known) == (name,)
+
+
 def test_the_mask_of_another_image_is_refused():
     with pytest.raises(SelectionError, match=r'names masks/a_b\.png as the mask of a, but'):
         match('images/a.jpg masks/a_b.png')

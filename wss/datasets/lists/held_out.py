@@ -43,7 +43,7 @@ def find(
         with a warning.
     """
     found = {} if validation is None else {split: frozenset(validation.ids)}
-    if not hasattr(dataset, 'split_names') or not hasattr(dataset, 'split_ids'):
+    if not hasattr(dataset, 'split_names') or not callable(getattr(dataset, 'split_ids', None)):
         return found
     for name in dataset.split_names:
         if name in found or name in used or not says_so(name):

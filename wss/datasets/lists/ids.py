@@ -11,6 +11,9 @@ from wss.datasets.examples import SelectionError, check_selection
 from wss.datasets.files import finding, whole
 from wss.datasets.lists import lines
 
+# Of the images of the datasets that can be prepared; that of Cityscapes is long.
+ENDINGS = ('.jpg', '.jpeg', '.png', '_leftImg8bit.png')
+
 
 def read_ids(path: str | os.PathLike) -> tuple[str, ...]:
     """Reads an id list: one id a line, without blank lines and surrounding white space.
@@ -73,7 +76,7 @@ def content(ids) -> bytes:
     return ''.join(f'{name}\n' for name in ids).encode()
 
 
-def narrow(ids, known, endings=('.jpg', '.jpeg', '.png'), skipped=()) -> tuple[str, ...]:
+def narrow(ids, known, endings=ENDINGS, skipped=()) -> tuple[str, ...]:
     """Maps ids of a list to ids of a dataset (see `match_ids`), and refuses those that do not fit.
 
     Args:
@@ -104,7 +107,7 @@ def advice(ids, known) -> str:
     return f' {lines.FORM}' if odd else ''
 
 
-def match_ids(ids, known, endings=('.jpg', '.jpeg', '.png')) -> tuple[str, ...]:
+def match_ids(ids, known, endings=ENDINGS) -> tuple[str, ...]:
     """Maps lines of a list (`0001.jpg`, `images/0001.jpg masks/0001.png`) to ids (`0001`).
 
     Args:
