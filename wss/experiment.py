@@ -32,6 +32,7 @@ from wss.training import contracts, log, loop
 from wss.training.schedule import Schedule
 
 ONE_DEVICE = Devices('one')
+NO_SETTINGS = Configuration()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -93,6 +94,7 @@ class Experiment:
         make_configuration: Callable[[], Configuration] = Configuration,
         devices: Devices = ONE_DEVICE,
         profile: bool = False,
+        given: Configuration = NO_SETTINGS,
     ) -> dict:
         """Trains from the start, or resumes the run in a folder, and scores the weights.
 
@@ -105,6 +107,8 @@ class Experiment:
                 written yet.
             devices: Where it computes. The weights do not depend on it, but for the order of sums.
             profile: Whether a TensorBoard profile of a few steps is written.
+            given: The settings as they were given. Several workers compare them before anything is
+                built, since workers of different settings may wait for each other without end.
 
         Returns:
             The content of `result.json`: `steps`, and for `last` and `best` the `step` and the
@@ -112,21 +116,28 @@ class Experiment:
 
         Raises:
             ValueError: If a setting is out of range, parts do not fit each other, or the folder
-                holds another run.
+                holds another run; or if workers have other settings, versions or images.
             FileNotFoundError: If a file, a folder or a checkpoint is missing.
             OSError: If another process trains in the folder, or it cannot be written.
             FloatingPointError: If a loss is not finite.
         """
         workdir = whole.expanded(workdir)
         strategy = self._start(devices)
+        with lost.exits_when_lost(strategy):
+            workers.compare(strategy, run_record.compared_versions() | given.shared())
+            return self._train(workdir, make_configuration, strategy, profile)
+
+    def _train(self, workdir, make_configuration, strategy, profile):
+        """Trains where the settings of all workers are the same."""
         run_folder.check_free(workdir)
         schedule, rate_factor = self.schedule.for_batch(self.data.labelled.batch_size)
         extent = extension.plan(workdir, schedule.steps, schedule.extend)
         self.compute.steps_an_execution(strategy, [*schedule.intervals(), extent.first_step])
-        dataset = contracts.dataset(self.data.make_dataset())
-        # Find the lists first: the settings that find them are part of the configuration.
-        choices = self.data.choices()
-        views = contracts.views(self.data.make_views())
+        with workers.all_or_none(strategy):
+            dataset = contracts.dataset(self.data.make_dataset())
+            # Find the lists first: the settings that find them are part of the configuration.
+            choices = self.data.choices()
+            views = contracts.views(self.data.make_views())
         make_optimiser = contracts.optimiser_for(
             self.make_optimiser, rate_factor=rate_factor, first_step=extent.first_step or None
         )
@@ -134,15 +145,16 @@ class Experiment:
             strategy, dataset.info, views.crop_size, make_optimiser, schedule.steps
         )
         configuration = extension.allowed(make_configuration(), extent, schedule.extend)
-        run_configuration.check(workdir, configuration)
-        examples = self.data.select(dataset, method, choices)
-        streams = {name: (choices[name], part.ids) for name, part in examples.items()}
-        if self.data.validation.split:
-            scored = request(dataset, self.data.validation.split)
-            streams['validation'] = selection.Choice(self.data.validation.split), scored.ids
-        else:
+        with workers.all_or_none(strategy):
+            run_configuration.check(workdir, configuration)
+            examples = self.data.select(dataset, method, choices)
+            streams = {name: (choices[name], part.ids) for name, part in examples.items()}
             scored = examples['labelled']
-        run_lists.check(workdir, streams)
+            if self.data.validation.split:
+                scored = request(dataset, self.data.validation.split)
+                streams['validation'] = selection.Choice(self.data.validation.split), scored.ids
+            run_lists.check(workdir, streams)
+        workers.compare(strategy, run_lists.fingerprints(streams) | configuration.shared())
 
         backbone = method.network.backbone
         make_batches = self.data.training_batches(
@@ -161,7 +173,6 @@ class Experiment:
             make_validation(context)
         inputs = loop.Inputs(make_batches, make_validation, self.data.images_per_step(examples))
         with contextlib.ExitStack() as stack:
-            stack.enter_context(lost.exits_when_lost(strategy))
             with workers.all_or_none(strategy):
                 if workers.is_chief():
                     stack.enter_context(run_folder.owned(workdir))
@@ -172,13 +183,8 @@ class Experiment:
                 run_folder.claim(workdir, configuration.text)
                 run_folder.write_description(workdir, dataset.info, size)
                 run_lists.write(workdir, streams)
+                extent.report(workdir)
                 self._print_schedule(schedule, rate_factor, method)
-                if extent.is_new:
-                    print(
-                        f'{workdir} is extended to {extent.steps} steps; the learning rate starts '
-                        f'again from step {extent.first_step}.',
-                        flush=True,
-                    )
             notes = stack.enter_context(
                 run_record.recorded(workdir, configuration.text, strategy, extent)
             )

@@ -22,7 +22,9 @@ def main() -> None:
     else:
         gin_files.parse_run(workdir, binary.GIN_PARAM.value)
     experiment = gin_files.build(Experiment)
-    experiment.train(workdir, gin_files.operative, Devices(**DEVICES()), PROFILE.value)
+    experiment.train(
+        workdir, gin_files.operative, Devices(**DEVICES()), PROFILE.value, gin_files.given()
+    )
 
 
 if __name__ == '__main__':

@@ -39,7 +39,8 @@ class _PathParser(flags.ArgumentParser):
 
 def define_path(name: str, default: str | None, help_text: str) -> flags.FlagHolder:
     """Defines a flag that is the path of a file or folder."""
-    return flags.DEFINE(_PathParser(), name, default, help_text, flags.ArgumentSerializer())
+    serializer = flags.ArgumentSerializer()
+    return flags.DEFINE(_PathParser(), name, default, help_text, serializer=serializer)
 
 
 def define_multi_path(name: str, help_text: str) -> flags.FlagHolder:
@@ -73,6 +74,9 @@ def define_device_flags() -> Callable[[], dict]:
         flags.DEFINE_string('tpu', None, 'Name or address of a TPU, or "local".'),
         flags.DEFINE_integer(
             'replicas', None, 'How many GPUs; without a GPU, parts of the CPU (to try things out).'
+        ),
+        flags.DEFINE_float(
+            'wait_minutes', 10.0, 'How long a worker waits for the other workers to start.'
         ),
     )
     return lambda: {holder.name: holder.value for holder in holders}

@@ -11,6 +11,7 @@ import gin
 
 from wss.configuration import checks, import_path, precedence
 from wss.configuration.quiet import tf
+from wss.datasets import info
 from wss.datasets.files import whole
 from wss.runs import folder as run_folder
 from wss.runs.configuration import Configuration, settings
@@ -213,6 +214,15 @@ def operative() -> Configuration:
     """
     used = gin.operative_config_str()
     checks.check_all_used(gin.config_str(), used)
-    names = settings(used)
-    text = import_path.note(used) + used
-    return Configuration(text, frozenset(name for name in names if checks.may_change(name)))
+    return _configuration(used, import_path.note(used) + used)
+
+
+def given() -> Configuration:
+    """Returns every setting that was read, whether it is used or not."""
+    return _configuration(gin.config_str(), gin.config_str())
+
+
+def _configuration(text, noted):
+    names = settings(text)
+    marks = (checks.marked(names, is_marked) for is_marked in (info.may_change, info.of_host))
+    return Configuration(noted, *marks)

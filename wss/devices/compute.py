@@ -5,7 +5,7 @@ import dataclasses
 import tensorflow as tf
 import tf_keras as keras
 
-from wss.datasets.info import MAY_CHANGE
+from wss.datasets.info import MAY_CHANGE, OF_HOST
 
 PRECISIONS = ('float32', 'mixed_bfloat16')
 # Signals are noticed only between executions. At half a second a step, this is well within the 30
@@ -44,7 +44,7 @@ class Compute:
     synchronise_batch_norm: bool = False
     steps_per_execution: int | None = dataclasses.field(default=None, metadata=MAY_CHANGE)
     jit_compile: bool = dataclasses.field(default=False, metadata=MAY_CHANGE)
-    input_workers: int | None = dataclasses.field(default=None, metadata=MAY_CHANGE)
+    input_workers: int | None = dataclasses.field(default=None, metadata=OF_HOST)
 
     def __post_init__(self):
         if self.precision not in PRECISIONS:

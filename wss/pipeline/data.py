@@ -8,7 +8,7 @@ from typing import Any
 import tensorflow as tf
 
 from wss.datasets.examples import Examples
-from wss.datasets.info import MAY_CHANGE
+from wss.datasets.info import MAY_CHANGE, OF_HOST
 from wss.datasets.lists import selection
 from wss.pipeline import batches, evaluation
 from wss.views.views import Views
@@ -37,7 +37,7 @@ class Labelled:
     """
 
     split: str = 'train'
-    list_file: ListFile = dataclasses.field(default=None, metadata=MAY_CHANGE)
+    list_file: ListFile = dataclasses.field(default=None, metadata=OF_HOST)
     amount: int | float | None = None
     seed: int = 0
     every_class: bool = False
@@ -64,7 +64,7 @@ class Unlabelled:
     """
 
     split: str = 'train'
-    list_file: ListFile = dataclasses.field(default=None, metadata=MAY_CHANGE)
+    list_file: ListFile = dataclasses.field(default=None, metadata=OF_HOST)
     masks: bool = True
     exclude_labelled: bool = False
     batch_size: int = 8

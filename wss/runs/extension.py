@@ -31,6 +31,15 @@ class Extent:
         """Step from which the present schedule of the learning rate counts."""
         return self.restarts[-1][0] if self.restarts else 0
 
+    def report(self, workdir) -> None:
+        """Prints that this process adds steps, if it does."""
+        if self.is_new:
+            print(
+                f'{workdir} is extended to {self.steps} steps; the learning rate starts again from '
+                f'step {self.first_step}.',
+                flush=True,
+            )
+
     def noted(self) -> dict:
         """Returns what `run.json` keeps."""
         restarts = [{'step': step, 'steps': steps} for step, steps in self.restarts]

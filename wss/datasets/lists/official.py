@@ -14,7 +14,7 @@ import urllib.request
 import tensorflow as tf
 
 from wss.datasets.files import whole
-from wss.datasets.info import MAY_CHANGE
+from wss.datasets.info import OF_HOST
 
 _SECONDS = 30  # To wait for the server.
 _MOST_BYTES = 2**20  # The longest list has 85,031.
@@ -110,8 +110,8 @@ class OfficialList:
     """
 
     name: str
-    folder: str | None = dataclasses.field(default=None, metadata=MAY_CHANGE)
-    cache_dir: str | None = dataclasses.field(default=None, metadata=MAY_CHANGE)
+    folder: str | None = dataclasses.field(default=None, metadata=OF_HOST)
+    cache_dir: str | None = dataclasses.field(default=None, metadata=OF_HOST)
 
     def __call__(self) -> str:
         """Returns the path of the list; see `find`."""
