@@ -23,8 +23,8 @@ from wss.training import callbacks, contracts, optimisers
 
 
 def configuration(text):
-    """What makes a configuration of this text, whose log interval may change."""
-    return lambda: Configuration(text, frozenset({'Schedule.log_every'}))
+    """What makes a configuration of this text, some of whose settings may change."""
+    return lambda: Configuration(text, frozenset({'Schedule.log_every', 'Schedule.extend'}))
 
 
 def last_weights(workdir):
@@ -299,6 +299,20 @@ def test_initial_weights_are_set_before_training(tiny, tmp_path):
     experiment = tiny.experiment(steps=1, validation_split=None, initial_weights=seen.append)
     experiment.train(tmp_path / 'run')
     assert [method.network.num_classes for method in seen] == [3]
+
+
+def test_a_resumed_run_needs_its_initial_weights_no_more(tiny, tmp_path):
+    def gone(method):
+        raise FileNotFoundError('There is no weights file.')
+
+    parts = {'steps': 2, 'checkpoint_every': 1, 'evaluate_every': 0, 'validation_split': None}
+    with pytest.raises(FileNotFoundError, match='no weights file'):
+        tiny.experiment(initial_weights=gone, **parts).train(tmp_path / 'run')
+    tiny.experiment(**parts).train(tmp_path / 'run')
+    for path in (tmp_path / 'run' / 'checkpoints' / 'last').glob('ckpt-2.*'):
+        path.unlink()
+    result = tiny.experiment(initial_weights=gone, **parts).train(tmp_path / 'run')
+    assert result == {'steps': 2}
 
 
 def test_no_steps_save_and_evaluate_the_initial_weights(tiny, tmp_path, capsys):

@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import functools
 import os
 from collections.abc import Callable
 from typing import Any
@@ -142,9 +143,13 @@ class Experiment:
             self.make_optimiser, rate_factor=rate_factor, first_step=extent.first_step or None
         )
         method = self._new_method(
-            strategy, dataset.info, views.crop_size, make_optimiser, schedule.steps
+            strategy,
+            dataset.info,
+            views.crop_size,
+            functools.partial(make_optimiser, steps=schedule.steps),
+            resumes=checkpoints.holds(workdir, 'last'),
         )
-        configuration = extension.allowed(make_configuration(), extent, schedule.extend)
+        configuration = extension.allowed(make_configuration(), extent)
         with workers.all_or_none(strategy):
             run_configuration.check(workdir, configuration)
             examples = self.data.select(dataset, method, choices)
@@ -310,15 +315,19 @@ class Experiment:
         method.build_variables(crop_size)
         return method
 
-    def _new_method(self, strategy, info, crop_size, make_optimiser, steps):
+    def _new_method(self, strategy, info, crop_size, make_optimiser, resumes):
         """Builds a method to be trained, with its optimiser and its initial weights."""
         # Workers share the initial values of variables, so one may be missed here already.
         with lost.exits_when_lost(strategy), strategy.scope():
             method = self._built(info, crop_size)
-            method.compile(optimizer=make_optimiser(steps=steps))
+            method.compile(optimizer=make_optimiser())
             method.optimizer.build(method.trainable_variables)
         if self.initial_weights is not None:
-            self.initial_weights(method)
+            try:
+                self.initial_weights(method)
+            except FileNotFoundError:
+                if not resumes:  # Else the weights come from the checkpoint.
+                    raise
             method.start_averages()
         return method
 

@@ -141,6 +141,7 @@ def _folders(paths):
 
 def _found(path):
     """Returns the file that `path` means; gin's own search fails on folders of `sys.path`."""
+    path = whole.expanded(path)
     choices = [place / path for place in (pathlib.Path(), *_PLACES)]
     return str(next((choice for choice in choices if choice.is_file()), path))
 
