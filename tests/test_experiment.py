@@ -24,8 +24,8 @@ from wss.training import callbacks, contracts, optimisers
 
 
 def configuration(text):
-    """What makes a configuration of this text, whose log interval may change."""
-    return lambda: Configuration(text, frozenset({'Schedule.log_every'}))
+    """What makes a configuration of this text, some of whose settings may change."""
+    return lambda: Configuration(text, frozenset({'Schedule.log_every', 'Schedule.extend'}))
 
 
 def last_weights(workdir):
@@ -330,6 +330,20 @@ def test_a_run_says_what_it_is_and_what_came_out(tiny, tmp_path, caplog, capsys)
     with pytest.raises(ValueError, match='another configuration'):
         experiment.train(tmp_path / 'run', configuration('a = 2\n'))
     assert caplog.text.count('starts fresh') == 1
+
+
+def test_a_resumed_run_needs_its_initial_weights_no_more(tiny, tmp_path):
+    def gone(method):
+        raise FileNotFoundError('There is no weights file.')
+
+    parts = {'steps': 2, 'checkpoint_every': 1, 'evaluate_every': 0, 'validation_split': None}
+    with pytest.raises(FileNotFoundError, match='no weights file'):
+        tiny.experiment(initial_weights=gone, **parts).train(tmp_path / 'run')
+    tiny.experiment(**parts).train(tmp_path / 'run')
+    for path in (tmp_path / 'run' / 'checkpoints' / 'last').glob('ckpt-2.*'):
+        path.unlink()
+    result = tiny.experiment(initial_weights=gone, **parts).train(tmp_path / 'run')
+    assert result == {'steps': 2}
 
 
 def test_no_steps_save_and_evaluate_the_initial_weights(tiny, tmp_path, capsys):

@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import functools
 import os
 from collections.abc import Callable
 from typing import Any
@@ -42,6 +43,7 @@ _PARTS = {
     'update': Update,
     'supervised_loss': SupervisedLoss,
 }
+NO_SETTINGS = Configuration()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -109,6 +111,7 @@ class Experiment:
         make_configuration: Callable[[], Configuration] = Configuration,
         devices: Devices = ONE_DEVICE,
         profile: bool = False,
+        given: Configuration = NO_SETTINGS,
     ) -> dict:
         """Trains from the start, or resumes the run in a folder, and scores the weights.
 
@@ -121,6 +124,8 @@ class Experiment:
                 written yet.
             devices: Where it computes. The weights do not depend on it, but for the order of sums.
             profile: Whether a TensorBoard profile of a few steps is written.
+            given: The settings as they were given. Several workers compare them before anything is
+                built, since workers of different settings may wait for each other without end.
 
         Returns:
             The content of `result.json`: `steps`, and for `last` and `best` the `step` and the
@@ -128,43 +133,56 @@ class Experiment:
 
         Raises:
             ValueError: If a setting is out of range, parts do not fit each other, or the folder
-                holds another run.
+                holds another run; or if workers have other settings, versions or images.
             FileNotFoundError: If a file, a folder or a checkpoint is missing.
             OSError: If another process trains in the folder, or it cannot be written.
             FloatingPointError: If a loss is not finite.
         """
         workdir = whole.expanded(workdir)
         strategy = self._start(devices)
+        with lost.exits_when_lost(strategy):
+            workers.compare(strategy, run_record.compared_versions() | given.shared())
+            return self._train(workdir, make_configuration, strategy, profile)
+
+    def _train(self, workdir, make_configuration, strategy, profile):
+        """Trains where the settings of all workers are the same."""
         run_folder.check_free(workdir)
         schedule, rate_factor = self.schedule.for_batch(self.data.labelled.batch_size)
         extent = extension.plan(workdir, schedule.steps, schedule.extend)
         self.compute.steps_an_execution(strategy, [*schedule.intervals(), extent.first_step])
-        dataset = contracts.dataset(self.data.make_dataset())
-        # Find the lists first: the settings that find them are part of the configuration.
-        choices = self.data.choices()
-        views = contracts.views(self.data.make_views())
+        with workers.all_or_none(strategy):
+            dataset = contracts.dataset(self.data.make_dataset())
+            # Find the lists first: the settings that find them are part of the configuration.
+            choices = self.data.choices()
+            views = contracts.views(self.data.make_views())
         make_optimiser = contracts.optimiser_for(
             self.make_optimiser, rate_factor=rate_factor, first_step=extent.first_step or None
         )
         with log.held() as show_messages:
             method = self._new_method(
-                strategy, dataset.info, views.crop_size, make_optimiser, schedule.steps
+                strategy,
+                dataset.info,
+                views.crop_size,
+                functools.partial(make_optimiser, steps=schedule.steps),
+                resumes=checkpoints.holds(workdir, 'last'),
             )
-        configuration = extension.allowed(make_configuration(), extent, schedule.extend)
-        run_configuration.check(workdir, configuration)
+        configuration = extension.allowed(make_configuration(), extent)
         backbone = method.network.backbone
         frame = self.data.frame(backbone)
-        examples = self.data.select(dataset, method, choices)
-        if workers.is_chief():
-            self.data.warn_of_small_crops(examples['labelled'], views.crop_size)
-        streams = {
-            name: (choices[name], part.ids, part.held_out) for name, part in examples.items()
-        }
-        scored = None
-        if self.data.validation.split:
-            scored = request(dataset, self.data.validation.split)
-            streams['validation'] = selection.Choice(self.data.validation.split), scored.ids
-        run_lists.check(workdir, streams)
+        with workers.all_or_none(strategy):
+            run_configuration.check(workdir, configuration)
+            examples = self.data.select(dataset, method, choices)
+            if workers.is_chief():
+                self.data.warn_of_small_crops(examples['labelled'], views.crop_size)
+            streams = {
+                name: (choices[name], part.ids, part.held_out) for name, part in examples.items()
+            }
+            scored = None
+            if self.data.validation.split:
+                scored = request(dataset, self.data.validation.split)
+                streams['validation'] = selection.Choice(self.data.validation.split), scored.ids
+            run_lists.check(workdir, streams)
+        workers.compare(strategy, run_lists.fingerprints(streams) | configuration.shared())
 
         make_batches = self.data.training_batches(
             examples, views, backbone.padding_value, self.seed, self.compute.input_workers
@@ -181,7 +199,6 @@ class Experiment:
             tpu_input.check_shapes(strategy, make_validation(context))
         inputs = loop.Inputs(make_batches, make_validation, self.data.images_per_step(examples))
         with contextlib.ExitStack() as stack:
-            stack.enter_context(lost.exits_when_lost(strategy))
             with workers.all_or_none(strategy):
                 if workers.is_chief():
                     stack.enter_context(run_folder.owned(workdir))
@@ -195,12 +212,7 @@ class Experiment:
                 shown = examples | ({'validation': scored} if self.data.validation.split else {})
                 self._print_start(workdir, shown, views.crop_size, schedule, strategy)
                 self._print_schedule(schedule, rate_factor, method)
-                if extent.is_new:
-                    print(
-                        f'{workdir} is extended to {extent.steps} steps; the learning rate starts '
-                        f'again from step {extent.first_step}.',
-                        flush=True,
-                    )
+                extent.report(workdir)
             # A resumed run replaces initial weights by its own.
             if not run_folder.holds_checkpoints(workdir):
                 show_messages()
@@ -375,15 +387,19 @@ class Experiment:
         method.build_variables(crop_size)
         return method
 
-    def _new_method(self, strategy, info, crop_size, make_optimiser, steps):
+    def _new_method(self, strategy, info, crop_size, make_optimiser, resumes):
         """Builds a method to be trained, with its optimiser and its initial weights."""
         # Workers share the initial values of variables, so one may be missed here already.
         with lost.exits_when_lost(strategy), strategy.scope():
             method = self._built(info, crop_size)
-            method.compile(optimizer=contracts.optimiser(make_optimiser(steps=steps)))
+            method.compile(optimizer=contracts.optimiser(make_optimiser()))
             method.optimizer.build(method.trainable_variables)
         if self.initial_weights is not None:
-            self.initial_weights(method)
+            try:
+                self.initial_weights(method)
+            except FileNotFoundError:
+                if not resumes:  # Else the weights come from the checkpoint.
+                    raise
             method.start_averages()
         return method
 

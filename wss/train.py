@@ -24,7 +24,8 @@ def main() -> None:
         gin_files.parse_run(workdir, binary.GIN_PARAM.value)
     experiment = gin_files.build(Experiment)
     devices = Devices(**DEVICES())
-    result = experiment.train(workdir, gin_files.operative, devices, PROFILE.value)
+    given = gin_files.given()
+    result = experiment.train(workdir, gin_files.operative, devices, PROFILE.value, given)
     if workers.is_chief():
         print(binary.next_commands(workdir, is_scored='best' in result))
 

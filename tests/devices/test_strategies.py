@@ -69,9 +69,14 @@ def chosen(monkeypatch):
         ({'strategy': 'tpu'}, 0, {}, ('tpu', 'local')),
         ({'strategy': 'one'}, 0, {'TPU_NAME': 'theirs'}, ('one',)),
         ({'strategy': 'one'}, 0, {'TF_CONFIG': config(1)}, ('one',)),
-        ({}, 4, {'TF_CONFIG': config(0)}, ('multi_worker',)),
+        ({}, 4, {'TF_CONFIG': config(0)}, ('multi_worker', 10.0)),
         ({}, 0, {'TF_CONFIG': config(0, count=1)}, ('one',)),
-        ({'strategy': 'multi_worker'}, 0, {'TF_CONFIG': config(0, count=1)}, ('multi_worker',)),
+        (
+            {'strategy': 'multi_worker'},
+            0,
+            {'TF_CONFIG': config(0, count=1)},
+            ('multi_worker', 10.0),
+        ),
     ],
 )
 def test_the_strategy_that_is_found(chosen, monkeypatch, settings, gpus, environment, expected):

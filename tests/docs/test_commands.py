@@ -63,7 +63,7 @@ def test_every_gin_file_is_there(page):
 def test_every_command_has_its_flags(page):
     for module, options in re.findall(r'python -m (wss\.\w+)((?: +--\w+ [^\s`]+)*)', text(page)):
         source = text(f'{module.replace(".", "/")}.py') + text('wss/configuration/binary.py')
-        known = re.findall(r"(?:DEFINE_\w+\(\s*|declare_key_flag\()'(\w+)'", source)
+        known = re.findall(r"(?:DEFINE_\w+|define_\w*path|declare_key_flag)\(\s*'(\w+)'", source)
         for option in re.findall(r'--(\w+)', options):
             assert option in known, f'{module} has no --{option}'
 

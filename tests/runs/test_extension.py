@@ -60,13 +60,6 @@ def test_only_an_extension_may_change_the_steps():
     text = "schedule.Schedule.steps = 10\nschedule.Schedule.extend = 'restart'\nOther.steps = 3\n"
     configuration = Configuration(text, frozenset({'Schedule.log_every'}))
     new = extension.Extent(10, ((4, 10),), is_new=True)
-    assert extension.allowed(configuration, new, 'restart').may_change == {
-        'Schedule.log_every',
-        'schedule.Schedule.steps',
-        'schedule.Schedule.extend',
-    }
-    assert (
-        'schedule.Schedule.steps'
-        not in extension.allowed(configuration, extension.Extent(10), 'restart').may_change
-    )
-    assert extension.allowed(configuration, extension.Extent(10), None) == configuration
+    expected = {'Schedule.log_every', 'schedule.Schedule.steps'}
+    assert extension.allowed(configuration, new).may_change == expected
+    assert extension.allowed(configuration, extension.Extent(10)) == configuration

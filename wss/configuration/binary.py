@@ -84,6 +84,9 @@ def define_device_flags() -> Callable[[], dict]:
         flags.DEFINE_integer(
             'replicas', None, 'How many GPUs; without a GPU, parts of the CPU (to try things out).'
         ),
+        flags.DEFINE_float(
+            'wait_minutes', 10.0, 'How long a worker waits for the other workers to start.'
+        ),
     )
     return lambda: {holder.name: holder.value for holder in holders}
 

@@ -8,12 +8,11 @@ import re
 import tokenize
 import types
 import typing
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 
 import gin
 
 from wss.configuration import parts
-from wss.datasets import info
 from wss.runs.configuration import settings
 from wss.settings import ranges
 
@@ -103,13 +102,17 @@ def describe(hint) -> str:
     return names.get(hint) or f'a {hint.__name__}'
 
 
-def may_change(name: str) -> bool:
-    """Whether a resumed run may change a setting, by its full name."""
-    selector, _, field = name.rpartition('.')
-    try:
-        return info.may_change(gin.get_configurable(selector), field)
-    except ValueError:  # Such as a macro.
-        return False
+def marked(names, is_marked: Callable) -> frozenset[str]:
+    """Returns which settings of full names are marked (`info.may_change`, `info.of_host`)."""
+
+    def holds(name):
+        selector, _, field = name.rpartition('.')
+        try:
+            return is_marked(gin.get_configurable(selector), field)
+        except ValueError:  # Such as a macro.
+            return False
+
+    return frozenset(filter(holds, names))
 
 
 def check_all_used(bound: str, used: str, unneeded: Collection[str] = ()) -> None:

@@ -13,6 +13,7 @@ import gin
 
 from wss.configuration import checks, import_path, parts, precedence
 from wss.configuration.quiet import tf
+from wss.datasets import info
 from wss.datasets.files import whole
 from wss.runs import folder as run_folder
 from wss.runs.configuration import Configuration, settings
@@ -190,6 +191,7 @@ def _folders(paths):
 
 def _found(path):
     """Returns the file that `path` means; gin's own search fails on folders of `sys.path`."""
+    path = whole.expanded(path)
     choices = [place / path for place in (pathlib.Path(), *_PLACES)]
     return str(next((choice for choice in choices if choice.is_file()), path))
 
@@ -281,6 +283,15 @@ def operative() -> Configuration:
     }
     checks.check_all_used(gin.config_str(), used, unneeded - {_full(one) for one in _given})
     checks.check_finite(gin.config._CONFIG)
-    names = settings(used)
-    text = import_path.note(used) + used
-    return Configuration(text, frozenset(name for name in names if checks.may_change(name)))
+    return _configuration(used, import_path.note(used) + used)
+
+
+def given() -> Configuration:
+    """Returns every setting that was read, whether it is used or not."""
+    return _configuration(gin.config_str(), gin.config_str())
+
+
+def _configuration(text, noted):
+    names = settings(text)
+    marks = (checks.marked(names, is_marked) for is_marked in (info.may_change, info.of_host))
+    return Configuration(noted, *marks)

@@ -65,7 +65,7 @@ class Folder:
     """
 
     # The ids of a run are recorded, so they cannot change with the places.
-    may_change = ('images', 'masks', 'splits')
+    of_host = ('images', 'masks', 'splits')
 
     def __init__(
         self,

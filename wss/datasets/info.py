@@ -3,10 +3,11 @@
 import dataclasses
 import inspect
 
-# Metadata of the settings that a resumed run may change: they do not change the weights, or only
-# say where the same data are now. A class that is no dataclass names such settings in an attribute
-# `may_change`.
+# Metadata of the settings that a resumed run may change, since they do not change the weights.
 MAY_CHANGE = {'may_change': True}
+# Of those that may also differ between the workers of a run: where the same data are, and what
+# depends on the machine. A class that is no dataclass names such settings in `of_host`.
+OF_HOST = {'may_change': True, 'of_host': True}
 
 
 def may_change(part, name: str) -> bool:
@@ -16,11 +17,20 @@ def may_change(part, name: str) -> bool:
         part: A class or function that has settings.
         name: The setting.
     """
+    return _is_marked(part, name, 'may_change')
+
+
+def of_host(part, name: str) -> bool:
+    """Whether workers of one run may have different values of a setting; see `may_change`."""
+    return _is_marked(part, name, 'of_host')
+
+
+def _is_marked(part, name, key):
     part = inspect.unwrap(part)
     if dataclasses.is_dataclass(part):
         fields = {field.name: field for field in dataclasses.fields(part)}
-        return name in fields and fields[name].metadata.get('may_change', False)
-    return name in getattr(part, 'may_change', ())
+        return name in fields and fields[name].metadata.get(key, False)
+    return name in getattr(part, 'of_host', ())
 
 
 @dataclasses.dataclass(frozen=True)

@@ -12,7 +12,7 @@ import tensorflow as tf
 from wss.datasets import classes
 from wss.datasets.examples import Examples
 from wss.datasets.files import checks
-from wss.datasets.info import MAY_CHANGE, DatasetInfo
+from wss.datasets.info import OF_HOST, DatasetInfo
 from wss.datasets.lists import ids as id_lists
 from wss.datasets.records import description, pixels
 from wss.datasets.records import index as record_index
@@ -46,7 +46,7 @@ class Prepared:
     """
 
     name: str
-    data_dir: str = dataclasses.field(metadata=MAY_CHANGE)
+    data_dir: str = dataclasses.field(metadata=OF_HOST)
     splits: Mapping[str, str] | None = None
     image_labels: str = 'masks'
 

@@ -64,7 +64,7 @@ class TFRecord:
     """
 
     # The ids of a run are recorded, so they cannot change with the places.
-    may_change = ('splits',)
+    of_host = ('splits',)
 
     def __init__(
         self,

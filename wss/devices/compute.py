@@ -5,7 +5,7 @@ import dataclasses
 import tensorflow as tf
 import tf_keras as keras
 
-from wss.datasets.info import MAY_CHANGE
+from wss.datasets.info import MAY_CHANGE, OF_HOST
 from wss.settings import ranges
 
 PRECISIONS = ('float32', 'mixed_bfloat16')
@@ -46,7 +46,7 @@ class Compute:
     synchronise_batch_norm: bool = False
     steps_per_execution: int | None = dataclasses.field(default=None, metadata=MAY_CHANGE)
     jit_compile: bool = dataclasses.field(default=False, metadata=MAY_CHANGE)
-    input_workers: int | None = dataclasses.field(default=None, metadata=MAY_CHANGE)
+    input_workers: int | None = dataclasses.field(default=None, metadata=OF_HOST)
 
     def __post_init__(self):
         ranges.choice('Compute.precision', self.precision, PRECISIONS)

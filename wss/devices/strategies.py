@@ -1,8 +1,12 @@
 """The devices of a run: where variables are stored and steps run."""
 
+import contextlib
 import dataclasses
+import faulthandler
 import functools
 import os
+import subprocess
+import sys
 
 import tensorflow as tf
 import tf_keras as keras
@@ -10,6 +14,7 @@ import tf_keras as keras
 from wss.devices import lost, workers
 from wss.settings import ranges
 
+_LONGEST_WAIT = 7 * 24 * 60  # Minutes.
 STRATEGIES = ('auto', 'one', 'mirrored', 'multi_worker', 'tpu')
 
 
@@ -30,11 +35,13 @@ class Devices:
         tpu: Name or address of a TPU or pod, or `local` for that of this machine.
         replicas: How many GPUs of this machine to use; without a GPU, into how many logical devices
             to divide its CPU. None for all GPUs, or one CPU.
+        wait_minutes: How long a worker waits for the others to start.
     """
 
     strategy: str = 'auto'
     tpu: str | None = None
     replicas: int | None = None
+    wait_minutes: float = 10.0
 
 
 @functools.lru_cache(maxsize=1)  # A process can have one strategy of several devices only.
@@ -64,7 +71,12 @@ def make_strategy(devices: Devices) -> tf.distribute.Strategy:
             f'--replicas {devices.replicas} goes with --strategy mirrored, not with {kind}.'
         )
     if kind == 'multi_worker':
-        return _multi_worker_strategy()
+        if not 0 < devices.wait_minutes <= _LONGEST_WAIT:
+            raise ValueError(
+                f'--wait_minutes is {devices.wait_minutes}; it must be above 0 and at most '
+                f'{_LONGEST_WAIT}.'
+            )
+        return _multi_worker_strategy(devices.wait_minutes)
     os.environ.pop('TF_CONFIG', None)  # A process that computes alone writes the files.
     if kind == 'tpu':
         return _tpu_strategy(tpu or 'local')
@@ -89,7 +101,7 @@ def _tpu_strategy(tpu):
         ) from error
 
 
-def _multi_worker_strategy():
+def _multi_worker_strategy(wait_minutes):
     if not workers.addresses():
         raise ValueError(
             '--strategy multi_worker needs the environment variable TF_CONFIG with the addresses '
@@ -99,8 +111,10 @@ def _multi_worker_strategy():
     addresses = workers.addresses()
     if len(addresses) > 1:
         print(f'Waiting until all workers have started: {", ".join(addresses)}.', flush=True)
+    limit = _ends_after(wait_minutes, addresses) if len(addresses) > 1 else contextlib.nullcontext()
     try:
-        return tf.distribute.MultiWorkerMirroredStrategy()
+        with limit:
+            return tf.distribute.MultiWorkerMirroredStrategy()
     except (tf.errors.UnavailableError, tf.errors.DeadlineExceededError) as error:
         lost.end('Another worker', error)
     except (RuntimeError, tf.errors.OpError) as error:
@@ -109,6 +123,28 @@ def _multi_worker_strategy():
             f'Workers cannot be joined: {reason}. Is every address of TF_CONFIG that of its '
             'machine, and its port free?'
         ) from error
+
+
+@contextlib.contextmanager
+def _ends_after(minutes, addresses):
+    """Ends the program with a sentence and status 1 if a `with` takes longer.
+
+    TensorFlow waits in one call, during which no other thread of Python runs. `faulthandler` has a
+    clock of its own, but prints nothing for users, so another process prints for it.
+    """
+    sentence = (
+        f'Not all workers have started within {minutes:g} minutes: {", ".join(addresses)}. Start '
+        'all of them within that time, or wait longer with --wait_minutes. If all have started, is '
+        'every address of TF_CONFIG that of its machine, and its port reachable?'
+    )
+    program = 'import sys; sys.stdin.buffer.read() and print(sys.argv[1], file=sys.stderr)'
+    command = [sys.executable, '-I', '-c', program, sentence]
+    with subprocess.Popen(command, stdin=subprocess.PIPE) as process:
+        faulthandler.dump_traceback_later(60 * minutes, exit=True, file=process.stdin)
+        try:
+            yield
+        finally:
+            faulthandler.cancel_dump_traceback_later()
 
 
 def _replica_devices(gpus, count):

@@ -5,7 +5,9 @@ import functools
 import json
 import os
 import re
+from collections.abc import Mapping
 
+import numpy as np
 import tensorflow as tf
 
 from wss.devices import replicas
@@ -86,6 +88,71 @@ def mean_over_workers(strategy: tf.distribute.Strategy, value: float) -> float:
     if not is_multi_worker(strategy):
         return value
     return float(_mean_function(strategy)(tf.constant(value, tf.float64)))
+
+
+def compare(strategy: tf.distribute.Strategy, values: Mapping[str, str]) -> None:
+    """Checks that all workers have the same values; every worker must call this.
+
+    Args:
+        strategy: Where they compute.
+        values: Texts by the name that an error gives them, such as settings.
+
+    Raises:
+        ValueError: If they differ; on every worker, with the same sentence.
+    """
+    if not is_multi_worker(strategy):
+        return
+    content = [json.loads(text) for text in _gathered(strategy, json.dumps(dict(values)))]
+    names = sorted({name for one in content for name in one})
+    differing = [name for name in names if len({one.get(name) for one in content}) > 1]
+    if differing:
+        shown = '; '.join(_difference(name, content) for name in differing[:5])
+        more = f'; and {len(differing) - 5} more' if len(differing) > 5 else ''
+        raise ValueError(
+            f'The workers of this run differ: {shown}{more}. Start all of them with the same '
+            'command, program and files.'
+        )
+
+
+def _difference(name, content):
+    """Describes which worker has another value than the first."""
+    first = content[0].get(name, 'not set')
+    i, other = next(
+        (i, one.get(name, 'not set'))
+        for i, one in enumerate(content)
+        if one.get(name, 'not set') != first
+    )
+    return f'{name} is {_short(first)} on worker 0 and {_short(other)} on worker {i}'
+
+
+def _short(text):
+    return text if len(text) <= 100 else f'{text[:97]}...'
+
+
+def _gathered(strategy, text):
+    """Returns the texts of all workers, in the order of `addresses`."""
+    count, own = len(addresses()), _index()
+    content = np.frombuffer(text.encode(), np.uint8)
+    lengths = np.zeros([count])
+    lengths[own] = len(content)
+    lengths = _sum_over_workers(strategy, lengths)
+    table = np.zeros([count, lengths.max()])
+    table[own, : len(content)] = content
+    table = _sum_over_workers(strategy, table).astype(np.uint8)
+    return [bytes(row[:size]).decode() for row, size in zip(table, lengths, strict=True)]
+
+
+def _sum_over_workers(strategy, values):
+    """Sums float64 values that are whole numbers over all workers; returns them as int64."""
+    mean = _mean_function(strategy)(tf.constant(values, tf.float64))
+    return np.rint(mean.numpy() * len(addresses())).astype(np.int64)
+
+
+def _index():
+    """Returns the position of this process in `addresses`."""
+    cluster, task = _read_cluster()
+    index = int(task.get('index', 0))
+    return index + (len(cluster.get('chief', [])) if task.get('type') == 'worker' else 0)
 
 
 @functools.cache

@@ -10,7 +10,7 @@ from typing import Any
 import tensorflow as tf
 
 from wss.datasets.examples import Examples, request
-from wss.datasets.info import MAY_CHANGE
+from wss.datasets.info import MAY_CHANGE, OF_HOST
 from wss.datasets.lists import held_out, selection, validation_masks
 from wss.networks import network as networks
 from wss.pipeline import batches, evaluation, frame
@@ -45,7 +45,7 @@ class Labelled:
     """
 
     split: str = 'train'
-    list_file: ListFile = dataclasses.field(default=None, metadata=MAY_CHANGE)
+    list_file: ListFile = dataclasses.field(default=None, metadata=OF_HOST)
     amount: int | float | None = None
     seed: int = 0
     every_class: bool = False
@@ -86,7 +86,7 @@ class Unlabelled:
     """
 
     split: str = 'train'
-    list_file: ListFile = dataclasses.field(default=None, metadata=MAY_CHANGE)
+    list_file: ListFile = dataclasses.field(default=None, metadata=OF_HOST)
     masks: bool = True
     exclude_labelled: bool = False
     exclude_held_out: bool = True

@@ -251,6 +251,11 @@ class Checkpoints:
             shutil.rmtree(folder, ignore_errors=True)
 
 
+def holds(workdir: str | os.PathLike, which: str) -> bool:
+    """Whether the folder of a run holds a whole checkpoint `last` or `best`."""
+    return bool(whole_steps(os.path.join(workdir, run_folder.CHECKPOINTS, which)))
+
+
 def whole_steps(folder: str | os.PathLike) -> list[int]:
     """Returns the steps of the whole checkpoints in a folder, ascending."""
     found = (re.fullmatch(r'ckpt-(\d+)\.index', name) for name in _names(folder))

@@ -17,10 +17,16 @@ class Configuration:
     Attributes:
         text: Lines of `name = value`, for `config.gin`; may be empty.
         may_change: Names of the settings that a resumed run may change.
+        of_host: Names of the settings that may differ between workers.
     """
 
     text: str = ''
     may_change: frozenset[str] = frozenset()
+    of_host: frozenset[str] = frozenset()
+
+    def shared(self) -> dict[str, str]:
+        """Returns the settings that all workers must have alike, by name."""
+        return {n: value for n, value in settings(self.text).items() if n not in self.of_host}
 
 
 def settings(text: str) -> dict[str, str]:

@@ -6,9 +6,7 @@ import os
 from wss.datasets.files import whole
 from wss.runs import checkpoints, record
 from wss.runs import folder as run_folder
-from wss.runs.configuration import Configuration
-
-_STEPS, _EXTEND = ('Schedule', 'steps'), ('Schedule', 'extend')
+from wss.runs.configuration import Configuration, settings
 
 
 @dataclasses.dataclass(frozen=True)
@@ -30,6 +28,15 @@ class Extent:
     def first_step(self) -> int:
         """Step from which the present schedule of the learning rate counts."""
         return self.restarts[-1][0] if self.restarts else 0
+
+    def report(self, workdir) -> None:
+        """Prints that this process adds steps, if it does."""
+        if self.is_new:
+            print(
+                f'{workdir} is extended to {self.steps} steps; the learning rate starts again from '
+                f'step {self.first_step}.',
+                flush=True,
+            )
 
     def noted(self) -> dict:
         """Returns what `run.json` keeps."""
@@ -67,14 +74,16 @@ def plan(workdir: str | os.PathLike, steps: int, extend: str | None) -> Extent:
     return Extent(steps, (*before.restarts, (reached, steps)), is_new=True)
 
 
-def allowed(configuration: Configuration, extent: Extent, extend: str | None) -> Configuration:
-    """Returns a configuration that may change what an extension changes."""
-    free = {_EXTEND} if extend else set()
-    if extent.is_new:
-        free.add(_STEPS)
-    names = {line.split(' = ', 1)[0].strip() for line in configuration.text.splitlines()}
-    free = {name for name in names if tuple(name.split('.')[-2:]) in free}
-    return dataclasses.replace(configuration, may_change=configuration.may_change | free)
+def allowed(configuration: Configuration, extent: Extent) -> Configuration:
+    """Returns a configuration that may change the steps, if they are extended."""
+    if not extent.is_new:
+        return configuration
+    names = {name for name in settings(configuration.text) if _is_steps(name)}
+    return dataclasses.replace(configuration, may_change=configuration.may_change | names)
+
+
+def _is_steps(name):
+    return name.split('.')[-2:] == ['Schedule', 'steps']
 
 
 def _recorded(content):
@@ -90,10 +99,10 @@ def _recorded(content):
         fits = all(type(number) is int and number >= 0 for number in numbers)
         return Extent(content['steps'], restarts) if fits else None
     # Version 0.2 noted the steps of a run in its result, or as a setting.
-    result, settings = content.get('result'), content.get('configuration')
+    result, given = content.get('result'), content.get('configuration')
     steps = result.get('steps') if isinstance(result, dict) else None
-    for name, value in settings.items() if isinstance(settings, dict) and steps is None else ():
+    for name, value in given.items() if isinstance(given, dict) and steps is None else ():
         digits = str(value)
-        if tuple(name.split('.')[-2:]) == _STEPS and digits.isdecimal() and len(digits) < 19:
+        if _is_steps(name) and digits.isdecimal() and len(digits) < 19:
             steps = int(digits)
     return Extent(steps) if type(steps) is int and steps >= 0 else None

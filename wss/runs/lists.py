@@ -50,6 +50,20 @@ def describe(choice: Choice, ids, held_out=None) -> dict:
     return described if held_out is None else {**described, 'held_out': dict(held_out)}
 
 
+def fingerprints(streams: dict) -> dict[str, str]:
+    """Returns what tells whether two workers have the same images, for `workers.compare`.
+
+    Args:
+        streams: From `labelled`, `unlabelled` and `validation` to choice and ids.
+    """
+    return {
+        f'the list of {stream} images': (
+            f'{len(ids)} ids with SHA-256 {whole.sha256(id_lists.content(ids))[:12]}'
+        )
+        for stream, (_, ids) in streams.items()
+    }
+
+
 def check(workdir: str | os.PathLike, streams: dict) -> None:
     """Refuses a folder whose checkpoints come from other images. Changes nothing.
 

@@ -113,6 +113,13 @@ def versions() -> dict[str, str]:
     }
 
 
+def compared_versions() -> dict[str, str]:
+    """Returns the versions in which workers of a run must agree, for `workers.compare`."""
+    found = {f'the version of {name}': version for name, version in versions().items()}
+    # Python 3.11.4 and 3.11.9 compute the same.
+    return found | {'the version of python': '.'.join(platform.python_version_tuple()[:2])}
+
+
 def git_revision() -> str | None:
     """Returns the commit of this checkout, with a `+` if files differ; None if it is unknown.
 

@@ -46,7 +46,7 @@ class Schedule:
     checkpoint_every: int = dataclasses.field(default=500, metadata=MAY_CHANGE)
     log_every: int = dataclasses.field(default=50, metadata=MAY_CHANGE)
     picture_every: int = dataclasses.field(default=500, metadata=MAY_CHANGE)
-    extend: str | None = None
+    extend: str | None = dataclasses.field(default=None, metadata=MAY_CHANGE)
 
     def __post_init__(self):
         least = {'log_every': 1, 'reference_batch_size': 1}

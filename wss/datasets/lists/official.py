@@ -14,7 +14,7 @@ import urllib.request
 import tensorflow as tf
 
 from wss.datasets.files import whole
-from wss.datasets.info import MAY_CHANGE
+from wss.datasets.info import OF_HOST
 from wss.settings import ranges
 
 _SECONDS = 30  # To wait for the server.
@@ -111,8 +111,8 @@ class OfficialList:
     """
 
     name: str
-    folder: str | None = dataclasses.field(default=None, metadata=MAY_CHANGE)
-    cache_dir: str | None = dataclasses.field(default=None, metadata=MAY_CHANGE)
+    folder: str | None = dataclasses.field(default=None, metadata=OF_HOST)
+    cache_dir: str | None = dataclasses.field(default=None, metadata=OF_HOST)
 
     def __post_init__(self):
         ranges.choice('OfficialList.name', self.name, tuple(LISTS))

@@ -141,8 +141,9 @@ def _prefix(path):
 
 
 def _prefix_in(folder):
-    latest = tf.train.latest_checkpoint(folder)
-    if latest is not None:
+    state = tf.train.get_checkpoint_state(folder)
+    latest = state.model_checkpoint_path if state else None
+    if latest and any(tf.io.gfile.exists(latest + ending) for ending in ('.index', '')):
         return latest
     # Archives come without the list that names the latest, or with paths of another machine.
     there = _prefixes(folder, only_indexed=True)
