@@ -72,7 +72,7 @@ setup(
     # In the repository the configurations lie beside the package; an installed copy carries them
     # inside it. wss/configuration/gin_files.py looks in both places.
     package_dir={'wss.gin_configs': 'gin_configs'},
-    package_data={'wss': ['**/*.npz'], 'wss.gin_configs': ['**/*.gin']},
+    package_data={'wss': ['**/*.npz'], 'wss.gin_configs': ['**/*.gin', '**/*.txt']},
     install_requires=requirements(),
     extras_require={'test': ['pytest>=7', 'pytest-xdist>=3,<4', 'ruff>=0.17,<0.18']},
     classifiers=[

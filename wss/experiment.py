@@ -1,5 +1,6 @@
 """One experiment: data, network, method and training joined, each run in a folder of its own."""
 
+import contextlib
 import dataclasses
 import functools
 import os
@@ -27,6 +28,7 @@ from wss.runs import lists as run_lists
 from wss.runs import record as run_record
 from wss.runs.configuration import Configuration
 from wss.settings import ranges
+from wss.settings.missing import Missing
 from wss.training import contracts, log, loop
 from wss.training.schedule import Schedule
 
@@ -54,8 +56,9 @@ class Experiment:
         compute: Precision, and how steps run on the devices.
         update: Weight decay, factors of gradients, and averages of the weights.
         supervised_loss: Options of the loss against label maps.
-        initial_weights: Sets weights of the new method, which it is called with; None leaves them
-            random. The modules of `networks/weights` have such functions.
+        initial_weights: Sets weights of the new method, which it is called with, and may return a
+            sentence about it, to be printed; None leaves them random. The modules of
+            `networks/weights` have such functions.
         seed: Seed of initialisation, order of the images, views and dropout. A resumed run sees the
             batches and masks of dropout that it would have seen.
 
@@ -89,7 +92,7 @@ class Experiment:
     compute: Compute = dataclasses.field(default_factory=Compute)
     update: Update = dataclasses.field(default_factory=Update)
     supervised_loss: SupervisedLoss = dataclasses.field(default_factory=SupervisedLoss)
-    initial_weights: Callable[[Any], None] | None = None
+    initial_weights: Callable[[Any], Any] | None = None
     seed: int = 0
 
     def __post_init__(self):
@@ -130,11 +133,17 @@ class Experiment:
         strategy = self._start(devices)
         schedule, rate_factor = self.schedule.for_batch(self.data.labelled.batch_size)
         self.compute.steps_an_execution(strategy, schedule.intervals())
-        dataset = contracts.dataset(self.data.make_dataset())
         # Find the lists first: the settings that find them are part of the configuration.
-        choices = self.data.choices()
+        dataset, choices = self._found()
         views = contracts.views(self.data.make_views())
         method = self._new_method(strategy, dataset.info, views.crop_size, schedule, rate_factor)
+        missing = Missing()
+        with missing.noted():
+            loaded = self._load_weights(method)
+        if missing:  # The run ends here: name what else it lacks.
+            with missing.noted():
+                self.data.select(dataset, method, choices)
+            missing.refuse()
         configuration = make_configuration()
         run_configuration.check(workdir, configuration)
         examples = self.data.select(dataset, method, choices)
@@ -165,6 +174,8 @@ class Experiment:
             run_folder.claim(workdir, configuration.text)
             run_folder.write_description(workdir, dataset.info, size)
             run_lists.write(workdir, streams)
+            if loaded and not run_folder.holds_checkpoints(workdir):
+                print(loaded, flush=True)
             self._print_schedule(schedule, rate_factor, method)
         inputs = loop.Inputs(make_batches, make_validation, self.data.images_per_step(examples))
         recorded = run_record.recorded(workdir, configuration.text, strategy)
@@ -272,6 +283,31 @@ class Experiment:
         self.compute.prepare(strategy)
         return strategy
 
+    def _found(self):
+        """Makes the dataset and finds the lists; one error names all that is missing."""
+        missing, dataset, choices = Missing(), None, None
+        with missing.noted():
+            dataset = contracts.dataset(self.data.make_dataset())
+        with missing.noted():
+            choices = self.data.choices()
+        for choice in (choices or {}).values():
+            with missing.noted():
+                choice.check_list()
+        if missing and getattr(self.initial_weights, '__module__', '').startswith('wss.'):
+            # Without classes there is no method; but these look for their files first.
+            with missing.noted(), contextlib.suppress(AttributeError):
+                self.initial_weights(None)
+        missing.refuse()
+        return dataset, choices
+
+    def _load_weights(self, method):
+        """Sets the initial weights, if there are any; returns what the function says about it."""
+        if self.initial_weights is None:
+            return None
+        said = self.initial_weights(method)
+        method.start_averages()
+        return said if isinstance(said, str) else None
+
     def _built(self, info, crop_size):
         """Builds network and method with all their variables; call it in a strategy's scope."""
         with contracts.constructors():
@@ -289,7 +325,7 @@ class Experiment:
         return method
 
     def _new_method(self, strategy, info, crop_size, schedule, rate_factor):
-        """Builds a method to be trained, with its optimiser and its initial weights."""
+        """Builds a method to be trained, with its optimiser."""
         make_optimiser = self.make_optimiser
         if rate_factor is not None:
             make_optimiser = functools.partial(make_optimiser, rate_factor=rate_factor)
@@ -299,9 +335,6 @@ class Experiment:
             optimiser = contracts.optimiser(make_optimiser(steps=schedule.steps))
             method.compile(optimizer=optimiser)
             method.optimizer.build(method.trainable_variables)
-        if self.initial_weights is not None:
-            self.initial_weights(method)
-            method.start_averages()
         return method
 
     def _restored(self, workdir, checkpoint, strategy):

@@ -3,6 +3,7 @@
 import dataclasses
 import functools
 import os
+import pathlib
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -12,6 +13,7 @@ from wss.datasets.examples import Examples
 from wss.datasets.lists import selection
 from wss.pipeline import batches, evaluation
 from wss.settings import callables, ranges
+from wss.settings.missing import Missing
 from wss.views.views import Views
 
 # Metadata of the settings that a resumed run may change: they do not change the weights.
@@ -159,12 +161,16 @@ class Data:
             FileNotFoundError: If a file is missing.
             ValueError: If a choice does not fit the dataset.
         """
-        labelled = selection.labelled_examples(dataset, choices['labelled'])
-        selection.check_classes(labelled, dataset.info)
-        left_out = labelled.ids if self.unlabelled.exclude_labelled else ()
-        unlabelled = selection.unlabelled_examples(
-            dataset, method, choices['unlabelled'], left_out, self.unlabelled.masks
-        )
+        missing, labelled, unlabelled, left_out = Missing(), None, None, ()
+        with missing.noted():
+            labelled = selection.labelled_examples(dataset, choices['labelled'])
+            selection.check_classes(labelled, dataset.info)
+            left_out = labelled.ids if self.unlabelled.exclude_labelled else ()
+        with missing.noted():
+            unlabelled = selection.unlabelled_examples(
+                dataset, method, choices['unlabelled'], left_out, self.unlabelled.masks
+            )
+        missing.refuse()
         streams = {'labelled': labelled, 'unlabelled': unlabelled}
         return {name: examples for name, examples in streams.items() if examples is not None}
 
@@ -225,10 +231,20 @@ def _check_stream(name, stream):
         ranges.path(f'{name}.list_file', stream.list_file)
 
 
+def _of_package(path: str) -> str:
+    """Returns a path; that of the package if it is in `gin_configs` and missing here."""
+    if path.startswith(f'gin_configs{os.sep}') and not os.path.exists(path):
+        package = pathlib.Path(__file__).resolve().parents[1]
+        for home in (package.parent, package):  # In the repository, and installed.
+            if (home / path).is_file():
+                return str(home / path)
+    return path
+
+
 def _path(setting: str, list_file: ListFile) -> str | None:
     """Returns the path of a list, which a function may have to find."""
     if not callable(list_file):
-        return list_file
+        return list_file if list_file is None else _of_package(os.fspath(list_file))
     callables.check(setting, list_file, 'a function that returns the path of a list')
     found = list_file()
     if not isinstance(found, str | os.PathLike):
