@@ -84,7 +84,7 @@ setup(
     # In the repository the configurations lie beside the package; an installed copy carries them
     # inside it. wss/configuration/gin_files.py looks in both places.
     package_dir={'wss.gin_configs': 'gin_configs'},
-    package_data={'wss': ['**/*.npz'], 'wss.gin_configs': ['**/*.gin']},
+    package_data={'wss': ['**/*.npz'], 'wss.gin_configs': ['**/*.gin', '**/*.txt']},
     install_requires=BOTH_STACKS + requirements(REFERENCE_STACK, NEXT_STACK),
     extras_require={
         'gpu': requirements(with_cuda(REFERENCE_STACK), with_cuda(NEXT_STACK)),

@@ -228,16 +228,13 @@ def test_a_stop_during_the_imports_is_one_line():
 
 
 def test_flags_are_checked(folder):
-    result = start(folder, 'train')
-    assert result.returncode == 1
-    assert 'workdir must have a value' in result.stderr
-    assert 'Traceback' not in result.stderr
+    assert refused(start(folder, 'train')) == 'Give --workdir (Folder of the run).'
+    result = start(folder, 'predict', '--workdir', 'run')
+    assert refused(result).startswith('Give --images (Folder of images of any size) and --out (')
     result = start(folder, 'evaluate', '--workdir', 'run', '--checkpoint', 'newest')
-    assert result.returncode == 1
-    assert 'best|last' in result.stderr
+    assert 'best|last' in refused(result)
     result = start(folder, 'train', '--workdir', 'new', '--checkpoint', 'last')
-    assert result.returncode == 1
-    assert "Unknown command line flag 'checkpoint'" in result.stderr
+    assert "Unknown command line flag 'checkpoint'" in refused(result)
     assert "Unexpected argument 'Schedule.steps=3'" in refused(
         start(folder, 'train', '--workdir', 'new', 'Schedule.steps=3')
     )

@@ -31,6 +31,7 @@ from wss.runs import lists as run_lists
 from wss.runs import record as run_record
 from wss.runs.configuration import Configuration
 from wss.settings import ranges
+from wss.settings.missing import Missing
 from wss.training import contracts, log, loop, summary
 from wss.training.progress import EvaluationProgress
 from wss.training.schedule import Schedule
@@ -61,8 +62,9 @@ class Experiment:
         compute: Precision, and how steps run on the devices.
         update: Weight decay, factors of gradients, and averages of the weights.
         supervised_loss: Options of the loss against label maps.
-        initial_weights: Sets weights of the new method, which it is called with; None leaves them
-            random. The modules of `networks/weights` have such functions.
+        initial_weights: Sets weights of the new method, which it is called with, and may return a
+            sentence about it, to be printed; None leaves them random. The modules of
+            `networks/weights` have such functions.
         seed: Seed of initialisation, order of the images, views and dropout. A resumed run sees the
             batches and masks of dropout that it would have seen.
 
@@ -96,7 +98,7 @@ class Experiment:
     compute: Compute = dataclasses.field(default_factory=Compute)
     update: Update = dataclasses.field(default_factory=Update)
     supervised_loss: SupervisedLoss = dataclasses.field(default_factory=SupervisedLoss)
-    initial_weights: Callable[[Any], None] | None = None
+    initial_weights: Callable[[Any], Any] | None = None
     seed: int = 0
 
     def __post_init__(self):
@@ -151,21 +153,17 @@ class Experiment:
         extent = extension.plan(workdir, schedule.steps, schedule.extend)
         self.compute.steps_an_execution(strategy, [*schedule.intervals(), extent.first_step])
         with workers.all_or_none(strategy):
-            dataset = contracts.dataset(self.data.make_dataset())
             # Find the lists first: the settings that find them are part of the configuration.
-            choices = self.data.choices()
+            dataset, choices = self._found()
             views = contracts.views(self.data.make_views())
         make_optimiser = contracts.optimiser_for(
             self.make_optimiser, rate_factor=rate_factor, first_step=extent.first_step or None
         )
-        with log.held() as show_messages:
-            method = self._new_method(
-                strategy,
-                dataset.info,
-                views.crop_size,
-                functools.partial(make_optimiser, steps=schedule.steps),
-                resumes=checkpoints.holds(workdir, 'last'),
-            )
+        make_optimiser = functools.partial(make_optimiser, steps=schedule.steps)
+        method = self._new_method(strategy, dataset.info, views.crop_size, make_optimiser)
+        with workers.all_or_none(strategy):
+            resumes = checkpoints.holds(workdir, 'last')
+            loaded = self._load_weights(method, dataset, choices, resumes)
         configuration = extension.allowed(make_configuration(), extent)
         backbone = method.network.backbone
         frame = self.data.frame(backbone)
@@ -213,9 +211,8 @@ class Experiment:
                 self._print_start(workdir, shown, views.crop_size, schedule, strategy)
                 self._print_schedule(schedule, rate_factor, method)
                 extent.report(workdir)
-            # A resumed run replaces initial weights by its own.
-            if not run_folder.holds_checkpoints(workdir):
-                show_messages()
+                if loaded and not run_folder.holds_checkpoints(workdir):
+                    print(loaded, flush=True)
             notes = stack.enter_context(
                 run_record.recorded(workdir, configuration.text, strategy, extent)
             )
@@ -359,6 +356,37 @@ class Experiment:
         self.compute.prepare(strategy)
         return strategy
 
+    def _found(self):
+        """Makes the dataset and finds the lists; one error names all that is missing."""
+        missing, dataset, choices = Missing(), None, None
+        with missing.noted():
+            dataset = contracts.dataset(self.data.make_dataset())
+        with missing.noted():
+            choices = self.data.choices()
+        for choice in (choices or {}).values():
+            with missing.noted():
+                choice.check_list()
+        if missing and getattr(self.initial_weights, '__module__', '').startswith('wss.'):
+            # Without classes there is no method; but these look for their files first.
+            with missing.noted(), contextlib.suppress(AttributeError):
+                self.initial_weights(None)
+        missing.refuse()
+        return dataset, choices
+
+    def _load_weights(self, method, dataset, choices, resumes):
+        """Sets the initial weights, if there are any; returns what the function says about it."""
+        if self.initial_weights is None:
+            return None
+        missing, said = Missing(), None
+        with missing.noted():
+            said = self.initial_weights(method)
+        if missing and not resumes:  # Else the weights come from the checkpoint.
+            with missing.noted():  # The run ends here: name what else it lacks.
+                self.data.select(dataset, method, choices)
+            missing.refuse()
+        method.start_averages()
+        return said if isinstance(said, str) else None
+
     def _validation_batches(self, examples, frame, strategy):
         return self.data.validation_batches(
             examples, frame, strategy.num_replicas_in_sync, fill=tpu_input.is_tpu(strategy)
@@ -387,20 +415,13 @@ class Experiment:
         method.build_variables(crop_size)
         return method
 
-    def _new_method(self, strategy, info, crop_size, make_optimiser, resumes):
-        """Builds a method to be trained, with its optimiser and its initial weights."""
+    def _new_method(self, strategy, info, crop_size, make_optimiser):
+        """Builds a method to be trained, with its optimiser."""
         # Workers share the initial values of variables, so one may be missed here already.
         with lost.exits_when_lost(strategy), strategy.scope():
             method = self._built(info, crop_size)
             method.compile(optimizer=contracts.optimiser(make_optimiser()))
             method.optimizer.build(method.trainable_variables)
-        if self.initial_weights is not None:
-            try:
-                self.initial_weights(method)
-            except FileNotFoundError:
-                if not resumes:  # Else the weights come from the checkpoint.
-                    raise
-            method.start_averages()
         return method
 
     def _restored(self, workdir, checkpoint, strategy):

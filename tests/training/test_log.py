@@ -1,7 +1,6 @@
 import datetime
 import io
 import json
-import logging
 
 import numpy as np
 import pytest
@@ -75,17 +74,6 @@ def test_the_time_of_quick_steps_is_told_after_ten(monkeypatch):
     assert stream.getvalue() == (
         'A step takes 0.10 s, so the 969 steps to come take about 1:37, without evaluations.\n'
     )
-
-
-def test_messages_are_held_back(caplog):
-    logger = logging.getLogger('wss')
-    caplog.set_level(logging.INFO, 'wss')
-    with log.held() as show:
-        logger.info('starts fresh')
-    logger.info('later')
-    assert [record.getMessage() for record in caplog.records] == ['later']
-    show()
-    assert caplog.records[-1].getMessage() == 'starts fresh'
 
 
 def test_learning_rate_of_a_schedule_and_of_a_constant():

@@ -139,7 +139,6 @@ def run_main(
         wait_for_threads: Whether Ctrl-C waits for threads that still run, such as downloads.
     """
     show_any_name()
-    flags.mark_flags_as_required(required)
     logger = logging.getLogger('wss')
     logger.addHandler(logging.StreamHandler(sys.stdout))
     logger.setLevel(logging.INFO)
@@ -151,6 +150,7 @@ def run_main(
         try:
             if len(arguments) > 1:
                 raise ValueError(f'Unexpected argument {arguments[1]!r}; flags start with --.')
+            _check_required(required)
             return main()
         except KeyboardInterrupt:
             print('\nStopped.', file=sys.stderr, flush=True)
@@ -165,7 +165,28 @@ def run_main(
             print(sentence, file=sys.stderr)
             return 1
 
-    app.run(guarded)
+    app.run(guarded, flags_parser=_parse)
+
+
+def _parse(arguments):
+    """Parses the command line; a flag that is wrong is one sentence."""
+    try:
+        return flags.FLAGS(arguments)
+    except flags.Error as error:
+        what = ' '.join(str(error).split()).removesuffix('.')
+        sentence = f'{what[0].upper()}{what[1:]}. See --help for the flags of this command.'
+        print(sentence, file=sys.stderr)
+        sys.exit(1)
+
+
+def _check_required(names):
+    """Refuses a command line without a flag that must be given."""
+    missing = [name for name in names if not flags.FLAGS[name].value]
+    if missing:
+        described = [
+            f'--{name} ({flags.FLAGS[name].help.split(";")[0].rstrip(".")})' for name in missing
+        ]
+        raise ValueError(f'Give {" and ".join(described)}.')
 
 
 def next_commands(workdir: str, is_scored: bool) -> str:

@@ -3,6 +3,7 @@
 import dataclasses
 import functools
 import os
+import pathlib
 import warnings
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -16,6 +17,7 @@ from wss.networks import network as networks
 from wss.pipeline import batches, evaluation, frame
 from wss.pipeline.frame import Frame
 from wss.settings import callables, ranges
+from wss.settings.missing import Missing
 from wss.views.views import Views
 
 ListFile = str | Callable[[], str] | None
@@ -202,8 +204,34 @@ class Data:
             FileNotFoundError: If a file is missing.
             ValueError: If a choice does not fit the dataset, or masks do not fit its classes.
         """
-        labelled = selection.labelled_examples(dataset, choices['labelled'])
-        selection.check_classes(labelled, dataset.info)
+        missing, labelled, unlabelled, held = Missing(), None, None, None
+        with missing.noted():
+            labelled = selection.labelled_examples(dataset, choices['labelled'])
+            selection.check_classes(labelled, dataset.info)
+        with missing.noted():
+            held = self._held_out(dataset, method)
+        if labelled and held:
+            held_out.warn_of_labelled(labelled.ids, held)
+        left_out = labelled.ids if labelled and self.unlabelled.exclude_labelled else ()
+        with missing.noted():
+            unlabelled = selection.unlabelled_examples(
+                dataset,
+                method,
+                choices['unlabelled'],
+                left_out,
+                self.unlabelled.masks,
+                held if self.unlabelled.exclude_held_out else None,
+            )
+        missing.refuse()
+        streams = {'labelled': labelled, 'unlabelled': unlabelled}
+        return {
+            name: frame.scaled_examples(examples, self.long_side)
+            for name, examples in streams.items()
+            if examples is not None
+        }
+
+    def _held_out(self, dataset, method):
+        """Checks the validation images; returns the ids that are held out, by split."""
         split, validation = self.validation.split, None
         if split:
             validation = request(dataset, split)
@@ -211,23 +239,7 @@ class Data:
         used = {self.labelled.split}
         if method.needs_unlabelled:
             used.add(self.unlabelled.split)
-        kept_out = held_out.find(dataset, split, validation, used)
-        held_out.warn_of_labelled(labelled.ids, kept_out)
-        left_out = labelled.ids if self.unlabelled.exclude_labelled else ()
-        unlabelled = selection.unlabelled_examples(
-            dataset,
-            method,
-            choices['unlabelled'],
-            left_out,
-            self.unlabelled.masks,
-            kept_out if self.unlabelled.exclude_held_out else None,
-        )
-        streams = {'labelled': labelled, 'unlabelled': unlabelled}
-        return {
-            name: frame.scaled_examples(examples, self.long_side)
-            for name, examples in streams.items()
-            if examples is not None
-        }
+        return held_out.find(dataset, split, validation, used)
 
     def warn_of_small_crops(self, labelled: Examples, crop_size: tuple[int, int]) -> None:
         """Warns where crops are less than an eighth of the area of a typical labelled image.
@@ -302,10 +314,20 @@ def _check_stream(name, stream):
         ranges.path(f'{name}.list_file', stream.list_file)
 
 
+def _of_package(path: str) -> str:
+    """Returns a path; that of the package if it is in `gin_configs` and missing here."""
+    if path.startswith(f'gin_configs{os.sep}') and not os.path.exists(path):
+        package = pathlib.Path(__file__).resolve().parents[1]
+        for home in (package.parent, package):  # In the repository, and installed.
+            if (home / path).is_file():
+                return str(home / path)
+    return path
+
+
 def _path(setting: str, list_file: ListFile) -> str | None:
     """Returns the path of a list, which a function may have to find."""
     if not callable(list_file):
-        return list_file
+        return list_file if list_file is None else _of_package(os.fspath(list_file))
     callables.check(setting, list_file, 'a function that returns the path of a list')
     found = list_file()
     if not isinstance(found, str | os.PathLike):

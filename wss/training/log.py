@@ -1,7 +1,6 @@
 """The progress of training: printed, written for TensorBoard, and as JSON for programs."""
 
 import contextlib
-import logging
 import shutil
 import sys
 import time
@@ -18,27 +17,8 @@ from wss.training.schedule import Schedule
 
 PROGRESS_FILE = 'progress.json'
 _BAR = 20  # Characters.
-_LOGGER = logging.getLogger('wss')
 # From so many steps, or seconds, after the first, the time of a step is told.
 _TOLD_STEPS, _TOLD_SECONDS = 10, 5.0
-
-
-@contextlib.contextmanager
-def held():
-    """Inside a `with`, keeps back what the library logs.
-
-    Yields:
-        What logs it after all.
-    """
-    records = []
-    keeper = logging.Handler()
-    keeper.emit = records.append
-    handlers, propagates = _LOGGER.handlers, _LOGGER.propagate
-    _LOGGER.handlers, _LOGGER.propagate = [keeper], False
-    try:
-        yield lambda: [_LOGGER.handle(record) for record in records]
-    finally:
-        _LOGGER.handlers, _LOGGER.propagate = handlers, propagates
 
 
 class Log(AfterStep):

@@ -1,7 +1,6 @@
 """Saving and loading parts of a network, and what goes wrong."""
 
 import functools
-import logging
 import types
 
 import numpy as np
@@ -33,14 +32,12 @@ def outputs(network):
     return features['block_4'].numpy(), network.classify(features).numpy()
 
 
-def test_a_round_trip_gives_the_same_features(tmp_path, caplog):
+def test_a_round_trip_gives_the_same_features(tmp_path):
     source, target = make_network(1), make_network(2)
     source.backbone.stem.batch_norm.moving_mean.assign(np.full(16, 0.25))
     path = str(tmp_path / 'weights.npz')
     npz.save(source, path)
-    with caplog.at_level(logging.INFO, 'wss'):
-        npz.load(method_of(target), path)
-    assert 'left unused: classifier' in caplog.text
+    assert 'left unused: classifier' in npz.load(method_of(target), path)
     np.testing.assert_allclose(outputs(target)[0], outputs(source)[0], rtol=0.02, atol=0.02)
     assert np.max(np.abs(outputs(target)[1] - outputs(source)[1])) > 1e-3
     npz.load(method_of(target), path, ('backbone', 'classifier'))

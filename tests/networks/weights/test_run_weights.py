@@ -44,33 +44,29 @@ def weights(method):
     return {v.name: v.numpy() for v in (*method.network.variables,)}
 
 
-def test_everything_of_the_same_method_comes_back(tiny, tmp_path, caplog):
+def test_everything_of_the_same_method_comes_back(tiny, tmp_path):
     folder = tmp_path / 'run[1]'
     first = make(tiny, tiny.pseudoseg, value=0.5)
     save(folder, first)
     second = make(tiny, tiny.pseudoseg)
-    with caplog.at_level('INFO', 'wss'):
-        run_weights.load_run(second, folder)
+    said = run_weights.load_run(second, folder)
     for one, other in zip(first.variables, second.variables, strict=True):
         np.testing.assert_array_equal(one, other, one.name)
-    assert (
-        'Start fresh: nothing. Classes of the run: ground, dark, light; new: none.' in caplog.text
-    )
+    assert 'Start fresh: nothing. Classes of the run: ground, dark, light; new: none.' in said
 
 
-def test_averages_are_taken(tiny, tmp_path, caplog):
+def test_averages_are_taken(tiny, tmp_path):
     first = make(tiny, tiny.pseudoseg, average_decay=0.9, value=0.5)
     save(tmp_path, first)
     second = make(tiny, tiny.supervised)
-    with caplog.at_level('INFO', 'wss'):
-        run_weights.load_run(second, tmp_path)
-    assert ', as averages: ' in caplog.text
+    said = run_weights.load_run(second, tmp_path)
+    assert ', as averages: ' in said
     count = len(second.trainable_variables)
     for mean, other in zip(first.averages[:count], second.trainable_variables, strict=True):
         np.testing.assert_array_equal(mean, other)
 
 
-def test_classes_fit_by_name(tiny, tmp_path, caplog):
+def test_classes_fit_by_name(tiny, tmp_path):
     first = make(tiny, tiny.pseudoseg, value=0.5)
     save(tmp_path, first, 'last')
     second = make(tiny, tiny.pseudoseg, info_of('ground', 'light', 'new', 'dark'))
@@ -79,9 +75,8 @@ def test_classes_fit_by_name(tiny, tmp_path, caplog):
         'classifier': second.network.classifier.kernel.numpy(),
         'sgc': second.sgc.output_convolution.kernel.numpy(),
     }
-    with caplog.at_level('INFO', 'wss'):
-        run_weights.load_run(second, str(tmp_path), 'last')
-    assert 'Classes of the run: ground, light, dark; new: new.' in caplog.text
+    said = run_weights.load_run(second, str(tmp_path), 'last')
+    assert 'Classes of the run: ground, light, dark; new: new.' in said
     before, after = first.network.logits, second.network.logits
     np.testing.assert_array_equal(after.kernel[..., :2], tf.gather(before.kernel, [0, 2], axis=-1))
     np.testing.assert_array_equal(after.kernel[..., 3], before.kernel[..., 1])
@@ -97,14 +92,13 @@ def test_classes_fit_by_name(tiny, tmp_path, caplog):
     np.testing.assert_array_equal(after[2], fresh['sgc'][2])
 
 
-def test_a_part_of_other_shapes_starts_fresh_as_a_whole(tiny, tmp_path, caplog):
+def test_a_part_of_other_shapes_starts_fresh_as_a_whole(tiny, tmp_path):
     first = make(tiny, tiny.supervised, value=0.5)
     save(tmp_path, first)
     second = make(tiny, tiny.pseudoseg, decoder_filters=8)
     before = second.network.decoder[0].variables[0].numpy()
-    with caplog.at_level('INFO', 'wss'):
-        run_weights.load_run(second, tmp_path)
-    assert 'Start fresh: decoder, logits, sgc/batch_norm, sgc/key' in caplog.text
+    said = run_weights.load_run(second, tmp_path)
+    assert 'Start fresh: decoder, logits, sgc/batch_norm, sgc/key' in said
     np.testing.assert_array_equal(second.network.decoder[0].variables[0], before)
     for one, other in zip(first.network.aspp.variables, second.network.aspp.variables, strict=True):
         np.testing.assert_array_equal(one, other)

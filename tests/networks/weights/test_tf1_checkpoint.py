@@ -1,7 +1,6 @@
 """Import of TensorFlow 1 checkpoints, on a network of the family's shape with few channels."""
 
 import functools
-import logging
 import re
 
 import numpy as np
@@ -112,9 +111,21 @@ SGC = ('hyper_column', 'pixel_normalization')
 
 
 @pytest.fixture
-def log(caplog):
-    caplog.set_level(logging.INFO, 'wss')
-    return caplog
+def log(monkeypatch):
+    """What loading returns, in order."""
+
+    class Said:
+        text = property(lambda self: '\n'.join(self.messages))
+
+    said, load = Said(), tf1_checkpoint._load
+    said.messages = []
+
+    def noted(*arguments, **options):
+        said.messages.append(load(*arguments, **options))
+        return said.messages[-1]
+
+    monkeypatch.setattr(tf1_checkpoint, '_load', noted)
+    return said
 
 
 def test_an_imagenet_classifier_gives_its_backbone_alone(tmp_path, log):
@@ -387,7 +398,7 @@ def test_a_missing_checkpoint(tmp_path, shared):
     near = r'There is no checkpoint .*model\.ckpt-3000{}; near to it are model\.ckpt-30000\.$'
     missing(str(tmp_path / 'model.ckpt-3000'), near.format(''))
     missing(str(tmp_path / 'model.ckpt-3000.index'), near.format(r'\.index'))
-    advice = r' Unpack it there, or name another path\.$'
+    advice = r' Unpack it there, or name another path; docs/weights\.md says where .* are\.$'
     missing(str(tmp_path / 'something else'), r'no checkpoint .*something else\.' + advice)
     missing(str(tmp_path / 'nowhere' / 'model.ckpt'), r'no folder .*nowhere\.' + advice)
     write(tmp_path / 'model.ckpt-20000', {'a': np.float32([1])})
@@ -423,7 +434,8 @@ def test_a_checkpoint_of_tensorflow_2(tmp_path, shared):
 def test_a_backbone_of_our_own(tmp_path):
     method = make(Supervised, make_backbone=functools.partial(SmallResNet, (16,) * 4))
     message = 'no TensorFlow 1 checkpoints for the backbone small_resnet; use one of resnet_v1_50,'
-    refused(method, tmp_path, message)
+    (tmp_path / 'model.ckpt.index').write_bytes(b'')
+    refused(method, tmp_path / 'model.ckpt', message)
 
 
 def test_averages_start_from_the_weights(tmp_path, shared):

@@ -27,6 +27,11 @@ class Choice:
     seed: int = 0
     every_class: bool = False
 
+    def check_list(self) -> None:
+        """Raises FileNotFoundError if there is a list and it does not exist."""
+        if self.list_file is not None:
+            id_lists.read_ids(self.list_file)
+
 
 def labelled_examples(dataset, choice: Choice) -> Examples:
     """Chooses the labelled examples.

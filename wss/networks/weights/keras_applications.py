@@ -1,6 +1,5 @@
 """Import of the ImageNet weights of `tf_keras.applications`: ResNet-50, -101, MobileNetV2."""
 
-import logging
 import os
 import re
 
@@ -10,8 +9,6 @@ import tf_keras as keras
 
 from wss.networks.backbones import resnet_v1
 from wss.settings import ranges
-
-logger = logging.getLogger('wss')
 
 _CONVOLUTIONS = ('shortcut', 'conv1', 'conv2', 'conv3')  # Keras numbers them from 0.
 # Names of the convolution and of its batch norm in Keras, for our names.
@@ -24,7 +21,7 @@ _KERAS_NAMES = {
 }
 
 
-def load_backbone(method, weights: str = 'imagenet') -> None:
+def load_backbone(method, weights: str = 'imagenet') -> str:
     """Starts a network from a Keras image classifier: backbone only, heads stay fresh.
 
     Args:
@@ -49,12 +46,9 @@ def load_backbone(method, weights: str = 'imagenet') -> None:
     for own_name, layer in backbone.convolutions.items():
         convolution, batch_norm = map(model.get_layer, _keras_names(own_name))
         _assign(layer, convolution, batch_norm, flip=own_name == 'conv1')
-    logger.info(
-        'Loaded %d convolutions of %s (tf_keras.applications) from %s; the rest of the network '
-        'starts fresh.',
-        len(backbone.convolutions),
-        name,
-        weights,
+    return (
+        f'Loaded {len(backbone.convolutions)} convolutions of {name} (tf_keras.applications) from '
+        f'{weights}; the rest of the network starts fresh.'
     )
 
 
@@ -134,7 +128,7 @@ def _read(name, make, path) -> keras.Model:
     if not os.path.isfile(path):
         raise FileNotFoundError(
             f'There is no weights file {path}; name a local .h5 file with the weights of {name}, '
-            "or 'imagenet' to download them."
+            "or 'imagenet' to download them (docs/weights.md)."
         )
     if not path.endswith('.h5'):
         raise ValueError(

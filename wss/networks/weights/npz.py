@@ -1,7 +1,6 @@
 """Network weights as small files, to start other runs from."""
 
 import io
-import logging
 import os
 import pathlib
 
@@ -12,8 +11,6 @@ from wss.settings import ranges
 
 _SHIPPED = pathlib.Path(__file__).parent / 'pretrained'
 _PARTS = ('backbone', 'classifier')
-
-logger = logging.getLogger('wss')
 
 
 def save(network, path: str | os.PathLike, parts: tuple[str, ...] = _PARTS) -> None:
@@ -45,8 +42,8 @@ def save(network, path: str | os.PathLike, parts: tuple[str, ...] = _PARTS) -> N
         file.write(content.getvalue())
 
 
-def load(method, path: str, parts: tuple[str, ...] = ('backbone',)) -> None:
-    """Starts the network of a method from a file that `save` wrote, and logs what it did.
+def load(method, path: str, parts: tuple[str, ...] = ('backbone',)) -> str:
+    """Starts the network of a method from a file that `save` wrote.
 
     Args:
         method: A `Method` whose variables exist.
@@ -90,12 +87,10 @@ def load(method, path: str, parts: tuple[str, ...] = ('backbone',)) -> None:
     for name, variable in wanted.items():
         variable.assign(stored[name])
     unused = sorted({name.split('/')[0] for name in stored if name not in wanted})
-    logger.info(
-        'Loaded %d weights of %s from %s%s; the rest of the network starts fresh.',
-        len(wanted),
-        ' and '.join(parts),
-        found,
-        f' (left unused: {", ".join(unused)})' if unused else '',
+    left = f' (left unused: {", ".join(unused)})' if unused else ''
+    return (
+        f'Loaded {len(wanted)} weights of {" and ".join(parts)} from {found}{left}; the rest of '
+        'the network starts fresh.'
     )
 
 

@@ -2,7 +2,6 @@
 
 import collections
 import json
-import logging
 import os
 import re
 import tempfile
@@ -12,8 +11,6 @@ import tensorflow as tf
 from tensorflow.core.protobuf import trackable_object_graph_pb2
 
 from wss.networks.weights.readable import readable
-
-logger = logging.getLogger('wss')
 
 _GRAPH = '_CHECKPOINTABLE_OBJECT_GRAPH'
 _VALUE = '/.ATTRIBUTES/VARIABLE_VALUE'
@@ -27,7 +24,7 @@ _LAST_LAYERS = {
 }
 
 
-def load_run(method, folder: str, checkpoint: str = 'best') -> None:
+def load_run(method, folder: str, checkpoint: str = 'best') -> str:
     """Starts a method from all weights of a run that fit, and logs which did.
 
     The backbone must fit. Each other part is loaded whole, or starts fresh if it has other shapes.
@@ -71,7 +68,7 @@ def load_run(method, folder: str, checkpoint: str = 'best') -> None:
             )
         _write(os.path.join(place, 'start'), ours | loaded)
         saver.read(os.path.join(place, 'start'), options).expect_partial()
-    _report(path, ours, loaded, classes, method.info, used, bool(averages))
+    return _report(path, ours, loaded, classes, method.info, used, bool(averages))
 
 
 def _classes(folder):
@@ -233,7 +230,7 @@ def _first_difference(ours, theirs):
 
 
 def _report(path, ours, loaded, classes, info, used_averages, has_averages):
-    """Logs what was loaded and what starts fresh."""
+    """Returns a sentence about what was loaded and what starts fresh."""
     parts = sorted({_part(name) for name in loaded})
     fresh = sorted({_part(name) for name in _weights(ours)} - set(parts))
     known = [name for name in info.class_names if name in classes[0]]
@@ -241,13 +238,10 @@ def _report(path, ours, loaded, classes, info, used_averages, has_averages):
     averages = ''
     if has_averages:
         averages = ', as averages' if used_averages else ', not as averages, whose order differs'
-    logger.info(
-        'Loaded %d weights from %s%s: %s. Start fresh: %s. Classes of the run: %s; new: %s.',
-        len(loaded),
-        path,
-        averages,
-        ', '.join(part.removeprefix('network/') for part in parts),
-        ', '.join(part.removeprefix('network/') for part in fresh) or 'nothing',
-        ', '.join(known) or 'none',
-        ', '.join(new) or 'none',
+    loaded_parts = ', '.join(part.removeprefix('network/') for part in parts)
+    fresh_parts = ', '.join(part.removeprefix('network/') for part in fresh) or 'nothing'
+    return (
+        f'Loaded {len(loaded)} weights from {path}{averages}: {loaded_parts}. Start fresh: '
+        f'{fresh_parts}. Classes of the run: {", ".join(known) or "none"}; new: '
+        f'{", ".join(new) or "none"}.'
     )

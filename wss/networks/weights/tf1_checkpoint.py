@@ -1,7 +1,6 @@
 """Import of TensorFlow 1 checkpoints: ImageNet classifiers, DeepLab models, the authors' models."""
 
 import difflib
-import logging
 import os
 import re
 
@@ -12,8 +11,6 @@ from wss.networks.weights.readable import readable
 from wss.networks.weights.tf1_names import find_scope, nearest_backbone, variable_names
 from wss.settings import ranges
 
-logger = logging.getLogger(__name__)
-
 _LAST_LAYERS = ('logits', 'classifier', 'sgc')  # Their shape depends on the classes.
 # What optimisers and training programs of TensorFlow 1 keep beside the weights.
 _STATE = re.compile(
@@ -22,11 +19,13 @@ _STATE = re.compile(
 )
 # TensorFlow turns the states of its file reader into errors of many kinds.
 _READ_ERRORS = (tf.errors.OpError, ValueError, RuntimeError, IndexError)
-_ADVICE = 'Unpack it there, or name another path.'
+_ADVICE = (
+    'Unpack it there, or name another path; docs/weights.md says where published checkpoints are.'
+)
 _SHOWN = 10  # Names in a message.
 
 
-def load_backbone(method, path: str, scope: str | None = None) -> None:
+def load_backbone(method, path: str, scope: str | None = None) -> str:
     """Starts a network from an image classifier (ImageNet): backbone only, heads stay fresh.
 
     Args:
@@ -39,14 +38,14 @@ def load_backbone(method, path: str, scope: str | None = None) -> None:
         ValueError: If the file cannot be read, or does not hold the backbone whole, in its shapes.
     """
     _check('tf1_checkpoint.load_backbone', path, scope)
-    _load(method, path, scope, wanted=('backbone',), required=('backbone',))
+    return _load(method, path, scope, wanted=('backbone',), required=('backbone',))
 
 
-def load_model(method, path: str, scope: str | None = None, last_layers: bool = True) -> None:
+def load_model(method, path: str, scope: str | None = None, last_layers: bool = True) -> str:
     """Starts a method from a whole trained model, to evaluate it or to train it further.
 
-    Classifier and SGC start fresh if the file lacks them (a supervised model). The log lists what
-    was loaded, what starts fresh and what in the file is unused. Optimiser slots, step counters and
+    Classifier and SGC start fresh if the file lacks them (a supervised model). The result lists
+    what was loaded, what starts fresh and what in the file is unused. Optimiser slots, counters and
     moving averages of weights are ignored. An error leaves the method unchanged.
 
     Args:
@@ -65,7 +64,7 @@ def load_model(method, path: str, scope: str | None = None, last_layers: bool = 
     _check('tf1_checkpoint.load_model', path, scope)
     ranges.switch('tf1_checkpoint.load_model.last_layers', last_layers)
     wanted = ('backbone', 'decoder') + (_LAST_LAYERS if last_layers else ())
-    _load(method, path, scope, wanted, required=wanted[:3])
+    return _load(method, path, scope, wanted, required=wanted[:3])
 
 
 def _check(function, path, scope):
@@ -75,8 +74,8 @@ def _check(function, path, scope):
 
 
 def _load(method, path, scope, wanted, required):
-    parts = variable_names(method.network, getattr(method, 'sgc', None))
     prefix = _prefix(path)
+    parts = variable_names(method.network, getattr(method, 'sgc', None))
     reader = _reader(prefix)
     shapes = reader.get_variable_to_shape_map()
     scope = _scope(prefix, shapes, scope, parts['backbone'])
@@ -96,7 +95,7 @@ def _load(method, path, scope, wanted, required):
     for name, variable in chosen.items():
         variable.assign(values[name].reshape(variable.shape).astype(variable.dtype.as_numpy_dtype))
     taken = {held[name] for name in chosen}
-    _report(prefix, scope, parts, chosen, sorted(set(shapes) - taken))
+    return _report(prefix, scope, parts, chosen, sorted(set(shapes) - taken))
 
 
 def _report(prefix, scope, parts, chosen, unused):
@@ -104,15 +103,12 @@ def _report(prefix, scope, parts, chosen, unused):
     fresh = [part for part, count in loaded.items() if not count]
     state = [name for name in unused if _STATE.search(name)]
     unused = [name for name in unused if not _STATE.search(name)]
-    logger.info(
-        'Loaded from %s%s: %s. Start fresh: %s. Not used of the file: %s; and %d values of '
-        'optimiser, step counter and averages.',
-        prefix,
-        f' (its names begin with {scope})' if scope else '',
-        ', '.join(f'{part} ({count} variables)' for part, count in loaded.items() if count),
-        ', '.join(fresh) or 'nothing',
-        _listed(unused) if unused else 'nothing',
-        len(state),
+    begin = f' (its names begin with {scope})' if scope else ''
+    counts = ', '.join(f'{part} ({count} variables)' for part, count in loaded.items() if count)
+    return (
+        f'Loaded from {prefix}{begin}: {counts}. Start fresh: {", ".join(fresh) or "nothing"}. Not '
+        f'used of the file: {_listed(unused) if unused else "nothing"}; and {len(state)} values of '
+        'optimiser, step counter and averages.'
     )
 
 
