@@ -3,8 +3,8 @@
 # them, after making the virtual environment where there is none. Writes to runs/demo in the
 # repository, or to --workdir.
 #
-#   ./launch/demo.sh              the whole demo, some minutes on two cores
-#   ./launch/demo.sh --quick      a short version, to see that everything works; writes to
+#   ./launch/demo.sh              the whole demo, about four minutes on two cores
+#   ./launch/demo.sh --quick      two minutes, to see that everything works; writes to
 #                                 runs/demo_quick
 #   ./launch/demo.sh --seeds 5    five samples of the labelled images, with means and an interval
 set -euo pipefail

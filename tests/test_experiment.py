@@ -687,15 +687,19 @@ def test_a_signal_saves_and_the_run_goes_on_as_if_there_had_been_none(
     assert logged(tmp_path / 'whole') == logged(tmp_path / 'parts')
 
 
-def scalars(workdir):
-    """`{(tag, step): value}` of the TensorBoard files, but for what measures time and memory."""
+def points(workdir):
+    """`{(tag, step): value}` of the TensorBoard files, but for what measures time and memory.
+
+    Pictures and texts are bytes.
+    """
     found = {}
     for path in sorted((workdir / 'events').glob('events.out.*')):
         for record in tf.data.TFRecordDataset(str(path)).as_numpy_iterator():
             event = tf.compat.v1.Event.FromString(record)
             for value in event.summary.value:
                 if not value.tag.startswith(('speed/', 'memory/')):
-                    found[value.tag, event.step] = float(tf.make_ndarray(value.tensor))
+                    content = tf.make_ndarray(value.tensor).ravel().tolist()
+                    found[value.tag, event.step] = content if len(content) > 1 else content[0]
     return found
 
 
@@ -705,7 +709,7 @@ def test_several_steps_an_execution_change_nothing_but_when_one_looks(tiny, tmp_
     by_two = tiny.experiment(make_method=tiny.pseudoseg, steps_per_execution=2)
     two = by_two.train(tmp_path / 'two')
     assert one == two
-    assert scalars(tmp_path / 'one') == scalars(tmp_path / 'two')
+    assert points(tmp_path / 'one') == points(tmp_path / 'two')
     first, second = last_weights(tmp_path / 'one'), last_weights(tmp_path / 'two')
     for name, value in first.items():
         np.testing.assert_array_equal(second[name], value, name)
@@ -715,7 +719,7 @@ def test_several_steps_an_execution_change_nothing_but_when_one_looks(tiny, tmp_
 
 
 def test_an_evaluation_that_was_cut_short_is_made_up_for(tiny, tmp_path, monkeypatch, capsys):
-    experiment = tiny.experiment(steps=4, checkpoint_every=2, evaluate_every=2)
+    experiment = tiny.experiment(steps=4, checkpoint_every=2, evaluate_every=2, picture_every=4)
     whole = experiment.train(tmp_path / 'whole')
     note = checkpoints.Checkpoints.note_score
 
@@ -731,7 +735,7 @@ def test_an_evaluation_that_was_cut_short_is_made_up_for(tiny, tmp_path, monkeyp
     assert experiment.train(tmp_path / 'parts') == whole
     assert capsys.readouterr().out.count('step 2: validation mIoU') == 3
     assert logged(tmp_path / 'parts') == logged(tmp_path / 'whole')
-    assert scalars(tmp_path / 'parts') == scalars(tmp_path / 'whole')
+    assert points(tmp_path / 'parts') == points(tmp_path / 'whole')
 
 
 def test_a_profile_and_the_compiler(tiny, tmp_path):
@@ -740,7 +744,7 @@ def test_a_profile_and_the_compiler(tiny, tmp_path):
     assert list((tmp_path / 'jit' / 'events').glob('plugins/profile/*/*.xplane.pb'))
     compute = dataclasses.replace(experiment.compute, jit_compile=False)
     dataclasses.replace(experiment, compute=compute).train(tmp_path / 'plain')
-    compiled, plain = scalars(tmp_path / 'jit'), scalars(tmp_path / 'plain')
+    compiled, plain = points(tmp_path / 'jit'), points(tmp_path / 'plain')
     assert compiled['losses/loss', 4] == pytest.approx(plain['losses/loss', 4], rel=1e-4)
 
 

@@ -21,7 +21,7 @@ METHODS = {'supervised': 'supervised', 'pseudoseg': 'PseudoSeg'}
 SPLIT = 'test'
 ROWS = 5
 # On two cores.
-TIME, QUICK_TIME = 'about ten minutes', 'about two minutes'
+TIME, QUICK_TIME = 'about four minutes', 'about two minutes'
 QUICK_SETTINGS = (
     'Schedule.steps = 100',
     'Schedule.log_every = 20',
