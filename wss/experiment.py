@@ -142,7 +142,11 @@ class Experiment:
             )
         # Refuse what must be refused before anything is written.
         context = tf.distribute.InputContext(num_replicas_in_sync=strategy.num_replicas_in_sync)
-        tpu_input.check(strategy, make_batches(0, cache_bytes=0, context=context))
+        batches = make_batches(0, cache_bytes=0, context=context)
+        tpu_input.check(strategy, batches)
+        if schedule.steps:
+            sizes = {name: getattr(self.data, name).batch_size for name in examples}
+            contracts.batch_norm_values(method, batches.element_spec, sizes)
         if make_validation is not None:
             make_validation(context)
         if workers.is_chief():
@@ -256,7 +260,7 @@ class Experiment:
         self.compute.prepare(strategy)
         return strategy
 
-    def _built(self, info, crop_size):
+    def _built(self, info, crop_size, training):
         """Builds network and method with all their variables; call it in a strategy's scope."""
         network = contracts.network(
             self.make_network(
@@ -265,7 +269,11 @@ class Experiment:
         )
         network.check_crop_size(crop_size)
         method = contracts.method(self.make_method(network, info))
-        method.set_recipe(self.update, self.supervised_loss)
+        # Only training updates statistics, so what only loads a run needs no count of it.
+        update = (
+            self.update if training else dataclasses.replace(self.update, statistics_warm_up=False)
+        )
+        method.set_recipe(update, self.supervised_loss)
         if self.compute.synchronise_batch_norm:
             method.synchronise_batch_norm()
         method.build_variables(crop_size)
@@ -278,19 +286,19 @@ class Experiment:
             make_optimiser = functools.partial(make_optimiser, rate_factor=rate_factor)
         # Workers share the initial values of variables, so one may be missed here already.
         with lost.exits_when_lost(strategy), strategy.scope():
-            method = self._built(info, crop_size)
+            method = self._built(info, crop_size, training=True)
             method.compile(optimizer=make_optimiser(steps=schedule.steps))
             method.optimizer.build(method.trainable_variables)
         if self.initial_weights is not None:
             self.initial_weights(method)
-            method.start_averages()
+        method.note_imported()
         return method
 
     def _restored(self, workdir, checkpoint, strategy):
         """Builds the method of a run, without an optimiser, and loads a checkpoint."""
         info, size = run_folder.read_description(workdir)
         with lost.exits_when_lost(strategy), strategy.scope():
-            method = self._built(info, size)
+            method = self._built(info, size, training=False)
         checkpoints.Checkpoints(workdir, method).restore(checkpoint)
         method.use_averages()
         return method

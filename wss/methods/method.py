@@ -2,6 +2,7 @@
 
 import contextlib
 import types
+import warnings
 
 import tensorflow as tf
 import tf_keras as keras
@@ -10,7 +11,7 @@ from wss.datasets.info import DatasetInfo
 from wss.devices import replicas
 from wss.methods import execution, losses
 from wss.methods.update import Update, average, average_rate
-from wss.networks import resize
+from wss.networks import batch_norm, resize
 from wss.results import metrics
 
 
@@ -152,6 +153,9 @@ class Method(keras.Model):
     def make_train_function(self, force=False):
         """Makes what `fit` calls: an execution of some steps (see `execution.train_function`)."""
         if self.train_function is None or force:
+            with self.distribute_strategy.scope():
+                for layer in batch_norm.layers_of(self):
+                    layer.choose_decay()
             self.train_function = execution.train_function(self)
         return self.train_function
 
@@ -191,6 +195,24 @@ class Method(keras.Model):
             rate = average_rate(self.update.average_decay, self.optimizer.iterations)
             for last, variable in zip(self.averages, variables, strict=True):
                 last.assign(average(last, variable, rate))
+
+    def note_imported(self) -> None:
+        """Keeps the decay of moving statistics that `initial_weights` has set.
+
+        Averages of weights, if there are any, start from the present weights.
+        """
+        with self.distribute_strategy.scope():
+            for layer in batch_norm.layers_of(self):
+                layer.note_imported()
+            backbone = batch_norm.layers_of(self.network.backbone)
+            if self.update.freeze_batch_norm and any(layer.is_fresh() for layer in backbone):
+                warnings.warn(
+                    f'Update.freeze_batch_norm is {self.update.freeze_batch_norm!r}, but batch '
+                    'norm of the backbone starts fresh, so it would never normalise; set '
+                    'Experiment.initial_weights.',
+                    stacklevel=2,
+                )
+        self.start_averages()
 
     def start_averages(self) -> None:
         """Starts the averages, if there are any, from the present weights."""
@@ -265,16 +287,27 @@ class Method(keras.Model):
         """Makes batch norm use statistics of all replicas; call it before `build_variables`."""
         for layer in self.submodules:
             if isinstance(layer, keras.layers.BatchNormalization):
-                layer.synchronized, layer.fused = True, False
+                batch_norm.over_replicas(layer)
 
     def build_variables(self, crop_size) -> None:
         """Creates every variable by one pass over empty images of `(height, width)` pixels."""
         self.build_layers(crop_size)
+        self._freeze_batch_norm()
+        for layer in batch_norm.layers_of(self):
+            if self.update.statistics_warm_up and layer.trainable:
+                layer.count_updates()
         if self.update.average_decay:
             # Every replica computes the same average.
             options = {'trainable': False, 'aggregation': tf.VariableAggregation.ONLY_FIRST_REPLICA}
             self.averages = [tf.Variable(v, **options) for v in self.trainable_variables]
         self.built = True
+
+    def _freeze_batch_norm(self):
+        parts = {None: None, 'backbone': self.network.backbone, 'all': self}
+        part = parts[self.update.freeze_batch_norm]
+        for layer in () if part is None else part.submodules:
+            if isinstance(layer, keras.layers.BatchNormalization):
+                layer.trainable = False
 
     def build_layers(self, crop_size) -> None:
         """Creates the variables of all layers; part of `build_variables`."""

@@ -1,8 +1,10 @@
-"""Weight decay, factors of gradients and averages of weights: one recipe for all methods."""
+"""Weight decay, factors of gradients, averages and statistics: one recipe for all methods."""
 
 import dataclasses
 
 import tensorflow as tf
+
+FREEZE = (None, 'backbone', 'all')
 
 
 @dataclasses.dataclass(frozen=True)
@@ -20,6 +22,14 @@ class Update:
             layers, on top of that of the last layers; above 0. Offsets of batch norm do not count.
         average_decay: Decay of a moving average of the weights, in (0, 1); None for no average.
             With one, evaluation and prediction use the averages.
+        statistics_warm_up: Whether the moving statistics of layers that start fresh follow the
+            first updates quickly: the decay of update `n` is `min(decay, (1 + n) / (10 + n))`, `n`
+            from 0. Without it, a run of 800 steps is evaluated with statistics that are mostly
+            initial values. Imported statistics keep their constant decay.
+        freeze_batch_norm: `backbone` or `all`: batch norm of these layers runs in inference mode
+            throughout, and statistics, scales and offsets keep their values, as with
+            `fine_tune_batch_norm` off in DeepLab; for small batches and an imported backbone. None
+            trains all of it.
 
     Raises:
         ValueError: If an option is outside its range.
@@ -35,6 +45,8 @@ class Update:
     last_layer_multiplier: float = 1.0
     bias_multiplier: float = 1.0
     average_decay: float | None = None
+    statistics_warm_up: bool = True
+    freeze_batch_norm: str | None = None
 
     def __post_init__(self):
         if self.weight_decay < 0:
@@ -45,6 +57,12 @@ class Update:
         if self.average_decay is not None and not 0 < self.average_decay < 1:
             raise ValueError(
                 f'Update.average_decay is {self.average_decay}; it must be above 0 and below 1.'
+            )
+
+        if self.freeze_batch_norm not in FREEZE:
+            raise ValueError(
+                f'Update.freeze_batch_norm is {self.freeze_batch_norm!r}; it can be one of '
+                f'{FREEZE}.'
             )
 
     def multiplier(self, in_last_layer: bool, is_bias: bool) -> float:

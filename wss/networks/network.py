@@ -7,6 +7,7 @@ import tensorflow as tf
 import tf_keras as keras
 
 from wss.networks import resize
+from wss.networks.layers import Dropout
 
 # What experiment and methods use of a network.
 NEEDED = (
@@ -129,6 +130,19 @@ class Network(keras.Model):
                 f'crop_size {tuple(crop_size)} is too small for a network of output stride '
                 f'{stride}: each side must be at least {smallest}, and k * {stride} + 1 fits best.'
             )
+
+
+def same_in_training(part: tf.Module) -> bool:
+    """Whether a part computes the same in training mode as in inference mode.
+
+    It does if its batch norm is frozen and it has no dropout or noise.
+    """
+    noise = Dropout | keras.__internal__.layers.BaseRandomLayer
+    norm = keras.layers.BatchNormalization
+    return not any(
+        isinstance(layer, noise) or (isinstance(layer, norm) and layer.trainable)
+        for layer in part.submodules
+    )
 
 
 def check_backbone(backbone, setting: str) -> None:
