@@ -269,10 +269,9 @@ class Experiment:
         )
         network.check_crop_size(crop_size)
         method = contracts.method(self.make_method(network, info))
-        # Only training updates statistics, so what only loads a run needs no count of it.
-        update = (
-            self.update if training else dataclasses.replace(self.update, statistics_warm_up=False)
-        )
+        update = self.update
+        if not training:  # What only loads a run needs no counts of updates, nor what was fresh.
+            update = dataclasses.replace(update, statistics_warm_up=False, fresh_multiplier=1.0)
         method.set_recipe(update, self.supervised_loss)
         if self.compute.synchronise_batch_norm:
             method.synchronise_batch_norm()
@@ -289,9 +288,7 @@ class Experiment:
             method = self._built(info, crop_size, training=True)
             method.compile(optimizer=make_optimiser(steps=schedule.steps))
             method.optimizer.build(method.trainable_variables)
-        if self.initial_weights is not None:
-            self.initial_weights(method)
-        method.note_imported()
+        method.import_weights(self.initial_weights)
         return method
 
     def _restored(self, workdir, checkpoint, strategy):

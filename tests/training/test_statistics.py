@@ -181,8 +181,7 @@ def test_batches_of_one_image_that_are_fine(tiny, tmp_path):
 @pytest.mark.parametrize('part', ['backbone', 'all'])
 def test_frozen_batch_norm_keeps_everything(tiny, part):
     method = make_method(tiny, update=Update(freeze_batch_norm=part))
-    import_backbone(method)
-    method.note_imported()
+    method.import_weights(import_backbone)
     method.compile(optimizer=keras.optimizers.SGD(0.1))
     norms = [layer.variables for layer in batch_norm.layers_of(method.network.backbone)]
     head = method.network.decoder[0].pointwise.batch_norm
@@ -230,11 +229,10 @@ def test_a_backbone_that_is_not_frozen_has_both_passes(tiny):
 def test_a_frozen_backbone_without_weights_is_named(tiny):
     method = make_method(tiny, update=Update(freeze_batch_norm='backbone'))
     with pytest.warns(UserWarning, match=r"Update\.freeze_batch_norm is 'backbone', but batch "):
-        method.note_imported()
-    import_backbone(method)
+        method.import_weights(None)
     with warnings.catch_warnings():
         warnings.simplefilter('error')
-        method.note_imported()
+        method.import_weights(import_backbone)
 
 
 def test_an_unknown_part_to_freeze():

@@ -2,7 +2,11 @@
 
 import dataclasses
 
+import numpy as np
 import tensorflow as tf
+import tf_keras as keras
+
+from wss.devices import replicas
 
 FREEZE = (None, 'backbone', 'all')
 
@@ -20,6 +24,12 @@ class Update:
             and the classifier; above 0.
         bias_multiplier: Factor of the gradients of the biases of all convolutions and linear
             layers, on top of that of the last layers; above 0. Offsets of batch norm do not count.
+        fresh_multiplier: Factor of the steps of layers that `initial_weights` left as they were;
+            above 0. A short run from imported weights gains from 10 or so. It multiplies the step
+            itself, as a learning rate of their own would, and with it the decay of optimisers such
+            as AdamW; a factor of the gradient would have no effect there.
+        backbone_multiplier: Factor of the steps of the backbone, imported or not, on top of that;
+            above 0.
         average_decay: Decay of a moving average of the weights, in (0, 1); None for no average.
             With one, evaluation and prediction use the averages.
         statistics_warm_up: Whether the moving statistics of layers that start fresh follow the
@@ -44,6 +54,8 @@ class Update:
     weight_decay: float = 4e-5
     last_layer_multiplier: float = 1.0
     bias_multiplier: float = 1.0
+    fresh_multiplier: float = 1.0
+    backbone_multiplier: float = 1.0
     average_decay: float | None = None
     statistics_warm_up: bool = True
     freeze_batch_norm: str | None = None
@@ -51,8 +63,13 @@ class Update:
     def __post_init__(self):
         if self.weight_decay < 0:
             raise ValueError(f'Update.weight_decay is {self.weight_decay}; it must be 0 or more.')
-        for name in ('last_layer_multiplier', 'bias_multiplier'):
-            if getattr(self, name) <= 0:
+        for name in (
+            'last_layer_multiplier',
+            'bias_multiplier',
+            'fresh_multiplier',
+            'backbone_multiplier',
+        ):
+            if not getattr(self, name) > 0:
                 raise ValueError(f'Update.{name} is {getattr(self, name)}; it must be above 0.')
         if self.average_decay is not None and not 0 < self.average_decay < 1:
             raise ValueError(
@@ -69,6 +86,46 @@ class Update:
         """Factor of the gradient of a variable."""
         factor = self.last_layer_multiplier if in_last_layer else 1.0
         return factor * self.bias_multiplier if is_bias else factor
+
+
+def unchanged(module: tf.Module, variables, before) -> list[bool]:
+    """Marks the variables that an import of weights left as they were, with all of their layer.
+
+    Args:
+        module: What has the layers.
+        variables: The variables to mark.
+        before: Values of `module.variables` before the import, in their order.
+    """
+    pairs = zip(module.variables, before, strict=True)
+    imported = {v.ref() for v, value in pairs if not np.array_equal(replicas.local(v), value)}
+    for layer in module.submodules:
+        is_leaf = not any(isinstance(part, keras.layers.Layer) for part in layer.submodules)
+        if isinstance(layer, keras.layers.Layer) and is_leaf:
+            own = {v.ref() for v in layer.variables}
+            imported |= own if own & imported else set()
+    return [v.ref() not in imported for v in variables]
+
+
+def scale_steps(variables, before, factors) -> None:
+    """Multiplies the step that an optimiser took; call it in the replicas of a step.
+
+    Args:
+        variables: Variables after the step.
+        before: Their values before it.
+        factors: Floats, the factors of the steps.
+    """
+
+    def scale(strategy, before):
+        for variable, last, factor in zip(variables, before, factors, strict=True):
+            strategy.extended.update(
+                variable,
+                lambda v, last, factor=factor: v.assign(last + factor * (v - last)),
+                args=(last,),
+                group=False,
+            )
+
+    # As optimisers of Keras update variables.
+    tf.__internal__.distribute.interim.maybe_merge_call(scale, tf.distribute.get_strategy(), before)
 
 
 def average_rate(decay: float, step) -> tf.Tensor:

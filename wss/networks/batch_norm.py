@@ -2,9 +2,10 @@
 
 import math
 
-import numpy as np
 import tensorflow as tf
 import tf_keras as keras
+
+from wss.devices import replicas
 
 # Number of updates of a layer whose statistics were imported: its decay is constant.
 _IMPORTED = -1
@@ -64,7 +65,7 @@ class BatchNorm(keras.layers.BatchNormalization):
 
     def is_fresh(self) -> bool:
         """Whether the moving statistics are still those of a new layer, 0 and 1."""
-        mean, variance = _local(self.moving_mean), _local(self.moving_variance)
+        mean, variance = replicas.local(self.moving_mean), replicas.local(self.moving_variance)
         return bool((mean == 0).all() and (variance == 1).all())
 
     def note_imported(self) -> None:
@@ -78,7 +79,7 @@ class BatchNorm(keras.layers.BatchNormalization):
 
         An imported layer then has the one fused operation of Keras.
         """
-        self._counts = self.updates is None or int(_local(self.updates)) != _IMPORTED
+        self._counts = self.updates is None or int(replicas.local(self.updates)) != _IMPORTED
 
     def call(self, inputs, training=None, mask=None):
         """Returns what batch norm of Keras returns."""
@@ -113,11 +114,11 @@ class BatchNorm(keras.layers.BatchNormalization):
         context = tf.distribute.get_replica_context()
         if mask is not None or context is None:
             return super()._sync_calculate_mean_and_var(x, reduction_axes, keep_dims, mask=mask)
-        replicas = context.num_replicas_in_sync
+        count = context.num_replicas_in_sync
 
         def mean_of(values):
             mean = tf.reduce_mean(values, axis=reduction_axes, keepdims=True)
-            return context.all_reduce(tf.distribute.ReduceOp.SUM, mean) / replicas
+            return context.all_reduce(tf.distribute.ReduceOp.SUM, mean) / count
 
         mean = mean_of(x)
         variance = mean_of(tf.square(x - mean))
@@ -144,8 +145,3 @@ def layers_of(module: tf.Module) -> list[BatchNorm]:
         if isinstance(layer, BatchNorm):
             found.append(layer)
     return found
-
-
-def _local(variable) -> np.ndarray:
-    """The value on the first replica of this process, without asking the others."""
-    return tf.distribute.get_strategy().experimental_local_results(variable)[0].numpy()
