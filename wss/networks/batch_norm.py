@@ -2,6 +2,7 @@
 
 import math
 
+import numpy as np
 import tensorflow as tf
 import tf_keras as keras
 
@@ -44,12 +45,12 @@ class BatchNorm(keras.layers.BatchNormalization):
         updates: int64 scalar variable, the updates so far; -1 if the statistics were imported. None
             if they are not counted.
         least_values: Values a channel of the smallest batch that it normalised in training mode,
-            that of all replicas where it sees these; None before. Known while a step is traced.
+            on one replica; None before. Known as soon as a step is traced.
     """
 
     updates = None
     least_values = None
-    _counts = True
+    _counts = False
 
     def count_updates(self) -> None:
         """Creates `updates`, from which the decay follows; call it after the layer is built."""
@@ -62,6 +63,13 @@ class BatchNorm(keras.layers.BatchNormalization):
             synchronization=tf.VariableSynchronization.ON_READ,
             aggregation=tf.VariableAggregation.ONLY_FIRST_REPLICA,
         )
+        self._constant_decay = float(self.momentum)
+        self._set_counts(True)
+
+    def _set_counts(self, counts):
+        self._counts = counts
+        # With a Python float, Keras takes one fused operation, whose decay must be constant.
+        self.momentum = np.float32(self.momentum) if counts else self._constant_decay
 
     def is_fresh(self) -> bool:
         """Whether the moving statistics are still those of a new layer, 0 and 1."""
@@ -72,30 +80,30 @@ class BatchNorm(keras.layers.BatchNormalization):
         """Keeps the decay constant if the statistics are not those of a new layer."""
         if self.updates is not None and not self.is_fresh():
             self.updates.assign(_IMPORTED)
-            self._counts = False
+            self._set_counts(False)
 
     def choose_decay(self) -> None:
         """Settles, before steps are traced, whether the decay is constant.
 
         An imported layer then has the one fused operation of Keras.
         """
-        self._counts = self.updates is None or int(replicas.local(self.updates)) != _IMPORTED
+        if self.updates is not None:
+            self._set_counts(int(replicas.local(self.updates)) != _IMPORTED)
 
     def call(self, inputs, training=None, mask=None):
         """Returns what batch norm of Keras returns."""
         if not self.trainable or training is None or not training:
             return super().call(inputs, training=training, mask=mask)
         self._note_values(inputs)
-        if self.updates is None or not self._counts:
-            return super().call(inputs, training=training, mask=mask)
-        constant = self.momentum
-        try:
-            self.momentum = decay_of_update(constant, self.updates)
-            outputs = super().call(inputs, training=training, mask=mask)
-        finally:
-            self.momentum = constant
-        self.updates.assign_add(1)
+        outputs = super().call(inputs, training=training, mask=mask)
+        if self._counts:
+            self.updates.assign_add(1)
         return outputs
+
+    def _assign_moving_average(self, variable, value, momentum, inputs_size):
+        if self._counts:
+            momentum = decay_of_update(self._constant_decay, self.updates)
+        return super()._assign_moving_average(variable, value, momentum, inputs_size)
 
     def _note_values(self, inputs):
         axes = [self.axis] if isinstance(self.axis, int) else self.axis
