@@ -57,6 +57,7 @@ def make_method(options: dict) -> PseudoSeg:
         attention_width=options.get('attention_dim', 128),
         sgc_variant=2 if options.get('att_v2', True) else 1,
     )
-    method.set_recipe(Update(weight_decay=options['weight_decay']), SupervisedLoss())
+    update = Update(weight_decay=options['weight_decay'], statistics_warm_up=False)
+    method.set_recipe(update, SupervisedLoss())
     method.build_variables(options['crop_size'])
     return method

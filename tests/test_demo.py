@@ -29,8 +29,8 @@ def test_two_seeds_in_one_step(tmp_path, capsys):
     settings = [
         'Schedule.steps = 1',
         'Schedule.picture_every = 0',
-        'Labelled.batch_size = 1',
-        'Unlabelled.batch_size = 1',
+        'Labelled.batch_size = 2',
+        'Unlabelled.batch_size = 2',
         "Shapes.counts = {'train': 12, 'val': 2, 'test': 5}",
     ]
     demo.compare(str(tmp_path), 2, settings)

@@ -52,12 +52,12 @@ def test_every_experiment_takes_a_step(name, tiny, tmp_path, shallow):
     data = experiment.data
     info = data.make_dataset().info  # Folders and files are not looked at for this.
     splits = {data.labelled.split: 4, data.unlabelled.split: 4, 'val': 2}
-    labelled = {'list_file': None, 'amount': 2, 'every_class': False, 'batch_size': 1}
+    labelled = {'list_file': None, 'amount': 2, 'every_class': False, 'batch_size': 2}
     data = dataclasses.replace(
         data,
         make_dataset=lambda: tiny.Squares(info, splits, size=49),
         labelled=dataclasses.replace(data.labelled, **labelled),
-        unlabelled=dataclasses.replace(data.unlabelled, list_file=None, batch_size=1),
+        unlabelled=dataclasses.replace(data.unlabelled, list_file=None, batch_size=2),
         validation=dataclasses.replace(data.validation, batch_size=1),
     )
     schedule = dataclasses.replace(experiment.schedule, steps=1, picture_every=0)
@@ -71,7 +71,7 @@ def test_parts_train_as_they_are(tmp_path):
     """Without an experiment, in an order that is not that of the pages, on a few scenes."""
     files = ['networks/small_shapes.gin', 'datasets/shapes.gin', 'methods/pseudoseg.gin']
     few = ["Shapes.counts = {'train': 3, 'val': 2}", 'Schedule.steps = 1']
-    small = ['Labelled.batch_size = 1', 'Unlabelled.batch_size = 1']
+    small = ['Labelled.batch_size = 2', 'Unlabelled.batch_size = 2']
     gin_files.parse(files, [*few, *small])
     result = gin_files.build(Experiment).train(tmp_path / 'run', gin_files.operative)
     assert result['last']['step'] == 1

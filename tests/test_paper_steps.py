@@ -109,8 +109,8 @@ def publish(monkeypatch, folder, name, ids):
 def train(data, method, network, *settings):
     """Takes a step of the paper, which is two of half its batch; returns `config.gin`."""
     params = [
-        'batch_size = 1',
-        'Schedule.reference_batch_size = 2',
+        'batch_size = 2',
+        'Schedule.reference_batch_size = 4',
         'Schedule.steps = 1',
         'Validation.batch_size = 2',
         'Validation.size = None',

@@ -163,7 +163,7 @@ class Experiment:
         method = self._new_method(strategy, dataset.info, views.crop_size, make_optimiser)
         with workers.all_or_none(strategy):
             resumes = checkpoints.holds(workdir, 'last')
-            loaded = self._load_weights(method, dataset, choices, resumes)
+            loaded = self._import_weights(method, dataset, choices, resumes)
         configuration = extension.allowed(make_configuration(), extent)
         backbone = method.network.backbone
         frame = self.data.frame(backbone)
@@ -193,6 +193,9 @@ class Experiment:
         batches = make_batches(0, cache_bytes=0, context=context)
         tpu_input.check(strategy, batches)
         contracts.losses(method, batches.element_spec)
+        if schedule.steps:
+            sizes = {name: getattr(self.data, name).batch_size for name in examples}
+            contracts.batch_norm_values(method, batches.element_spec, sizes)
         if make_validation is not None:
             tpu_input.check_shapes(strategy, make_validation(context))
         inputs = loop.Inputs(make_batches, make_validation, self.data.images_per_step(examples))
@@ -373,31 +376,29 @@ class Experiment:
         missing.refuse()
         return dataset, choices
 
-    def _load_weights(self, method, dataset, choices, resumes):
+    def _import_weights(self, method, dataset, choices, resumes):
         """Sets the initial weights, if there are any; returns what the function says about it."""
-        if self.initial_weights is None:
-            return None
         missing, said = Missing(), None
         with missing.noted():
-            said = self.initial_weights(method)
+            said = method.import_weights(self.initial_weights)
         if missing and not resumes:  # Else the weights come from the checkpoint.
             with missing.noted():  # The run ends here: name what else it lacks.
                 self.data.select(dataset, method, choices)
             missing.refuse()
-        method.start_averages()
-        return said if isinstance(said, str) else None
+        return said
 
     def _validation_batches(self, examples, frame, strategy):
         return self.data.validation_batches(
             examples, frame, strategy.num_replicas_in_sync, fill=tpu_input.is_tpu(strategy)
         )
 
-    def _built(self, info, crop_size):
+    def _built(self, info, crop_size, training):
         """Builds network and method with all their variables; call it in a strategy's scope.
 
         Args:
             info: The classes.
             crop_size: The crops of training; None for the smallest that the network takes.
+            training: Whether the method will be trained.
         """
         with contracts.constructors():
             network = self.make_network(
@@ -409,7 +410,10 @@ class Experiment:
         with contracts.constructors():
             method = self.make_method(network, info)
         contracts.method(method)
-        method.set_recipe(self.update, self.supervised_loss)
+        update = self.update
+        if not training:  # What only loads a run needs no counts of updates, nor what was fresh.
+            update = dataclasses.replace(update, statistics_warm_up=False, fresh_multiplier=1.0)
+        method.set_recipe(update, self.supervised_loss)
         if self.compute.synchronise_batch_norm:
             method.synchronise_batch_norm()
         method.build_variables(crop_size)
@@ -419,7 +423,7 @@ class Experiment:
         """Builds a method to be trained, with its optimiser."""
         # Workers share the initial values of variables, so one may be missed here already.
         with lost.exits_when_lost(strategy), strategy.scope():
-            method = self._built(info, crop_size)
+            method = self._built(info, crop_size, training=True)
             method.compile(optimizer=contracts.optimiser(make_optimiser()))
             method.optimizer.build(method.trainable_variables)
         return method
@@ -429,7 +433,7 @@ class Experiment:
         info = run_folder.read_description(workdir).info
         with lost.exits_when_lost(strategy), strategy.scope():
             # The size of photos must not matter: attention over a large one fills the memory.
-            method = self._built(info, None)
+            method = self._built(info, None, training=False)
         step = checkpoints.Checkpoints(workdir, method).restore(checkpoint)
         method.use_averages()
         return method, step

@@ -23,6 +23,7 @@ from wss.methods.supervised import Supervised
 from wss.methods.update import Update
 from wss.networks.backbones.small import SmallResNet
 from wss.networks.deeplab import DeepLabV3Plus
+from wss.networks.layers import ConvBatchNorm
 from wss.pipeline import batches
 from wss.pipeline.evaluation import WholeImages
 from wss.pipeline.frame import Frame
@@ -42,7 +43,12 @@ CASES = {
     'synchronised': (functools.partial(pseudoseg, calibrate_over_replicas=True), False),
 }
 UPDATES = {
-    'supervised': Update(last_layer_multiplier=2.0, bias_multiplier=2.0, average_decay=0.9),
+    'supervised': Update(
+        last_layer_multiplier=2.0,
+        bias_multiplier=2.0,
+        average_decay=0.9,
+        backbone_multiplier=0.5,
+    ),
     'naive': Update(weight_decay=0.0),
 }
 # Workers take the cases whose parts meet in other ways only once.
@@ -148,6 +154,37 @@ def halves_by_hand(case, make):
     }
 
 
+def pooled(strategy):
+    """Batch norm of one value a replica: outputs, gradient and statistics after a step."""
+    with strategy.scope():
+        layer = ConvBatchNorm(4, 1, activate=False, all_replicas=True)
+        layer(tf.zeros([1, 1, 1, 3]))
+        layer.batch_norm.count_updates()
+    layer.convolution.kernel.assign(tf.reshape(tf.range(12.0), [1, 1, 3, 4]) / 12)
+    inputs = tf.random.stateless_normal([2, 1, 1, 1, 3], (1, 2))
+    weights = tf.random.stateless_normal([2, 1, 1, 1, 4], (3, 4))
+
+    @tf.function
+    def step():
+        replica = tf.distribute.get_replica_context().replica_id_in_sync_group
+        with tf.GradientTape() as tape:
+            outputs = layer(tf.gather(inputs, replica), training=True)
+            loss = tf.reduce_sum(outputs * tf.gather(weights, replica))
+        gradient = tape.gradient(loss, layer.convolution.kernel)
+        return outputs, tf.distribute.get_replica_context().all_reduce('SUM', gradient)
+
+    outputs, gradient = strategy.run(step)
+    return {
+        'inputs': inputs[:, 0, 0, 0],
+        'weights': weights[:, 0, 0, 0],
+        'outputs': tf.concat(strategy.experimental_local_results(outputs), axis=0)[:, 0, 0],
+        'gradient': strategy.experimental_local_results(gradient)[0][0, 0],
+        'mean': layer.batch_norm.moving_mean.read_value(),
+        'variance': layer.batch_norm.moving_variance.read_value(),
+        'updates': layer.batch_norm.updates.read_value(),
+    }
+
+
 def main(kind, count, out):
     strategy = strategies.make_strategy(strategies.Devices(kind, replicas=int(count) or None))
     found = {}
@@ -160,6 +197,7 @@ def main(kind, count, out):
     if kind == 'mirrored':
         parts = run_case(strategy, 'synchronised', *CASES['synchronised'], per_replica=True)
         found |= {f'per_replica/{k}': v for k, v in parts.items()}
+        found |= {f'pooled/{k}': v.numpy() for k, v in pooled(strategy).items()}
     if workers.is_chief():
         np.savez(out, replicas=strategy.num_replicas_in_sync, **found)
 

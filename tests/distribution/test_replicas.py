@@ -9,6 +9,7 @@ import sys
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 HERE = pathlib.Path(__file__).parent
 ROOT = HERE.parents[1]
@@ -134,3 +135,21 @@ def test_the_mean_of_what_each_half_computes_for_itself_is_another_gradient(one)
 def test_batch_norm_is_per_replica_unless_it_is_synchronised(mirrored):
     each = joined(mirrored, 'per_replica/gradient/')
     assert distance(each, joined(mirrored, 'synchronised/gradient/')) > 0.05
+
+
+def test_a_pooled_branch_sees_all_replicas(mirrored):
+    """One value a replica: alone it would have the variance 0, and every image the same output."""
+    part = {name: mirrored[f'pooled/{name}'] for name in ('inputs', 'weights', 'outputs')}
+    kernel = tf.Variable(np.reshape(np.arange(12.0), (3, 4)) / 12)
+    with tf.GradientTape() as tape:
+        values = tf.matmul(part['inputs'].astype(np.float64), kernel)
+        mean, variance = tf.nn.moments(values, axes=0)
+        outputs = (values - mean) / tf.sqrt(variance + 1e-5)
+        loss = tf.reduce_sum(outputs * part['weights'])
+    np.testing.assert_allclose(part['outputs'], outputs, rtol=1e-4, atol=1e-5)
+    expected = tape.gradient(loss, kernel)
+    np.testing.assert_allclose(mirrored['pooled/gradient'], expected, rtol=1e-3, atol=1e-4)
+    # The first update has the decay 1/10.
+    assert mirrored['pooled/updates'] == 1
+    np.testing.assert_allclose(mirrored['pooled/mean'], 0.9 * mean, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(mirrored['pooled/variance'], 0.1 + 0.9 * variance, rtol=1e-5)

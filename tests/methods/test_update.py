@@ -15,6 +15,7 @@ from wss.methods.update import Update, average, average_rate
 from wss.networks.backbones.small import SmallResNet
 from wss.networks.deeplab import DeepLabV3Plus
 from wss.results import scores
+from wss.training import optimisers
 
 INFO = DatasetInfo('test', ('ground', 'a', 'b'), ((0, 0, 0), (1, 1, 1), (2, 2, 2)))
 CROP = (33, 33)
@@ -181,3 +182,65 @@ def test_without_averages_nothing_is_replaced():
 def test_options_outside_their_range(options, words):
     with pytest.raises(ValueError, match=words):
         Update(**options)
+
+
+def import_backbone(method):
+    for variable in method.network.backbone.trainable_variables:
+        variable.assign(variable + 0.01)
+
+
+def steps_of(update, optimiser, count=1):
+    """The moves of every variable by an optimiser, after an import of the backbone."""
+    method = make_method(PseudoSeg, update=update, attention_width=8)
+    method.compile(optimizer=optimiser)
+    method.import_weights(import_backbone)
+    before = [v.numpy() for v in method.trainable_variables]
+    step = tf.function(method.train_step, autograph=False)
+    for _ in range(count):
+        step(make_batch())
+    after = [v.numpy() for v in method.trainable_variables]
+    return method, [b - a for a, b in zip(before, after, strict=True)]
+
+
+@pytest.mark.parametrize(
+    'make_optimiser',
+    [
+        lambda: optimisers.momentum_poly(9, 0.001),
+        lambda: keras.optimizers.Adam(1e-3),
+        lambda: keras.optimizers.AdamW(1e-3, weight_decay=0.1),
+    ],
+)
+def test_factors_of_steps(make_optimiser):
+    """The first step of each layer is exactly its factor times the plain one, whatever takes it."""
+    _, plain = steps_of(Update(), make_optimiser())
+    scaled = Update(fresh_multiplier=8.0, backbone_multiplier=0.5)
+    method, moves = steps_of(scaled, make_optimiser())
+    backbone = {v.ref() for v in method.network.backbone.variables}
+    variables = method.trainable_variables
+    for variable, one, other in zip(variables, plain, moves, strict=True):
+        factor = 0.5 if variable.ref() in backbone else 8.0
+        np.testing.assert_allclose(other, factor * one, rtol=1e-4, atol=2e-6, err_msg=variable.name)
+    assert sum(np.any(move) for move in plain) > 30
+    assert sum(f == 0 for f in method.fresh.numpy()) == len(
+        method.network.backbone.trainable_variables
+    )
+
+
+def test_without_imported_weights_every_step_is_multiplied():
+    method = make_method(update=Update(fresh_multiplier=2.0))
+    with pytest.warns(UserWarning, match='no layer has imported weights, so it multiplies every'):
+        method.import_weights(None)
+    assert all(method.fresh.numpy() == 1)
+
+
+def test_factors_of_one_leave_the_step_alone():
+    method = make_method()
+    assert method.fresh is None
+    assert set(method._step_factors(method.trainable_variables)) == {1.0}
+
+
+@pytest.mark.parametrize('name', ['fresh_multiplier', 'backbone_multiplier'])
+@pytest.mark.parametrize('value', [0.0, -1.0, float('nan')])
+def test_factors_of_steps_out_of_range(name, value):
+    with pytest.raises(ValueError, match=rf'Update\.{name} is {value}; it must be above 0'):
+        Update(**{name: value})

@@ -1,6 +1,15 @@
-"""Means over the replicas of a step."""
+"""Values of replicas, and means over those of a step."""
 
+import numpy as np
 import tensorflow as tf
+
+
+def local(variable: tf.Variable) -> np.ndarray:
+    """Returns the value on the first replica of this process, without asking other processes.
+
+    Call it in the scope of the strategy that the variable was created in.
+    """
+    return tf.distribute.get_strategy().experimental_local_results(variable)[0].numpy()
 
 
 def mean(values):

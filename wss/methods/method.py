@@ -2,6 +2,9 @@
 
 import contextlib
 import types
+import warnings
+from collections.abc import Callable
+from typing import Any
 
 import tensorflow as tf
 import tf_keras as keras
@@ -9,8 +12,8 @@ import tf_keras as keras
 from wss.datasets.info import DatasetInfo
 from wss.devices import replicas
 from wss.methods import execution, losses
-from wss.methods.update import Update, average, average_rate
-from wss.networks import resize
+from wss.methods.update import Update, average, average_rate, scale_steps, unchanged
+from wss.networks import batch_norm, resize
 from wss.results import metrics
 
 
@@ -20,6 +23,8 @@ class Method(keras.Model):
     Attributes:
         needs_unlabelled: Whether batches must have an `unlabelled` part.
         needs_image_labels: Whether every unlabelled image must have an image-level label.
+        fresh: int64 variable, whether each trainable variable started fresh, 0 or 1; None if it
+            does not matter.
         averages: Moving averages of the trainable variables, in their order; may be empty.
 
     Args:
@@ -40,10 +45,13 @@ class Method(keras.Model):
         self.info = info
         self.set_recipe(Update(), losses.SupervisedLoss())
         self.averages = []
+        self.fresh = None
         # In a namespace, so that Keras does not put them into checkpoints: counts of an evaluation
         # are no state of training, and sums over replicas cannot be restored on others of them.
         self.running = types.SimpleNamespace(
-            confusion=metrics.ConfusionMatrix(info.num_classes, info.ignore_value), quality={}
+            confusion=metrics.ConfusionMatrix(info.num_classes, info.ignore_value),
+            quality={},
+            is_fresh=None,
         )
 
     def set_recipe(self, update: Update, supervised_loss: losses.SupervisedLoss) -> None:
@@ -136,6 +144,9 @@ class Method(keras.Model):
             gradients = self._add_decay(gradients, variables, self.update.weight_decay)
         norm = tf.linalg.global_norm([g for g in gradients if g is not None])
         multipliers = self._gradient_multipliers(variables)
+        scaled = {i: f for i, f in enumerate(self._step_factors(variables)) if f != 1}
+        scaled_variables = [variables[i] for i in scaled]
+        before = [tf.identity(variable) for variable in scaled_variables]
         self.optimizer.apply_gradients(
             (
                 (g if m == 1 else m * g, v)
@@ -144,6 +155,8 @@ class Method(keras.Model):
             ),
             skip_gradients_aggregation=True,
         )
+        if scaled:
+            scale_steps(scaled_variables, before, scaled.values())
         self._update_averages(variables)
         return {**values, 'gradient_norm': norm}
 
@@ -170,6 +183,11 @@ class Method(keras.Model):
     def make_train_function(self, force=False):
         """Makes what `fit` calls: an execution of some steps (see `execution.train_function`)."""
         if self.train_function is None or force:
+            with self.distribute_strategy.scope():
+                for layer in batch_norm.layers_of(self):
+                    layer.choose_decay()
+                if self.fresh is not None:
+                    self.running.is_fresh = [bool(f) for f in replicas.local(self.fresh)]
             self.train_function = execution.train_function(self)
         return self.train_function
 
@@ -204,11 +222,67 @@ class Method(keras.Model):
         multiplier = self.update.multiplier
         return [multiplier(v.ref() in last, v.ref() in biases) for v in variables]
 
+    def _step_factors(self, variables):
+        """Returns the factor of the step of each variable."""
+        backbone = {v.ref() for v in self.network.backbone.variables}
+        fresh = self.running.is_fresh or [True] * len(variables)
+        update = self.update
+        return [
+            (update.fresh_multiplier if is_fresh else 1.0)
+            * (update.backbone_multiplier if v.ref() in backbone else 1.0)
+            for v, is_fresh in zip(variables, fresh, strict=True)
+        ]
+
     def _update_averages(self, variables):
         if self.averages:
             rate = average_rate(self.update.average_decay, self.optimizer.iterations)
             for last, variable in zip(self.averages, variables, strict=True):
                 last.assign(average(last, variable, rate))
+
+    def import_weights(self, initial_weights: Callable[[Any], Any] | None) -> str | None:
+        """Sets initial weights; call it after `build_variables`, before training.
+
+        Imported moving statistics keep their constant decay, layers that are left as they were get
+        `Update.fresh_multiplier`, and averages of weights start from the initial ones.
+
+        Args:
+            initial_weights: What is called with the method, or None.
+
+        Returns:
+            The text that it returns, if it does.
+        """
+        with self.distribute_strategy.scope():
+            before = None if self.fresh is None else [replicas.local(v) for v in self.variables]
+        said = None if initial_weights is None else initial_weights(self)
+        self._note_statistics()
+        if before is not None:
+            with self.distribute_strategy.scope():
+                fresh = unchanged(self, self.trainable_variables, before)
+            self.running.is_fresh = fresh
+            self.fresh.assign([int(f) for f in fresh])
+            if all(fresh):
+                warnings.warn(
+                    f'Update.fresh_multiplier is {self.update.fresh_multiplier}, but no layer has '
+                    'imported weights, so it multiplies every step; set '
+                    'Experiment.initial_weights.',
+                    stacklevel=2,
+                )
+        self.start_averages()
+        return said if isinstance(said, str) else None
+
+    def _note_statistics(self):
+        """Notes which moving statistics were imported."""
+        with self.distribute_strategy.scope():
+            for layer in batch_norm.layers_of(self):
+                layer.note_imported()
+            backbone = batch_norm.layers_of(self.network.backbone)
+            if self.update.freeze_batch_norm and any(layer.is_fresh() for layer in backbone):
+                warnings.warn(
+                    f'Update.freeze_batch_norm is {self.update.freeze_batch_norm!r}, but batch '
+                    'norm of the backbone starts fresh, so it would never normalise; set '
+                    'Experiment.initial_weights.',
+                    stacklevel=4,
+                )
 
     def start_averages(self) -> None:
         """Starts the averages, if there are any, from the present weights."""
@@ -309,16 +383,34 @@ class Method(keras.Model):
         """Makes batch norm use statistics of all replicas; call it before `build_variables`."""
         for layer in self.submodules:
             if isinstance(layer, keras.layers.BatchNormalization):
-                layer.synchronized, layer.fused = True, False
+                batch_norm.over_replicas(layer)
 
     def build_variables(self, crop_size) -> None:
         """Creates every variable by one pass over empty images of `(height, width)` pixels."""
         self.build_layers(crop_size)
+        self._freeze_batch_norm()
+        for layer in batch_norm.layers_of(self):
+            if self.update.statistics_warm_up and layer.trainable:
+                layer.count_updates()
+        if self.update.fresh_multiplier != 1:
+            # A checkpoint keeps it, so that a resumed run need not compare weights again.
+            self.fresh = tf.Variable(
+                tf.ones([len(self.trainable_variables)], tf.int64),
+                trainable=False,
+                aggregation=tf.VariableAggregation.ONLY_FIRST_REPLICA,
+            )
         if self.update.average_decay:
             # Every replica computes the same average.
             options = {'trainable': False, 'aggregation': tf.VariableAggregation.ONLY_FIRST_REPLICA}
             self.averages = [tf.Variable(v, **options) for v in self.trainable_variables]
         self.built = True
+
+    def _freeze_batch_norm(self):
+        parts = {None: None, 'backbone': self.network.backbone, 'all': self}
+        part = parts[self.update.freeze_batch_norm]
+        for layer in () if part is None else part.submodules:
+            if isinstance(layer, keras.layers.BatchNormalization):
+                layer.trainable = False
 
     def build_layers(self, crop_size) -> None:
         """Creates the variables of all layers; part of `build_variables`."""

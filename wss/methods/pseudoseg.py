@@ -5,6 +5,7 @@ import tensorflow as tf
 from wss.methods import losses
 from wss.methods.method import Method
 from wss.networks import resize
+from wss.networks.network import same_in_training
 from wss.pseudo_labels import fusion, grad_cam, self_attention
 from wss.pseudo_labels.self_attention import SelfAttentionGradCAM, hypercolumn
 from wss.results import metrics
@@ -135,9 +136,10 @@ class PseudoSeg(Method):
 
         # Weak view: the pseudo label, and nothing else, comes from it (stop_gradient), except that
         # its features train the classifier in weak mode. The activation map comes first: it reads
-        # the moving statistics that the training-mode pass changes.
+        # the moving statistics that the training-mode pass changes. A frozen backbone needs no pass
+        # of its own for it, since both modes compute the same.
         cam_features = None
-        if not self.cam_from_training_pass:
+        if not self.cam_from_training_pass and not same_in_training(network.backbone):
             cam_features = network.features(unlabelled['weak'], training=False)
         weak_features = network.features(unlabelled['weak'], training=True)
         weak_logits = tf.stop_gradient(network.decode(weak_features, size, training=True))

@@ -1,10 +1,15 @@
-"""Weight decay, factors of gradients and averages of weights: one recipe for all methods."""
+"""Weight decay, factors of gradients, averages and statistics: one recipe for all methods."""
 
 import dataclasses
 
+import numpy as np
 import tensorflow as tf
+import tf_keras as keras
 
+from wss.devices import replicas
 from wss.settings import ranges
+
+FREEZE = (None, 'backbone', 'all')
 
 
 @dataclasses.dataclass(frozen=True)
@@ -21,8 +26,22 @@ class Update:
         bias_multiplier: Factor of the gradients of the biases of all convolutions and linear
             layers, on top of that of the last layers, 1e-6 to 1000. Offsets of batch norm do not
             count.
+        fresh_multiplier: Factor of the steps of layers that `initial_weights` left as they were,
+            1e-6 to 1000. A short run from imported weights gains from 10 or so. It multiplies the
+            step itself, as a learning rate of their own would, and with it the decay of optimisers
+            such as AdamW; a factor of the gradient would have no effect there.
+        backbone_multiplier: Factor of the steps of the backbone, imported or not, on top of that;
+            1e-6 to 1000.
         average_decay: Decay of a moving average of the weights, 1e-6 to 0.999999; None for no
             average. With one, evaluation and prediction use the averages.
+        statistics_warm_up: Whether the moving statistics of layers that start fresh follow the
+            first updates quickly: the decay of update `n` is `min(decay, (1 + n) / (10 + n))`, `n`
+            from 0. Without it, a run of 800 steps is evaluated with statistics that are mostly
+            initial values. Imported statistics keep their constant decay.
+        freeze_batch_norm: `backbone` or `all`: batch norm of these layers runs in inference mode
+            throughout, and statistics, scales and offsets keep their values, as with
+            `fine_tune_batch_norm` off in DeepLab; for small batches and an imported backbone. None
+            trains all of it.
 
     Raises:
         ValueError: If an option is outside its range.
@@ -37,19 +56,70 @@ class Update:
     weight_decay: float = 4e-5
     last_layer_multiplier: float = 1.0
     bias_multiplier: float = 1.0
+    fresh_multiplier: float = 1.0
+    backbone_multiplier: float = 1.0
     average_decay: float | None = None
+    statistics_warm_up: bool = True
+    freeze_batch_norm: str | None = None
 
     def __post_init__(self):
         ranges.number('Update.weight_decay', self.weight_decay, 0, 1)
-        for name in ('last_layer_multiplier', 'bias_multiplier'):
+        for name in (
+            'last_layer_multiplier',
+            'bias_multiplier',
+            'fresh_multiplier',
+            'backbone_multiplier',
+        ):
             ranges.number(f'Update.{name}', getattr(self, name), 1e-6, 1000)
         if self.average_decay is not None:
             ranges.number('Update.average_decay', self.average_decay, 1e-6, 0.999999)
+        ranges.switch('Update.statistics_warm_up', self.statistics_warm_up)
+        ranges.choice('Update.freeze_batch_norm', self.freeze_batch_norm, FREEZE)
 
     def multiplier(self, in_last_layer: bool, is_bias: bool) -> float:
         """Factor of the gradient of a variable."""
         factor = self.last_layer_multiplier if in_last_layer else 1.0
         return factor * self.bias_multiplier if is_bias else factor
+
+
+def unchanged(module: tf.Module, variables, before) -> list[bool]:
+    """Marks the variables that an import of weights left as they were, with all of their layer.
+
+    Args:
+        module: What has the layers.
+        variables: The variables to mark.
+        before: Values of `module.variables` before the import, in their order.
+    """
+    pairs = zip(module.variables, before, strict=True)
+    imported = {v.ref() for v, value in pairs if not np.array_equal(replicas.local(v), value)}
+    for layer in module.submodules:
+        is_leaf = not any(isinstance(part, keras.layers.Layer) for part in layer.submodules)
+        if isinstance(layer, keras.layers.Layer) and is_leaf:
+            own = {v.ref() for v in layer.variables}
+            imported |= own if own & imported else set()
+    return [v.ref() not in imported for v in variables]
+
+
+def scale_steps(variables, before, factors) -> None:
+    """Multiplies the step that an optimiser took; call it in the replicas of a step.
+
+    Args:
+        variables: Variables after the step.
+        before: Their values before it.
+        factors: Floats, the factors of the steps.
+    """
+
+    def scale(strategy, before):
+        for variable, last, factor in zip(variables, before, factors, strict=True):
+            strategy.extended.update(
+                variable,
+                lambda v, last, factor=factor: v.assign(last + factor * (v - last)),
+                args=(last,),
+                group=False,
+            )
+
+    # As optimisers of Keras update variables.
+    tf.__internal__.distribute.interim.maybe_merge_call(scale, tf.distribute.get_strategy(), before)
 
 
 def average_rate(decay: float, step) -> tf.Tensor:

@@ -23,7 +23,10 @@ class ASPP(keras.layers.Layer):
 
     def __init__(self, filters, rates, dropout, decay, name='aspp'):
         super().__init__(name=name)
-        self.image_pooling = ConvBatchNorm(filters, 1, decay=decay, name='image_pooling')
+        # It sees one value an image: the images of one replica may be too few for a variance.
+        self.image_pooling = ConvBatchNorm(
+            filters, 1, decay=decay, all_replicas=True, name='image_pooling'
+        )
         self.pointwise = ConvBatchNorm(filters, 1, decay=decay, name='aspp0')
         self.atrous = [
             SeparableConvBatchNorm(filters, rate=rate, decay=decay, name=f'aspp{i + 1}')
@@ -62,7 +65,8 @@ class DeepLabV3Plus(Network):
             that at 8.
         aspp_dropout: Dropout rate after the ASPP projection, 0 to 0.999.
         classifier_dropout: Dropout rate before the classifier, 0 to 0.999.
-        batch_norm_decay: Decay of the moving statistics in ASPP and decoder, in 0..1.
+        batch_norm_decay: Decay of the moving statistics in ASPP and decoder, in 0..1; at first it
+            is lower (`Update.statistics_warm_up`).
 
     Raises:
         ValueError: If a number of filters, a rate, a dropout rate or the decay is out of range, or

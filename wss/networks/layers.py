@@ -5,6 +5,8 @@ from collections.abc import Callable
 import tensorflow as tf
 import tf_keras as keras
 
+from wss.networks import batch_norm
+
 
 def taps_in_reach(kernel: tf.Tensor, rate: int, size) -> tf.Tensor:
     """Leaves out the taps of an atrous kernel that see nothing but padding on a small map.
@@ -82,8 +84,10 @@ class ConvBatchNorm(keras.layers.Layer):
         rate: Atrous rate; 1 where `stride` is above 1.
         activate: Whether `activation` follows.
         epsilon: Epsilon of the batch norm.
-        decay: Decay of the moving statistics of the batch norm.
+        decay: Decay of the moving statistics of the batch norm in the long run (see `BatchNorm`).
         activation: ReLU, or another function of a tensor.
+        all_replicas: Whether batch norm takes its statistics over the batches of all replicas,
+            whatever `Compute.synchronise_batch_norm` is; for maps of one value an image.
         explicit_padding: Whether a strided convolution pads as described above. TensorFlow's 'SAME'
             pads a map of even size only after its last row.
         name: Name of the layer.
@@ -100,6 +104,7 @@ class ConvBatchNorm(keras.layers.Layer):
         decay: float = 0.95,
         activation: Callable[[tf.Tensor], tf.Tensor] = tf.nn.relu,
         explicit_padding: bool = True,
+        all_replicas: bool = False,
         name: str | None = None,
     ):
         super().__init__(name=name)
@@ -124,9 +129,9 @@ class ConvBatchNorm(keras.layers.Layer):
             self.convolution = _Convolution(
                 filters, kernel_size, kernel_initializer='he_normal', **options
             )
-        self.batch_norm = keras.layers.BatchNormalization(
-            epsilon=epsilon, momentum=decay, name='batch_norm'
-        )
+        self.batch_norm = batch_norm.BatchNorm(epsilon=epsilon, momentum=decay, name='batch_norm')
+        if all_replicas and tf.distribute.get_strategy().num_replicas_in_sync > 1:
+            batch_norm.over_replicas(self.batch_norm)
         self.activate = activate
         self.activation = activation
 

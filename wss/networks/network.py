@@ -7,6 +7,7 @@ import tensorflow as tf
 import tf_keras as keras
 
 from wss.networks import resize
+from wss.networks.layers import Dropout
 from wss.settings import callables
 
 # What experiment and methods use of a network.
@@ -137,6 +138,19 @@ def smallest_crop(backbone) -> tuple[int, int]:
     """Returns the smallest crop (height, width) that gives three features a side."""
     side = 2 * backbone.output_stride + 1
     return side, side
+
+
+def same_in_training(part: tf.Module) -> bool:
+    """Whether a part computes the same in training mode as in inference mode.
+
+    It does if its batch norm is frozen and it has no dropout or noise.
+    """
+    noise = Dropout | keras.__internal__.layers.BaseRandomLayer
+    norm = keras.layers.BatchNormalization
+    return not any(
+        isinstance(layer, noise) or (isinstance(layer, norm) and layer.trainable)
+        for layer in part.submodules
+    )
 
 
 def check_backbone(backbone, setting: str) -> None:

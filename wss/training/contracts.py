@@ -7,12 +7,14 @@ import contextlib
 import functools
 import inspect
 import traceback
+from collections.abc import Mapping
 
 import tensorflow as tf
 import tf_keras as keras
 
 from wss.datasets.info import DatasetInfo
 from wss.methods.method import Method
+from wss.networks import batch_norm
 from wss.networks import network as networks
 from wss.settings import callables, ranges
 
@@ -218,6 +220,55 @@ def _refuse_constructor(part, cause=None):
     raise ValueError(
         f'{made}.__init__ must call super().__init__(...) before it sets anything.'
     ) from cause
+
+
+def batch_norm_values(method: Method, batch_spec, batch_sizes: Mapping[str, int]) -> None:
+    """Refuses batches that leave a batch norm one value a channel, of which the variance is 0.
+
+    Such a layer normalises every image to the same value and learns nothing. It sees a map of one
+    value an image, as after image pooling, so only batches of one image a replica can leave it one.
+
+    Args:
+        method: A compiled `Method` whose variables exist.
+        batch_spec: Specification of a batch of one replica.
+        batch_sizes: Images a step, of all replicas together, by stream.
+
+    Raises:
+        ValueError: If there is such a batch.
+    """
+    replicas = method.distribute_strategy.num_replicas_in_sync
+    small = {name: size for name, size in batch_sizes.items() if size <= replicas}
+    if not small:
+        return
+    layers = batch_norm.layers_of(method)
+    for layer in layers:
+        layer.least_values = None
+
+    @tf.autograph.experimental.do_not_convert
+    def trace(batch):
+        return method.compute_losses(batch['labelled'], batch.get('unlabelled'))
+
+    tf.function(trace).get_concrete_function(batch_spec)
+    for layer in layers:
+        seen = replicas if layer.synchronized else 1
+        if layer.least_values == 1 and seen == 1:
+            raise ValueError(_one_value(layer, small, replicas))
+
+
+def _one_value(layer, small, replicas):
+    """The sentence about a batch norm that sees one value."""
+    sizes = ' and '.join(f'{name.capitalize()}.batch_size is {n}' for name, n in small.items())
+    name = layer.moving_mean.name.rsplit('/', 1)[0]
+    if replicas == 1:
+        return (
+            f'{sizes}: batch norm of {name} would see one value a channel, of which the variance '
+            "is 0. Set it to 2 or more, or set Update.freeze_batch_norm = 'all'."
+        )
+    return (
+        f'{sizes}, over {replicas} replicas: batch norm of {name} would see one value a channel on '
+        f'each, of which the variance is 0. Set it to {2 * replicas} or more, or set '
+        "Compute.synchronise_batch_norm = True or Update.freeze_batch_norm = 'all'."
+    )
 
 
 def _check(part, setting, what, names):
