@@ -128,7 +128,7 @@ def test_labels_may_be_missing():
 
 
 def test_bad_numbers_are_named():
-    with pytest.raises(ValueError, match=r'^Validation\.batch_size = 0'):
+    with pytest.raises(ValueError, match=r'^Validation\.batch_size is 0'):
         WholeImages(make_examples([(5, 5)]), FIXED, 0)
     with pytest.raises(ValueError, match=r'Validation\.batch_size = 3 cannot be divided among 2'):
         WholeImages(make_examples([(5, 5)]), FIXED, 3, replicas=2)
