@@ -95,13 +95,16 @@ def load(method, path: str, parts: tuple[str, ...] = ('backbone',)) -> str:
 
 
 def _variables(network, parts) -> dict[str, tf.Variable]:
-    """Returns the variables of parts by a name that does not depend on what is around them."""
+    """Returns the weights of parts by a name that does not depend on what is around them.
+
+    Counts, of updates and of masks of dropout, are no weights.
+    """
     named = {}
     for part in parts:
         layer = getattr(network, part, None)
         if not isinstance(layer, tf.Module):
             raise ValueError(f'The network has no part {part!r}; weights are of {_PARTS}.')
-        for variable in layer.variables:
+        for variable in (v for v in layer.variables if v.dtype.is_floating):
             inside = variable.name.rsplit(f'{layer.name}/', 1)[-1].removesuffix(':0')
             named[f'{part}/{inside}'] = variable
     return named
