@@ -148,11 +148,11 @@ class Experiment:
 
     def _train(self, workdir, make_configuration, strategy, profile):
         """Trains where the settings of all workers are the same."""
-        run_folder.check_free(workdir)
         schedule, rate_factor = self.schedule.for_batch(self.data.labelled.batch_size)
         extent = extension.plan(workdir, schedule.steps, schedule.extend)
         self.compute.steps_an_execution(strategy, [*schedule.intervals(), extent.first_step])
         with workers.all_or_none(strategy):
+            run_folder.check_free(workdir)
             # Find the lists first: the settings that find them are part of the configuration.
             dataset, choices = self._found()
             views = contracts.views(self.data.make_views())

@@ -1,5 +1,7 @@
 import os
+import pty
 import signal
+import sys
 import threading
 
 import pytest
@@ -37,6 +39,32 @@ def test_under_nohup_a_closed_terminal_is_still_ignored():
         assert signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
     finally:
         signal.signal(signal.SIGHUP, before)
+
+
+PROGRAM = """
+import sys, time
+from wss.training import signals
+with signals.Watch() as watch:
+    print('ready', flush=True)
+    while not watch.asked:
+        time.sleep(0.01)
+    print('still printing', flush=True)
+    print('and reporting', file=sys.stderr, flush=True)
+    open(sys.argv[1], 'w').write('saved')
+signals.leave(watch.asked)
+"""
+
+
+def test_a_run_whose_terminal_is_gone_can_still_print_and_save(tmp_path):
+    process, terminal = pty.fork()
+    if not process:
+        command = [sys.executable, '-c', PROGRAM, str(tmp_path / 'saved')]
+        os.execve(sys.executable, command, os.environ | {'PYTHONPATH': os.getcwd()})
+    assert b'ready' in os.read(terminal, 100)
+    os.close(terminal)
+    _, status = os.waitpid(process, 0)
+    assert (tmp_path / 'saved').read_text() == 'saved'
+    assert os.waitstatus_to_exitcode(status) == 128 + signal.SIGHUP
 
 
 def test_handlers_are_back_afterwards():

@@ -1,10 +1,12 @@
 """Signals that end a run: it finishes the step, saves and ends."""
 
+import os
 import signal
 import threading
 
 _HANGUP = getattr(signal, 'SIGHUP', None)  # Not every system has it.
 _NOTED = [number for number in (signal.SIGTERM, signal.SIGINT, _HANGUP) if number is not None]
+_OUTPUTS = 1, 2  # Of the process: where it prints and reports errors.
 
 
 class Stopped(Exception):
@@ -33,8 +35,10 @@ class Watch:
     def __init__(self):
         self.asked = 0
         self._before = {}
+        self._terminals = []
 
     def __enter__(self):
+        self._terminals = [number for number in _OUTPUTS if os.isatty(number)]
         if threading.current_thread() is threading.main_thread():
             for number in _NOTED:
                 if number != _HANGUP or signal.getsignal(number) != signal.SIG_IGN:
@@ -49,7 +53,16 @@ class Watch:
         del frame
         if self.asked and number == signal.SIGINT:
             raise KeyboardInterrupt
+        if number == _HANGUP:
+            self._forget_terminals()
         self.asked = self.asked or number
+
+    def _forget_terminals(self):
+        """Drops what is printed from now on: an error for it would come before the run is saved."""
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        for number in self._terminals:
+            os.dup2(nowhere, number)
+        os.close(nowhere)
 
     def check(self) -> None:
         """Raises `Stopped` if a signal was noted."""
