@@ -309,12 +309,16 @@ class Experiment:
         """
         images, out = whole.expanded(images), whole.expanded(out)
         trained = self.predictor(workdir, checkpoint)
+        frame = self.frame_of_run(whole.expanded(workdir), trained.method)
+        bytes_of = memory.network_bytes(
+            trained.method, lambda size: frame.padded_size(frame.scaled_size(size))
+        )
         return image_folder.predict_folder(
             images,
             out,
             trained.predict,
             trained.method.info,
-            network_bytes=memory.network_bytes(trained.method),
+            network_bytes=bytes_of,
         )
 
     def predictor(

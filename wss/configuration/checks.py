@@ -49,7 +49,12 @@ def fits(value, hint) -> bool:
     """
     origin, inner = typing.get_origin(hint), typing.get_args(hint)
     if origin in (typing.Union, types.UnionType):
-        return any(fits(value, choice) for choice in inner)
+        return any(fits(value, choice) for choice in inner) or (
+            _makes_callables(value)
+            and any(
+                collections.abc.Callable in (choice, typing.get_origin(choice)) for choice in inner
+            )
+        )
     if isinstance(value, gin.config.ConfigurableReference):
         container = origin in (tuple, list, dict, collections.abc.Sequence, collections.abc.Mapping)
         is_plain = hint in _PLAIN_TYPES or container
@@ -76,6 +81,14 @@ def fits(value, hint) -> bool:
             fits(key, inner[0]) and fits(item, inner[1]) for key, item in value.items()
         )
     return collections.abc.Callable not in (origin, hint)  # References are checked above.
+
+
+def _makes_callables(value):
+    """Whether a value is `@Name()` of a class whose objects can be called, such as a list."""
+    if not isinstance(value, gin.config.ConfigurableReference) or not value.evaluate:
+        return False
+    made_by = value.configurable.wrapped
+    return inspect.isclass(made_by) and '__call__' in dir(made_by)
 
 
 def describe(hint) -> str:

@@ -54,13 +54,13 @@ def fingerprints(streams: dict) -> dict[str, str]:
     """Returns what tells whether two workers have the same images, for `workers.compare`.
 
     Args:
-        streams: From `labelled`, `unlabelled` and `validation` to choice and ids.
+        streams: From `labelled`, `unlabelled` and `validation` to what `describe` takes.
     """
     return {
         f'the list of {stream} images': (
             f'{len(ids)} ids with SHA-256 {whole.sha256(id_lists.content(ids))[:12]}'
         )
-        for stream, (_, ids) in streams.items()
+        for stream, (_, ids, *_) in streams.items()
     }
 
 

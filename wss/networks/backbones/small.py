@@ -78,6 +78,7 @@ class SmallResNet(keras.layers.Layer):
         batch_norm_decay: float = 0.95,
         name: str = 'small_resnet',
     ):
+        ranges.text('SmallResNet.name', name)
         super().__init__(name=name, autocast=False)  # Pixels are scaled in float32.
         ranges.choice('SmallResNet.output_stride', output_stride, (8, 16))
         ranges.several('SmallResNet.filters', filters, 4, ranges.whole, 1, 4096)

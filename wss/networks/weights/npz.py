@@ -70,6 +70,9 @@ def load(method, path: str, parts: tuple[str, ...] = ('backbone',)) -> str:
             stored = {name: arrays[name].astype(np.float32) for name in arrays.files}
     except Exception as error:  # Zip, pickle and NumPy each have errors of their own.
         raise ValueError(f'The weights file {found} cannot be read: {error}') from error
+    for part in parts:
+        if not isinstance(getattr(method.network, part, None), tf.Module):
+            ranges.refuse('npz.load.parts', parts, f'parts of the network, such as {_PARTS}')
     wanted = _variables(method.network, parts)
     for name, variable in wanted.items():
         if name not in stored:

@@ -108,14 +108,19 @@ def _path(folder, checkpoint):
 
 
 def _weights(names):
-    """Returns which names in a checkpoint are of weights: not of the optimiser, nor of averages."""
-    others = ('method/optimizer/', 'method/averages/')
+    """Returns which names in a checkpoint are of weights.
+
+    Those of the optimiser, of averages, of what started fresh and of counts of updates are not.
+    """
+    others = ('method/optimizer/', 'method/averages/', 'method/fresh/')
+    counts = f'/updates{_VALUE}'
     return [
         name
         for name in names
         if name.startswith('method/')
         and name.endswith(_VALUE)
         and not name.startswith(others)
+        and not name.endswith(counts)
         and '.OPTIMIZER_SLOT' not in name
     ]
 
