@@ -1,7 +1,6 @@
 """Checks of a gin configuration: names, types of values, unused settings."""
 
 import collections.abc
-import dataclasses
 import difflib
 import importlib
 import inspect
@@ -43,9 +42,9 @@ def check_types(config: dict) -> None:
 def fits(value, hint) -> bool:
     """Whether a value of a configuration fits an annotation; True where this is unknown.
 
-    An int fits a float, a list fits a tuple or a sequence, and a reference (`@name`) fits a
-    callable. What a reference makes (`@name()`) fits anything but a callable, unless it is a part
-    that is called like a function (`OfficialList`), or, from a class, a plain value.
+    An int fits a float, a list fits a tuple or a sequence, a reference (`@name`) fits a callable,
+    and what a reference makes (`@name()`) fits anything but a callable, or, from a class, a plain
+    value.
     """
     origin, inner = typing.get_origin(hint), typing.get_args(hint)
     if origin in (typing.Union, types.UnionType):
@@ -59,10 +58,10 @@ def fits(value, hint) -> bool:
         container = origin in (tuple, list, dict, collections.abc.Sequence, collections.abc.Mapping)
         is_plain = hint in _PLAIN_TYPES or container
         if value.evaluate:  # A class makes no number or text; a function may.
-            maker = value.configurable.wrapped
-            if collections.abc.Callable in (origin, hint):
-                return dataclasses.is_dataclass(maker) and '__call__' in vars(maker)
-            return not (is_plain and inspect.isclass(maker))
+            made_by_class = inspect.isclass(value.configurable.wrapped)
+            return collections.abc.Callable not in (origin, hint) and not (
+                is_plain and made_by_class
+            )
         return not is_plain
     if origin is typing.Literal:
         return value in inner

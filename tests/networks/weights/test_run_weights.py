@@ -51,7 +51,8 @@ def test_everything_of_the_same_method_comes_back(tiny, tmp_path):
     second = make(tiny, tiny.pseudoseg)
     said = run_weights.load_run(second, folder)
     for one, other in zip(first.variables, second.variables, strict=True):
-        np.testing.assert_array_equal(one, other, one.name)
+        if 'updates' not in one.name:  # Counts are those of each run.
+            np.testing.assert_array_equal(one, other, one.name)
     assert 'Start fresh: nothing. Classes of the run: ground, dark, light; new: none.' in said
 
 
@@ -101,7 +102,8 @@ def test_a_part_of_other_shapes_starts_fresh_as_a_whole(tiny, tmp_path):
     assert 'Start fresh: decoder, logits, sgc/batch_norm, sgc/key' in said
     np.testing.assert_array_equal(second.network.decoder[0].variables[0], before)
     for one, other in zip(first.network.aspp.variables, second.network.aspp.variables, strict=True):
-        np.testing.assert_array_equal(one, other)
+        if 'updates' not in one.name:
+            np.testing.assert_array_equal(one, other)
 
 
 def test_what_cannot_be_loaded_is_a_sentence(tiny, tmp_path):

@@ -224,8 +224,8 @@ def _write(prefix, values):
 
 def _first_difference(ours, theirs):
     """Describes a weight of the backbone that does not fit."""
-    for name in sorted(ours):
-        if name.startswith('method/network/backbone/') and name.endswith(_VALUE):
+    for name in sorted(_weights(ours)):
+        if name.startswith('method/network/backbone/'):
             short = name.removeprefix('method/network/').removesuffix(_VALUE)
             if name not in theirs:
                 return f'it has no {short}'
