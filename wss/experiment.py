@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from wss.datasets.examples import request
 from wss.datasets.files import whole
-from wss.datasets.lists import selection, validation_masks
+from wss.datasets.lists import validation_masks
 from wss.devices import gpus, lost, strategies, tpu_input, workers
 from wss.devices.compute import Compute
 from wss.devices.strategies import Devices
@@ -20,7 +20,6 @@ from wss.inference import memory, predictor
 from wss.methods.losses import SupervisedLoss
 from wss.methods.method import Method
 from wss.methods.update import Update
-from wss.networks import network as networks
 from wss.pipeline.data import Data
 from wss.pipeline.frame import Frame
 from wss.results import scores
@@ -31,8 +30,7 @@ from wss.runs import lists as run_lists
 from wss.runs import record as run_record
 from wss.runs.configuration import Configuration
 from wss.settings import ranges
-from wss.settings.missing import Missing
-from wss.training import contracts, log, loop, summary
+from wss.training import building, contracts, loop, preparation, summary
 from wss.training.progress import EvaluationProgress
 from wss.training.schedule import Schedule
 
@@ -154,68 +152,49 @@ class Experiment:
         with workers.all_or_none(strategy):
             run_folder.check_free(workdir)
             # Find the lists first: the settings that find them are part of the configuration.
-            dataset, choices = self._found()
+            dataset, choices = preparation.find(self.data, self.initial_weights)
             views = contracts.views(self.data.make_views())
         make_optimiser = contracts.optimiser_for(
             self.make_optimiser, rate_factor=rate_factor, first_step=extent.first_step or None
         )
         make_optimiser = functools.partial(make_optimiser, steps=schedule.steps)
-        method = self._new_method(strategy, dataset.info, views.crop_size, make_optimiser)
+        method = building.new_method(self, strategy, dataset.info, views.crop_size, make_optimiser)
         with workers.all_or_none(strategy):
-            resumes = checkpoints.holds(workdir, 'last')
-            loaded = self._import_weights(method, dataset, choices, resumes)
+            imported = preparation.import_weights(
+                method,
+                self.initial_weights,
+                select=lambda: self.data.select(dataset, method, choices),
+                resumes=checkpoints.holds(workdir, 'last'),
+            )
         configuration = extension.allowed(make_configuration(), extent)
-        backbone = method.network.backbone
-        frame = self.data.frame(backbone)
+        frame = self.data.frame(method.network.backbone)
         with workers.all_or_none(strategy):
             run_configuration.check(workdir, configuration)
-            examples = self.data.select(dataset, method, choices)
-            if workers.is_chief():
-                self.data.warn_of_small_crops(examples['labelled'], views.crop_size)
-            streams = {
-                name: (choices[name], part.ids, part.held_out) for name, part in examples.items()
-            }
-            scored = None
-            if self.data.validation.split:
-                scored = request(dataset, self.data.validation.split)
-                streams['validation'] = selection.Choice(self.data.validation.split), scored.ids
-            run_lists.check(workdir, streams)
-        workers.compare(strategy, run_lists.fingerprints(streams) | configuration.shared())
+            streams = preparation.select(self.data, dataset, method, choices, views.crop_size)
+            run_lists.check(workdir, streams.lists)
+        workers.compare(strategy, run_lists.fingerprints(streams.lists) | configuration.shared())
 
-        make_batches = self.data.training_batches(
-            examples, views, backbone.padding_value, self.seed, self.compute.input_workers
-        )
-        make_validation = None
-        if self.data.validation.split:
-            make_validation = self._validation_batches(scored, frame, strategy)
-        # Refuse what must be refused before anything is written.
-        context = tf.distribute.InputContext(num_replicas_in_sync=strategy.num_replicas_in_sync)
-        batches = make_batches(0, cache_bytes=0, context=context)
-        tpu_input.check(strategy, batches)
-        contracts.losses(method, batches.element_spec)
-        if schedule.steps:
-            sizes = {name: getattr(self.data, name).batch_size for name in examples}
-            contracts.batch_norm_values(method, batches.element_spec, sizes)
-        if make_validation is not None:
-            tpu_input.check_shapes(strategy, make_validation(context))
-        inputs = loop.Inputs(make_batches, make_validation, self.data.images_per_step(examples))
+        inputs = self._inputs(streams, views, frame, strategy)
+        batch_sizes = self.data.batch_sizes(streams.training)
+        preparation.check_batches(strategy, method, inputs, batch_sizes, schedule.steps)
         with contextlib.ExitStack() as stack:
             with workers.all_or_none(strategy):
                 if workers.is_chief():
                     stack.enter_context(run_folder.owned(workdir))
                 # Another process may have trained in it until now.
                 run_configuration.check(workdir, configuration)
-                run_lists.check(workdir, streams)
+                run_lists.check(workdir, streams.lists)
             if workers.is_chief():
                 run_folder.claim(workdir, configuration.text)
                 run_folder.write_description(workdir, dataset.info, frame.size, frame.long_side)
-                run_lists.write(workdir, streams)
-                shown = examples | ({'validation': scored} if self.data.validation.split else {})
-                self._print_start(workdir, shown, views.crop_size, schedule, strategy)
-                self._print_schedule(schedule, rate_factor, method)
+                run_lists.write(workdir, streams.lists)
+                self._print_start(workdir, streams, views.crop_size, schedule.steps, strategy)
+                if rate_factor is not None:
+                    rule = summary.batch_rule(self.schedule, schedule, batch_sizes, method)
+                    print(rule, flush=True)
                 extent.report(workdir)
-                if loaded and not run_folder.holds_checkpoints(workdir):
-                    print(loaded, flush=True)
+                if imported and not run_folder.holds_checkpoints(workdir):
+                    print(imported, flush=True)
             notes = stack.enter_context(
                 run_record.recorded(workdir, configuration.text, strategy, extent)
             )
@@ -235,7 +214,8 @@ class Experiment:
             FileNotFoundError: If the folder is not that of a run or has no such checkpoint.
             ValueError: If its files are damaged or of another configuration.
         """
-        return self._restored(whole.expanded(workdir), checkpoint, self._start(ONE_DEVICE))[0]
+        workdir = whole.expanded(workdir)
+        return building.method_of_run(self, self._start(ONE_DEVICE), workdir, checkpoint)[0]
 
     def evaluate(
         self,
@@ -266,7 +246,7 @@ class Experiment:
         if split is None:
             raise ValueError('The run has no validation split; name one with --split.')
         with lost.exits_when_lost(strategy):
-            method, step = self._restored(workdir, checkpoint, strategy)
+            method, step = building.method_of_run(self, strategy, workdir, checkpoint)
             if dataset.info != method.info:
                 raise ValueError(
                     f'The dataset has other classes than the run in {workdir}: '
@@ -363,109 +343,31 @@ class Experiment:
         self.compute.prepare(strategy)
         return strategy
 
-    def _found(self):
-        """Makes the dataset and finds the lists; one error names all that is missing."""
-        missing, dataset, choices = Missing(), None, None
-        with missing.noted():
-            dataset = contracts.dataset(self.data.make_dataset())
-        with missing.noted():
-            choices = self.data.choices()
-        for choice in (choices or {}).values():
-            with missing.noted():
-                choice.check_list()
-        if missing and getattr(self.initial_weights, '__module__', '').startswith('wss.'):
-            # Without classes there is no method; but these look for their files first.
-            with missing.noted(), contextlib.suppress(AttributeError):
-                self.initial_weights(None)
-        missing.refuse()
-        return dataset, choices
-
-    def _import_weights(self, method, dataset, choices, resumes):
-        """Sets the initial weights, if there are any; returns what the function says about it."""
-        missing, said = Missing(), None
-        with missing.noted():
-            said = method.import_weights(self.initial_weights)
-        if missing and not resumes:  # Else the weights come from the checkpoint.
-            with missing.noted():  # The run ends here: name what else it lacks.
-                self.data.select(dataset, method, choices)
-            missing.refuse()
-        return said
+    def _inputs(self, streams, views, frame, strategy):
+        """Returns the batches of a run: `loop.Inputs`."""
+        make_batches = self.data.training_batches(
+            streams.training, views, frame.padding_value, self.seed, self.compute.input_workers
+        )
+        make_validation = None
+        if streams.validation is not None:
+            make_validation = self._validation_batches(streams.validation, frame, strategy)
+        images_per_step = sum(self.data.batch_sizes(streams.training).values())
+        return loop.Inputs(make_batches, make_validation, images_per_step)
 
     def _validation_batches(self, examples, frame, strategy):
         return self.data.validation_batches(
             examples, frame, strategy.num_replicas_in_sync, fill=tpu_input.is_tpu(strategy)
         )
 
-    def _built(self, info, crop_size, training):
-        """Builds network and method with all their variables; call it in a strategy's scope.
-
-        Args:
-            info: The classes.
-            crop_size: The crops of training; None for the smallest that the network takes.
-            training: Whether the method will be trained.
-        """
-        with contracts.constructors():
-            network = self.make_network(
-                num_classes=info.num_classes, num_image_classes=info.num_image_classes
-            )
-        network = contracts.network(network)
-        crop_size = crop_size or networks.smallest_crop(network.backbone)
-        network.check_crop_size(crop_size)
-        with contracts.constructors():
-            method = self.make_method(network, info)
-        contracts.method(method)
-        update = self.update
-        if not training:  # What only loads a run needs no counts of updates, nor what was fresh.
-            update = dataclasses.replace(update, statistics_warm_up=False, fresh_multiplier=1.0)
-        method.set_recipe(update, self.supervised_loss)
-        if self.compute.synchronise_batch_norm:
-            method.synchronise_batch_norm()
-        method.build_variables(crop_size)
-        return method
-
-    def _new_method(self, strategy, info, crop_size, make_optimiser):
-        """Builds a method to be trained, with its optimiser."""
-        # Workers share the initial values of variables, so one may be missed here already.
-        with lost.exits_when_lost(strategy), strategy.scope():
-            method = self._built(info, crop_size, training=True)
-            method.compile(optimizer=contracts.optimiser(make_optimiser()))
-            method.optimizer.build(method.trainable_variables)
-        return method
-
-    def _restored(self, workdir, checkpoint, strategy):
-        """Builds the method of a run, without an optimiser; returns it, and its step."""
-        info = run_folder.read_description(workdir).info
-        with lost.exits_when_lost(strategy), strategy.scope():
-            # The size of photos must not matter: attention over a large one fills the memory.
-            method = self._built(info, None, training=False)
-        step = checkpoints.Checkpoints(workdir, method).restore(checkpoint)
-        method.use_averages()
-        return method, step
-
-    def _print_start(self, workdir, examples, crop_size, schedule, strategy):
+    def _print_start(self, workdir, streams, crop_size, steps, strategy):
         """Prints what the run is."""
         facts = summary.Facts(
             workdir=os.fspath(workdir),
-            examples=examples,
-            batch_sizes={
-                name: getattr(self.data, name).batch_size
-                for name in ('labelled', 'unlabelled')
-                if name in examples
-            },
+            examples=streams.examples,
+            batch_sizes=self.data.batch_sizes(streams.training),
             crop_size=crop_size,
-            steps=schedule.steps,
+            steps=steps,
             devices=run_record.devices(strategy),
             precision=self.compute.precision,
         )
         print('\n'.join(summary.lines(facts)), flush=True)
-
-    def _print_schedule(self, schedule, rate_factor, method):
-        """Prints the steps and the rate where they follow the batch."""
-        if rate_factor is not None:
-            rate = log.current_learning_rate(method.optimizer)
-            print(
-                f'{schedule.steps} steps of {self.data.labelled.batch_size} labelled images, the '
-                f'learning rate {rate:.6g} at first: {self.schedule.steps} steps of '
-                f'{self.schedule.reference_batch_size} by the rule of the reference batch.',
-                flush=True,
-            )

@@ -5,7 +5,7 @@ import functools
 import os
 import pathlib
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import tensorflow as tf
@@ -302,9 +302,9 @@ class Data:
         batch_size = self.validation.rounded_batch_size(replicas)
         return evaluation.WholeImages(examples, frame, batch_size, replicas, fill)
 
-    def images_per_step(self, streams: Mapping[str, Examples]) -> int:
-        """Returns how many images of these streams a step learns from."""
-        return sum(getattr(self, name).batch_size for name in streams)
+    def batch_sizes(self, streams: Iterable[str]) -> dict[str, int]:
+        """Returns how many images of each of these streams a step learns from."""
+        return {name: getattr(self, name).batch_size for name in streams}
 
 
 def _check_stream(name, stream):

@@ -8,6 +8,8 @@ import numpy as np
 import tensorflow as tf
 
 from wss.datasets.examples import Examples
+from wss.training import log
+from wss.training.schedule import Schedule
 
 _SAMPLE = 64  # Masks that are read where the dataset has not counted their pixels.
 _WIDTH = 100  # Characters.
@@ -53,6 +55,23 @@ def lines(facts: Facts) -> list[str]:
         f'Steps: {facts.steps:,} of {batch} images.',
         f'Device: {device(facts.devices)}; precision {facts.precision}.',
     ]
+
+
+def batch_rule(asked: Schedule, schedule: Schedule, batch_sizes: Mapping, method) -> str:
+    """Returns the sentence about steps and learning rate where they follow the batch.
+
+    Args:
+        asked: The schedule for its `reference_batch_size`.
+        schedule: The schedule for the batch of the run.
+        batch_sizes: See `Facts`.
+        method: A compiled `Method`.
+    """
+    rate = log.current_learning_rate(method.optimizer)
+    return (
+        f'{schedule.steps} steps of {batch_sizes["labelled"]} labelled images, the learning rate '
+        f'{rate:.6g} at first: {asked.steps} steps of {asked.reference_batch_size} by the rule of '
+        'the reference batch.'
+    )
 
 
 def _count(stream, examples):

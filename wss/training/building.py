@@ -1,0 +1,87 @@
+"""Builds network and method of an experiment: for a new run, or with the weights of one."""
+
+import dataclasses
+import os
+from collections.abc import Callable
+
+from wss.devices import lost
+from wss.methods.method import Method
+from wss.networks import network as networks
+from wss.runs import checkpoints
+from wss.runs import folder as run_folder
+from wss.training import contracts
+
+
+def new_method(
+    experiment, strategy, info, crop_size: tuple[int, int], make_optimiser: Callable
+) -> Method:
+    """Builds a method to be trained, with its optimiser.
+
+    Args:
+        experiment: An `Experiment`.
+        strategy: What distributes the steps.
+        info: Classes of the dataset.
+        crop_size: Height and width of the crops.
+        make_optimiser: Makes the optimiser.
+
+    Raises:
+        ValueError: If a part is not what it must be, or parts do not fit each other.
+    """
+    # Workers share the initial values of variables, so one may be missed here already.
+    with lost.exits_when_lost(strategy), strategy.scope():
+        method = _build(experiment, info, crop_size, experiment.update)
+        method.compile(optimizer=contracts.optimiser(make_optimiser()))
+        method.optimizer.build(method.trainable_variables)
+    return method
+
+
+def method_of_run(
+    experiment, strategy, workdir: str | os.PathLike, checkpoint: str
+) -> tuple[Method, int]:
+    """Builds the method of a run, without an optimiser; returns it, and its step.
+
+    Args:
+        experiment: An `Experiment`.
+        strategy: What distributes the steps.
+        workdir: Folder of the run.
+        checkpoint: `best` or `last`.
+
+    Raises:
+        FileNotFoundError: If the folder is not that of a run or has no such checkpoint.
+        ValueError: If its files are damaged or of another configuration.
+    """
+    info = run_folder.read_description(workdir).info
+    # What only loads a run needs no counts of updates, nor what was fresh.
+    update = dataclasses.replace(experiment.update, statistics_warm_up=False, fresh_multiplier=1.0)
+    with lost.exits_when_lost(strategy), strategy.scope():
+        # The size of photos must not matter: attention over a large one fills the memory.
+        method = _build(experiment, info, None, update)
+    step = checkpoints.Checkpoints(workdir, method).restore(checkpoint)
+    method.use_averages()
+    return method, step
+
+
+def _build(experiment, info, crop_size, update):
+    """Builds network and method with all their variables; call it in a strategy's scope.
+
+    Args:
+        experiment: An `Experiment`.
+        info: The classes.
+        crop_size: The crops of training; None for the smallest that the network takes.
+        update: Options of the update of the weights.
+    """
+    with contracts.constructors():
+        network = experiment.make_network(
+            num_classes=info.num_classes, num_image_classes=info.num_image_classes
+        )
+    network = contracts.network(network)
+    crop_size = crop_size or networks.smallest_crop(network.backbone)
+    network.check_crop_size(crop_size)
+    with contracts.constructors():
+        method = experiment.make_method(network, info)
+    contracts.method(method)
+    method.set_recipe(update, experiment.supervised_loss)
+    if experiment.compute.synchronise_batch_norm:
+        method.synchronise_batch_norm()
+    method.build_variables(crop_size)
+    return method
