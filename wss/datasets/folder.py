@@ -1,16 +1,13 @@
 """A user's own images and index masks, in folders."""
 
-import collections
-import os
-import warnings
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from wss.datasets.examples import Examples, SelectionError
-from wss.datasets.files import agreement, checks, decoding, finding, loading, mask_names
+from wss.datasets.examples import Examples
+from wss.datasets.files import agreement, checks, decoding, finding, loading
 from wss.datasets.files.meaning import Meaning
-from wss.datasets.lists import ids as id_lists
+from wss.datasets.lists.files_by_id import FilesById
 from wss.settings import ranges
 
 
@@ -109,14 +106,9 @@ class Folder:
         ranges.path('Folder.images', images)
         if masks is not None:
             ranges.path('Folder.masks', masks)
-        self._images = _path(images)
-        self._masks = None if masks is None else _path(masks)
-        self._splits = {'all': None} if splits is None else dict(splits)
-        self._endings = {'image': tuple(image_endings), 'mask': tuple(mask_endings)}
+        self._files = FilesById('Folder', name, images, masks, splits, image_endings, mask_endings)
         self._skip_broken = skip_broken
         self._full = check == 'full'
-        self._found = {}  # Kind of file -> id -> path.
-        self._copies = set()  # Ids of images that are links to others.
         self._checked = {}  # (image, mask or None) that passed the checks -> what they found.
 
     def examples(
@@ -140,27 +132,20 @@ class Folder:
                 file is damaged or refused, or a mask does not fit its image or the classes. One
                 error holds all problems. A `SelectionError` if `ids` do not fit the split.
         """
-        checks.check_request(self.info.name, split, self._splits, labels)
-        if labels == 'required' and self._masks is None:
+        checks.check_request(self.info.name, split, self._files.splits, labels)
+        if labels == 'required' and not self._files.has_masks:
             raise ValueError(
                 f'Dataset {self.info.name!r} has no folder of masks, but labels of split '
                 f'{split!r} are needed; set Folder.masks.'
             )
-        images = self._photos()
-        masks = {}
-        if labels != 'none' and self._masks is not None:
-            masks = self._find('mask', self._masks, may_be_empty=labels == 'available')
-        listed = self._ids(split, images)
-        wanted = listed
-        if ids is not None:
-            wanted = id_lists.narrow(ids, listed, self._endings['image'])
-        there, missing = self._with_image(split, wanted, images)
-        maskless = [name for name in there if name not in masks] if labels == 'required' else []
-        if maskless:
-            missing.append(
-                f'{len(maskless)} of its ids have no mask in {self._masks}: '
-                f'{checks.list_some(maskless)}.'
-            )
+        images, masks = self._files.images(), {}
+        if labels != 'none':
+            masks = self._files.masks(may_be_empty=labels == 'available')
+        listed = self._files.ids(split, images)
+        wanted = listed if ids is None else self._files.narrow(ids, listed)
+        there, missing = self._files.with_image(split, wanted, images)
+        if labels == 'required':
+            missing += self._files.without_mask(there, masks)
         pairs = [(images[name], masks.get(name)) for name in there]
         what = f'split {split!r} of dataset {self.info.name!r}'
         results = checks.check_all(self._check, pairs, what, len(pairs))
@@ -192,110 +177,11 @@ class Folder:
     @property
     def split_names(self) -> tuple[str, ...]:
         """Names of the splits."""
-        return tuple(self._splits)
+        return tuple(self._files.splits)
 
     def split_ids(self, split: str) -> tuple[str, ...]:
         """Returns the ids of a split, also those without a file; opens no image."""
-        return tuple(self._ids(split, self._photos()))
-
-    def _ids(self, split, images):
-        """Returns the ids of a split, also those without an image."""
-        path = self._splits[split]
-        if path is None:
-            own = {name: file for name, file in images.items() if name not in self._copies}
-            return self._without_masks(split, own)
-        try:
-            ids = id_lists.match_ids(id_lists.read_ids(path), images, self._endings['image'])
-        except SelectionError as error:
-            raise ValueError(f'Id list {path} cannot be read: {error}') from error
-        twice = [name for name, count in collections.Counter(ids).items() if count > 1]
-        if twice:
-            raise ValueError(
-                f'Id list {path} names ids with and without ending: {checks.list_some(twice)}.'
-            )
-        return list(ids)
-
-    def _photos(self):
-        """Returns the images by id, without the masks that lie in the folder of the images."""
-        images = self._find('image', self._images)
-        if self._masks is None or not _is_inside(self._masks, self._images):
-            return images
-        masks = set(map(os.path.normpath, self._find('mask', self._masks, True).values()))
-        photos = {
-            name: path for name, path in images.items() if os.path.normpath(path) not in masks
-        }
-        if not photos:
-            raise ValueError(
-                f'Dataset {self.info.name!r}: every image in {self._images} is a mask by its name; '
-                "set Folder.image_endings and Folder.mask_endings, such as ('_mask.png',), to tell "
-                'them apart.'
-            )
-        return photos
-
-    def _without_masks(self, split, images):
-        """Returns the sorted ids of the images that do not look like masks of others."""
-        masks = mask_names.masks_among(images)
-        if masks:
-            mask, photo = min(masks.items())
-            warnings.warn(
-                f'{len(masks)} files of {self._images} are left out of split {split!r}, since they '
-                f'look like masks of others, such as {images[mask]} of {images[photo]}. If they '
-                'are masks, set Folder.masks and Folder.mask_endings; if they are images, give '
-                'Folder.splits a file of all ids.',
-                stacklevel=4,
-            )
-        return sorted(name for name in images if name not in masks)
-
-    def _with_image(self, split, ids, images):
-        """Returns the ids that have an image, and sentences about those without."""
-        lost = [name for name in ids if name not in images]
-        if not lost:
-            return list(ids), []
-        example = min(images)
-        sentence = (
-            f'{len(lost)} ids of {self._splits[split]} have no image in {self._images}: '
-            f'{checks.list_some(lost)} (an id that has one: {example}).'
-            f'{id_lists.advice(lost, images)}'
-        )
-        return [name for name in ids if name in images], [sentence]
-
-    def _find(self, kind, folder, may_be_empty=False):
-        """Returns the files of a folder and its subfolders by id."""
-        if kind in self._found:
-            return self._found[kind]
-        try:
-            inside = finding.find(folder, self._endings[kind])
-        except (FileNotFoundError, NotADirectoryError) as error:
-            raise type(error)(
-                f'Dataset {self.info.name!r}: the folder of {kind}s {error}. Set Folder.{kind}s; '
-                'docs/datasets.md says where known datasets are.'
-            ) from error
-        if inside.closed:
-            raise OSError(f'Dataset {self.info.name!r}: {" ".join(inside.closed[:3])}')
-        left_out = ''
-        if inside.left_out:
-            left_out = finding.left_out_sentence(inside.left_out, folder)
-            warnings.warn(f'Dataset {self.info.name!r}: {left_out}', stacklevel=2)
-        found = collections.defaultdict(list)
-        for file in inside.files:
-            name = finding.identifier(id_lists.split_ending(file, self._endings[kind])[0])
-            found[name].append(os.path.join(folder, file))
-            if kind == 'image' and file in inside.copies:
-                self._copies.add(name)
-        if not found and not may_be_empty:
-            raise FileNotFoundError(
-                f'Dataset {self.info.name!r}: the folder of {kind}s {folder} holds no file whose '
-                f'name ends in {", ".join(self._endings[kind])}. {left_out}'.strip()
-            )
-        several = [list(map(finding.shown, files)) for files in found.values() if len(files) > 1]
-        if several:
-            names = '; '.join(' and '.join(sorted(files)) for files in sorted(several)[:3])
-            raise ValueError(
-                f'Dataset {self.info.name!r}: {len(several)} ids have more than one {kind}, the '
-                f'first: {names}. Delete one of each, or tell them apart with {kind}_endings.'
-            )
-        self._found[kind] = {name: files[0] for name, files in found.items()}
-        return self._found[kind]
+        return tuple(self._files.ids(split, self._files.images()))
 
     def _check(self, pair):
         if pair not in self._checked:
@@ -313,13 +199,3 @@ class Folder:
 def _names(image, mask):
     """Returns the paths of an image and its mask (or None) as text for messages."""
     return finding.shown(image), mask and finding.shown(mask)
-
-
-def _path(folder):
-    return os.path.expanduser(os.fspath(folder)).rstrip('/') or '/'
-
-
-def _is_inside(folder, parent):
-    """Whether a folder is another one or inside it."""
-    folder, parent = (os.path.normpath(path) for path in (folder, parent))
-    return parent in ('.', folder) or folder.startswith(parent.rstrip('/') + '/')
