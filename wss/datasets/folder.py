@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from wss.datasets.examples import Examples, SelectionError
-from wss.datasets.files import agreement, checks, decoding, finding, loading, mask_names
+from wss.datasets.files import agreement, checks, decoding, finding, loading, mask_names, reasons
 from wss.datasets.files.meaning import Meaning
 from wss.datasets.lists import ids as id_lists
 from wss.settings import ranges
@@ -159,7 +159,7 @@ class Folder:
         if maskless:
             missing.append(
                 f'{len(maskless)} of its ids have no mask in {self._masks}: '
-                f'{checks.list_some(maskless)}.'
+                f'{reasons.list_some(maskless)}.'
             )
         pairs = [(images[name], masks.get(name)) for name in there]
         what = f'split {split!r} of dataset {self.info.name!r}'
@@ -211,7 +211,7 @@ class Folder:
         twice = [name for name, count in collections.Counter(ids).items() if count > 1]
         if twice:
             raise ValueError(
-                f'Id list {path} names ids with and without ending: {checks.list_some(twice)}.'
+                f'Id list {path} names ids with and without ending: {reasons.list_some(twice)}.'
             )
         return list(ids)
 
@@ -254,7 +254,7 @@ class Folder:
         example = min(images)
         sentence = (
             f'{len(lost)} ids of {self._splits[split]} have no image in {self._images}: '
-            f'{checks.list_some(lost)} (an id that has one: {example}).'
+            f'{reasons.list_some(lost)} (an id that has one: {example}).'
             f'{id_lists.advice(lost, images)}'
         )
         return [name for name in ids if name in images], [sentence]
