@@ -12,21 +12,21 @@ from attack import mutations, outcomes
 from wss.datasets.folder import Folder
 
 _CLASSES = ('background', 'leaf', 'stem')
-_SIZE = (21, 34)
+SIZE = (21, 34)
 _TRIES = 600
 
 
 def attempts(folder: pathlib.Path, seed: int):
     """Returns the number of attempts, and the function that makes one; see `workers.work`."""
-    photos, masks = _photos(), _masks()
+    good_photos, good_masks = photos(), _masks()
 
     def attempt(number):
         chance = random.Random(f'images {seed} {number}')
-        sources = masks if number % 2 else photos
+        sources = good_masks if number % 2 else good_photos
         ending, content = sources[number // 2 % len(sources)]
         damaged = mutations.mutated(content, chance)
         check = 'headers' if chance.random() < 0.25 else 'full'
-        _write(folder, photos[0][1], masks[0][1])
+        _write(folder, good_photos[0][1], good_masks[0][1])
         kind = 'masks' if number % 2 else 'photos'
         for old in (folder / kind).glob('b.*'):
             old.unlink()
@@ -76,10 +76,10 @@ def _write(folder, photo, mask):
             (folder / kind / f'{name}.{ending}').write_bytes(content)
 
 
-def _photos():
+def photos():
     """Returns endings and contents of good photos of many formats."""
     chance = np.random.default_rng(0)
-    pixels = chance.integers(0, 256, (*_SIZE, 3)).astype(np.uint8)
+    pixels = chance.integers(0, 256, (*SIZE, 3)).astype(np.uint8)
     pixels[5:15] = pixels[5:15].mean(axis=1, keepdims=True)
     colour = Image.fromarray(pixels)
     grey = pixels[..., 0]
@@ -105,7 +105,7 @@ def _photos():
 
 def _masks():
     """Returns endings and contents of good masks of many formats."""
-    label = np.zeros(_SIZE, np.uint8)
+    label = np.zeros(SIZE, np.uint8)
     label[4:9, 3:12], label[12:18, 8:30], label[-1] = 1, 2, 255
     grey = Image.fromarray(label)
     palette = Image.fromarray(label, 'P')

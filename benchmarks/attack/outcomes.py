@@ -19,7 +19,7 @@ def result_or_sentence(call: Callable):
         Its result and None, or None and the sentence with which it refuses the input.
 
     Raises:
-        NotSurvived: If the sentence holds a trace.
+        NotSurvived: If the sentence holds a trace, or is very long.
         Exception: If it fails with something else than a sentence.
     """
     try:
@@ -28,10 +28,14 @@ def result_or_sentence(call: Callable):
         sentence = sentences.user_sentence(error)
         if sentence is None:
             raise
-        sentence = str(sentence)
-        if len(sentence) > _MOST_LETTERS or any(trace in sentence for trace in _TRACES):
-            raise NotSurvived(f'This is not a sentence for a user: {sentence}') from error
+        require_sentence(sentence)
         return None, sentence
+
+
+def require_sentence(text: str) -> None:
+    """Raises `NotSurvived` if a text that a user reads is very long, or holds a trace."""
+    fits = len(text) <= _MOST_LETTERS and not any(trace in text for trace in _TRACES)
+    require(fits, f'This is not a sentence for a user: {text}')
 
 
 def require(condition: bool, sentence: str) -> None:

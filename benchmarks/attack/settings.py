@@ -1,18 +1,21 @@
-"""Tries odd values for every setting, one at a time: python -m benchmarks.attack.settings.
+"""Odd values of every setting, one at a time.
 
 A value survives if it has a plausible meaning and everything up to the first step can be built, or
 if it is refused by one sentence that names the setting in full. Nothing trains.
 """
 
 import dataclasses
+import importlib
 import inspect
-import sys
+import pathlib
+import random
 import types
 import typing
 import warnings
 from collections.abc import Iterator
 
-from wss.configuration import gin_files, parts, sentences
+from attack import outcomes
+from wss.configuration import gin_files, parts
 from wss.experiment import Experiment
 from wss.methods.update import Update
 from wss.training import contracts
@@ -61,10 +64,21 @@ class Try:
     hint: typing.Any
 
 
+def attempts(folder: pathlib.Path, seed: int):
+    """Returns the number of attempts, and the function that makes one; see `workers.work`.
+
+    The attempts are all values of all settings, in an order that follows from the seed.
+    """
+    del folder
+    every = list(tries())
+    random.Random(f'settings {seed}').shuffle(every)
+    return len(every), lambda number: attempt(every[number])
+
+
 def tries() -> Iterator[Try]:
     """Yields every try: each setting of every part with each odd value."""
     for name, module in parts.modules().items():
-        part = getattr(sys.modules.get(module) or __import__(module, fromlist=['']), _last(name))
+        part = getattr(importlib.import_module(module), _last(name))
         hints = typing.get_type_hints(part if inspect.isfunction(part) else part.__init__)
         for setting, owners in parts.settings().items():
             if name in owners and name not in ('Supervised', 'Classification'):
@@ -76,41 +90,35 @@ def tries() -> Iterator[Try]:
                     yield Try(files, params, f'{name}.{setting}', value, hints[setting])
 
 
-def run(only: str = '') -> tuple[int, int, list[str]]:
-    """Tries all.
-
-    Args:
-        only: Beginning of the settings to try; '' for all.
-
-    Returns:
-        How many were tried, how many survived, and a line about each other one.
-    """
-    tried, failures = 0, []
-    for one in tries():
-        if one.setting.startswith(only):
-            tried += 1
-            if failed := attempt(one):
-                failures.append(f'{one.setting} = {one.value}: {failed}')
-    return tried, tried - len(failures), failures
-
-
 def attempt(one: Try) -> str:
-    """Returns what went wrong; '' if the value survived."""
-    try:
+    """Builds what a value is for; returns a word.
+
+    Raises:
+        NotSurvived: If the value is accepted without a meaning, or refused by something else than
+            one line that names the setting.
+    """
+    what = f'{one.setting} = {one.value}'
+
+    def build():
         with warnings.catch_warnings():
             warnings.simplefilter('ignore')
-            _build(one)
+            return _build(one)
+
+    try:
+        _, sentence = outcomes.result_or_sentence(build)
     except Exception as error:
-        sentence = sentences.user_sentence(error)
-        if sentence is None:
-            return f'{type(error).__name__}: {str(error).splitlines()[:1]}'
-        if '\n' in sentence.strip():
-            return f'several lines: {sentence!r}'
-        owner, _, field = one.setting.rpartition('.')
-        named = field in sentence and _last(owner) in sentence
-        known = one.value.startswith('@') or 'nothing in this run uses' in sentence
-        return '' if named or known or _is_missing(error) else f'does not name it: {sentence}'
-    return '' if plausible(one) else 'accepted'
+        lines = f'{type(error).__name__}: {error}'.splitlines()
+        raise outcomes.NotSurvived(f'{what}: {lines[0]}') from error
+    if sentence is None:
+        outcomes.require(plausible(one), f'{what}: accepted')
+        return 'accepted'
+    outcomes.require('\n' not in sentence.strip(), f'{what}: several lines: {sentence!r}')
+    owner, _, field = one.setting.rpartition('.')
+    named = field in sentence and _last(owner) in sentence
+    other = 'nothing in this run uses' in sentence or 'does not exist' in sentence
+    other = other or one.value.startswith('@')
+    outcomes.require(named or other, f'{what}: does not name it: {sentence}')
+    return 'refused'
 
 
 def plausible(one: Try) -> bool:
@@ -167,20 +175,3 @@ def _kinds(hint):
     if isinstance(hint, types.UnionType) or typing.get_origin(hint) is typing.Union:
         return {kind for inner in typing.get_args(hint) for kind in _kinds(inner)}
     return {hint}
-
-
-def _is_missing(error):
-    """Whether a file is missing, which the value may well name."""
-    return isinstance(error, FileNotFoundError)
-
-
-def main() -> None:
-    """Prints how many values were tried and survived."""
-    tried, survived, failures = run(sys.argv[1] if len(sys.argv) > 1 else '')
-    print(*failures, sep='\n')
-    print(f'settings: {survived} of {tried} values survived')
-    sys.exit(bool(failures))
-
-
-if __name__ == '__main__':
-    main()

@@ -19,6 +19,7 @@ KINDS = (
     'gin_files',
     'data_folders',
     'run_folders',
+    'predictions',
     'kills',
 )
 _SECONDS = 600.0  # An attempt that takes longer is not survived.

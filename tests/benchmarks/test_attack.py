@@ -5,7 +5,7 @@ import random
 import shutil
 
 import pytest
-from attack import attack, mutations, outcomes, workers
+from attack import attack, mutations, outcomes, settings, workers
 
 
 def attempts(module, tmp_path, tries):
@@ -14,11 +14,35 @@ def attempts(module, tmp_path, tries):
     return [attempt(number) for number in range(tries)]
 
 
-@pytest.mark.parametrize('kind', ['images', 'records', 'archives', 'gin_files', 'data_folders'])
+KINDS = ['images', 'records', 'archives', 'settings', 'gin_files', 'data_folders', 'predictions']
+
+
+@pytest.mark.parametrize('kind', KINDS)
 def test_a_few_attacks_are_survived(tmp_path, kind):
     module = __import__(f'attack.{kind}', fromlist=['attempts'])
     words = attempts(module, tmp_path, 12)
     assert len(words) == 12 and any('refused' in word for word in words)
+
+
+@pytest.mark.parametrize('setting', ['Update.weight_decay', 'Compute.input_workers', 'Labelled.li'])
+def test_odd_values_of_a_setting_are_refused_by_its_name(setting):
+    tried = [one for one in settings.tries() if one.setting.startswith(setting)]
+    assert len(tried) == len(settings.ODD)
+    assert 'refused' in {settings.attempt(one) for one in tried}
+
+
+def test_every_setting_is_tried(tmp_path):
+    tried = {one.setting for one in settings.tries()}
+    assert {'Experiment.seed', 'Folder.skip_broken', 'npz.load.parts', 'Views.hue'} <= tried
+    assert len(tried) > 100
+    assert settings.attempts(tmp_path, 0)[0] == len(tried) * len(settings.ODD)
+
+
+def test_a_value_without_a_meaning_must_not_be_accepted(monkeypatch):
+    monkeypatch.setattr(settings, '_build', lambda one: None)
+    absurd = next(one for one in settings.tries() if one.value == '-1e999')
+    with pytest.raises(outcomes.NotSurvived, match='= -1e999: accepted'):
+        settings.attempt(absurd)
 
 
 def test_a_mutation_always_changes_the_content_and_follows_from_the_seed():

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 import numpy as np
 import tensorflow as tf
 
+from wss.datasets.files import reasons
 from wss.datasets.info import DatasetInfo
 
 
@@ -152,22 +153,18 @@ def check_selection(ids, known, skipped=()) -> None:
     if broken:
         raise SelectionError(
             f'{len(broken)} ids of the list were left out because their files are damaged '
-            f'(skip_broken), the first: {", ".join(broken[:5])}. Fix the files, or delete the ids '
-            'from the list.'
+            f'(skip_broken), the first: {reasons.list_some(broken)}. Fix the files, or delete '
+            'the ids from the list.'
         )
     unknown = [name for name in ids if name not in known]
     if unknown:
         raise SelectionError(
             f'{len(unknown)} ids of the list are not in the dataset, the first: '
-            f'{", ".join(map(_short, unknown[:5]))}. The dataset has ids such as '
-            f'{", ".join(itertools.islice(known, 3))}.'
+            f'{", ".join(map(reasons.short, unknown[:5]))}. The dataset has ids such as '
+            f'{", ".join(map(reasons.short, itertools.islice(known, 3)))}.'
         )
     repeated = [name for name, count in collections.Counter(ids).items() if count > 1]
     if repeated:
-        raise SelectionError(f'The list repeats ids: {", ".join(repeated[:5])}.')
+        raise SelectionError(f'The list repeats ids: {reasons.list_some(repeated)}.')
     if not ids:
         raise SelectionError('The list of ids is empty.')
-
-
-def _short(name):
-    return name if len(name) <= 100 else f'{name[:100]} ...'

@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from wss.datasets import classes
 from wss.datasets.examples import Examples
-from wss.datasets.files import checks
+from wss.datasets.files import checks, reasons
 from wss.datasets.info import OF_HOST, DatasetInfo
 from wss.datasets.lists import ids as id_lists
 from wss.datasets.records import description, pixels
@@ -193,7 +193,7 @@ def _require(index, present, what, thing, instead):
     without = index.ids[~present]
     if without.size:
         raise ValueError(
-            f'{len(without)} examples of {what} have no {thing}: {checks.list_some(without)}; '
+            f'{len(without)} examples of {what} have no {thing}: {reasons.list_some(without)}; '
             f'{instead}.'
         )
 
@@ -202,7 +202,7 @@ def _refuse_repeated(index, what):
     names, counts = np.unique(index.ids, return_counts=True)
     if (counts > 1).any():
         raise ValueError(
-            f'Ids have more than one record in {what}: {checks.list_some(names[counts > 1])}; '
+            f'Ids have more than one record in {what}: {reasons.list_some(names[counts > 1])}; '
             'delete the folder and build the dataset again with wss.prepare.'
         )
 

@@ -13,7 +13,7 @@ from google.protobuf.message import DecodeError
 
 from wss.datasets import classes
 from wss.datasets.examples import Examples
-from wss.datasets.files import agreement, checks, decoding, loading
+from wss.datasets.files import agreement, checks, decoding, loading, reasons
 from wss.datasets.files.meaning import Meaning
 from wss.datasets.lists import ids as id_lists
 from wss.datasets.records import frames as record_frames
@@ -134,7 +134,7 @@ class TFRecord:
         missing = []
         if labels == 'required' and maskless:
             missing.append(
-                f'{len(maskless)} of its records have no mask: {checks.list_some(maskless)}.'
+                f'{len(maskless)} of its records have no mask: {reasons.list_some(maskless)}.'
             )
         good = [
             results[i]

@@ -165,3 +165,19 @@ def test_narrow_maps_ids_and_refuses_what_does_not_fit_by_name():
         id_lists.narrow(['train2017/000000000009', 'train2017/000000000009.jpg'], known)
     with pytest.raises(SelectionError, match=r'left out because .* damaged .* first: c\.'):
         id_lists.narrow(['c.png', 'b.jpg'], known, skipped=['c'])
+
+
+def test_sentences_about_lines_of_thousands_of_letters_are_short(tmp_path):
+    long = 'x' * 5000
+    path = tmp_path / 'list.txt'
+    path.write_text(f'{long}\n{long}\n')
+    with pytest.raises(ValueError, match='repeats 1 ids') as repeated:
+        id_lists.read_ids(path)
+    with pytest.raises(SelectionError, match='1 ids of the list are not') as unknown:
+        id_lists.narrow(['a', long], ['a'])
+    with pytest.raises(SelectionError, match='left out because') as broken:
+        id_lists.narrow([long], ['a'], skipped=[long])
+    with pytest.raises(ValueError, match='do not fit on a line') as unfit:
+        id_lists.write_ids(path, [f'{long}\n{long}'])
+    for caught in (repeated, unknown, broken, unfit):
+        assert len(str(caught.value)) < 800

@@ -315,9 +315,3 @@ def keep_good(
     if not good:
         raise ValueError(f'No example of {what} is left: all {len(broken)} are damaged.')
     return good
-
-
-def list_some(names) -> str:
-    """Returns the first few names as text, with dots if there are more."""
-    names = list(names)
-    return ', '.join(names[:_NAMED]) + (', ...' if len(names) > _NAMED else '')

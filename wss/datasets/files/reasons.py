@@ -1,8 +1,10 @@
-"""The text of other libraries' errors as one plain line, to be part of a sentence."""
+"""Text of others (errors of libraries, names of files and ids) as a part of a sentence."""
 
 import re
 
 _MOST = 300  # Characters of a reason.
+_LONG = 100  # Of a name.
+_NAMED = 5  # Names that are listed.
 # What follows one of these is a trace, not the reason.
 _TRACES = re.compile(
     r'\s*(?:\n\s*\[\[|\[\[\{\{|\bOriginal stack trace|\bErrors may have originated|'
@@ -57,6 +59,23 @@ def one_line(text: str) -> str:
     """Returns a text as one line, without the traces and marks that TensorFlow puts into it."""
     text = _MARKS.sub('', _TRACES.sub('', text.strip()) or text.strip())
     return re.sub(r'\s*\n\s*', ' ', text).replace('\t', ' ').strip()
+
+
+def short(name: str) -> str:
+    """Returns a name, cut off after 100 characters: a line of a wrong list can have thousands."""
+    return name if len(name) <= _LONG else f'{name[:_LONG]} ...'
+
+
+def list_some(names) -> str:
+    """Returns the first few names as text, with dots if there are more.
+
+    Example:
+        >>> from wss.datasets.files.reasons import list_some
+        >>> list_some(f'image{i}' for i in range(7))
+        'image0, image1, image2, image3, image4, ...'
+    """
+    names = list(names)
+    return ', '.join(map(short, names[:_NAMED])) + (', ...' if len(names) > _NAMED else '')
 
 
 def _text(name):

@@ -6,7 +6,7 @@ import warnings
 from collections.abc import Mapping, Sequence
 
 from wss.datasets.examples import SelectionError
-from wss.datasets.files import checks, finding, mask_names
+from wss.datasets.files import finding, mask_names, reasons
 from wss.datasets.lists import ids as id_lists
 
 
@@ -103,7 +103,7 @@ class FilesById:
         twice = [name for name, count in collections.Counter(ids).items() if count > 1]
         if twice:
             raise ValueError(
-                f'Id list {path} names ids with and without ending: {checks.list_some(twice)}.'
+                f'Id list {path} names ids with and without ending: {reasons.list_some(twice)}.'
             )
         return list(ids)
 
@@ -121,7 +121,7 @@ class FilesById:
         example = min(images)
         sentence = (
             f'{len(lost)} ids of {self.splits[split]} have no image in {self._images}: '
-            f'{checks.list_some(lost)} (an id that has one: {example}).'
+            f'{reasons.list_some(lost)} (an id that has one: {example}).'
             f'{id_lists.advice(lost, images)}'
         )
         return [name for name in ids if name in images], [sentence]
@@ -133,7 +133,7 @@ class FilesById:
             return []
         return [
             f'{len(maskless)} of its ids have no mask in {self._masks}: '
-            f'{checks.list_some(maskless)}.'
+            f'{reasons.list_some(maskless)}.'
         ]
 
     def _without_masks(self, split, images):

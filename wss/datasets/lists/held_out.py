@@ -5,9 +5,9 @@ import warnings
 from collections.abc import Collection, Mapping
 
 from wss.datasets.examples import Examples
+from wss.datasets.files import reasons
 
 _WORD = re.compile(r'(?<![a-z])(mini|e)?(val|test)')
-_NAMED = 5  # Ids that a sentence names.
 
 
 def says_so(split: str) -> bool:
@@ -73,10 +73,9 @@ def warn_of_labelled(labelled: Collection[str], held_out: Mapping[str, Collectio
         if len(both) == len(labelled) == len(ids):
             what = f'The {len(both)} labelled images are the images of split {split!r}'
         else:
-            names = ', '.join(both[:_NAMED]) + (', ...' if len(both) > _NAMED else '')
             what = (
                 f'{len(both)} of the {len(labelled)} labelled images are among the {len(ids)} of '
-                f'split {split!r}: {names}'
+                f'split {split!r}: {reasons.list_some(both)}'
             )
         warnings.warn(
             f'{what}. The run learns from them, so scores on {split!r} are too high to say '

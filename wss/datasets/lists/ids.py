@@ -8,7 +8,7 @@ import re
 import tensorflow as tf
 
 from wss.datasets.examples import SelectionError, check_selection
-from wss.datasets.files import finding, whole
+from wss.datasets.files import finding, reasons, whole
 from wss.datasets.lists import lines
 
 # Of the images of the datasets that can be prepared; that of Cityscapes is long.
@@ -63,7 +63,8 @@ def write_ids(path: str | os.PathLike, ids) -> None:
         raise ValueError(f'There is no id to write to {path}.')
     unfit = [name for name in ids if name != name.strip() or len(name.splitlines()) != 1]
     if unfit:
-        raise ValueError(f'Ids that do not fit on a line cannot be written to {path}: {unfit[:5]}.')
+        named = reasons.list_some(map(repr, unfit))
+        raise ValueError(f'Ids that do not fit on a line cannot be written to {path}: {named}.')
     refuse_repeated(ids, path)
     folder = os.path.dirname(path)
     if folder:
@@ -169,5 +170,5 @@ def refuse_repeated(ids, where):
     if repeated:
         raise ValueError(
             f'The id list {where} repeats {len(repeated)} ids, the first: '
-            f'{", ".join(repeated[:5])}. Name each once.'
+            f'{reasons.list_some(repeated)}. Name each once.'
         )

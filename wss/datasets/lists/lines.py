@@ -5,7 +5,7 @@ import csv
 import re
 from collections.abc import Callable, Collection
 
-from wss.datasets.files import finding
+from wss.datasets.files import finding, reasons
 
 FORM = (
     'A line is an id, the file of an image, or the files of an image and of its mask, such as '
@@ -55,8 +55,9 @@ class Reader:
         if strangers and not pairs:
             name, mask = strangers[0]
             raise ValueError(
-                f'The line {line!r} names {mask} as the mask of {name}, but the mask of an image '
-                'is the one with its name. Rename the files, or correct the line.'
+                f'The line {reasons.short(line)!r} names {reasons.short(mask)} as the mask of '
+                f'{name}, but the mask of an image is the one with its name. Rename the files, or '
+                'correct the line.'
             )
         return found.pop() if len(found) == 1 else None
 

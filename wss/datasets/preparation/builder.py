@@ -28,7 +28,7 @@ from typing import ClassVar
 
 import tensorflow_datasets as tfds
 
-from wss.datasets.files import checks
+from wss.datasets.files import reasons
 from wss.datasets.info import DatasetInfo
 from wss.datasets.preparation import archives as archive_files
 from wss.datasets.preparation import records
@@ -192,6 +192,6 @@ def check_record(record, info: DatasetInfo, what: str) -> None:
     if outside:
         raise ValueError(
             f'{what}: the record {record["id"]!r} shows class '
-            f'{checks.list_some(map(str, outside))}, but the last of CLASSES is '
+            f'{reasons.list_some(map(str, outside))}, but the last of CLASSES is '
             f'{info.num_classes - 1}; pass CLASSES to records.example.'
         )

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import tensorflow as tf
 
 from wss.datasets import classes
-from wss.datasets.files import checks
+from wss.datasets.files import reasons
 from wss.datasets.preparation import coco_masks
 
 _LOGGER = logging.getLogger(__name__)
@@ -151,7 +151,7 @@ def _class_index(categories, path):
         index[number] = names.index(name)
     missing = [name for i, name in enumerate(names) if i and i not in index.values()]
     if missing or len(index) != len(categories):
-        what = f'lacks {len(missing)} of the 80 categories ({checks.list_some(missing)})'
+        what = f'lacks {len(missing)} of the 80 categories ({reasons.list_some(missing)})'
         what = what if missing else 'has a category twice'
         raise ValueError(f'{path} {what}; is it instances_*.json of COCO?')
     return index

@@ -4,7 +4,7 @@ import collections
 import dataclasses
 import logging
 
-from wss.datasets.files import checks
+from wss.datasets.files import reasons
 from wss.datasets.preparation.archives import Source
 
 _LOGGER = logging.getLogger(__name__)
@@ -67,7 +67,7 @@ def plan(voc: Source, sbd: Source, test: Source | None = None) -> dict[str, list
     if shared := [files.name for files in splits['train'] if files.name in held_out]:
         raise ValueError(
             f'{voc.folder / LISTS} has ids in both train.txt and val.txt: '
-            f'{checks.list_some(shared)}. {voc.advice}'
+            f'{reasons.list_some(shared)}. {voc.advice}'
         )
     photos = set(voc.names(f'{VOC}/JPEGImages', '.jpg'))
     augmented = {files.name: files for files in splits['train']}
@@ -97,7 +97,7 @@ def plan(voc: Source, sbd: Source, test: Source | None = None) -> dict[str, list
 def _ids(source, name):
     ids = source.lines(name)
     if twice := [item for item, count in collections.Counter(ids).items() if count > 1]:
-        raise ValueError(f'{source.folder / name} repeats ids: {checks.list_some(twice)}.')
+        raise ValueError(f'{source.folder / name} repeats ids: {reasons.list_some(twice)}.')
     if not ids:
         raise ValueError(f'{source.folder / name} is empty.')
     return ids
@@ -130,7 +130,7 @@ def _check_present(splits):
         for kind in ('image', 'mask', 'annotation'):
             parts = [getattr(files, kind) for files in examples if getattr(files, kind)]
             if lost := [part for part in parts if missing(part)]:
-                names = checks.list_some(str(source.folder / name) for source, name in lost)
+                names = reasons.list_some(str(source.folder / name) for source, name in lost)
                 raise FileNotFoundError(
                     f'Split {split} of voc_seg cannot be made: {len(lost)} files of kind {kind} '
                     f'are missing: {names}. {lost[0][0].advice}'

@@ -11,7 +11,7 @@ import numpy as np
 import tensorflow_datasets as tfds
 
 from wss.datasets import classes
-from wss.datasets.files import checks, decoding
+from wss.datasets.files import decoding, reasons
 from wss.datasets.preparation import archives, builder
 from wss.datasets.preparation import records as builder_records
 from wss.datasets.preparation.cost import Records
@@ -155,7 +155,7 @@ def to_train_ids(label_ids: np.ndarray, name: str) -> np.ndarray:
     if unknown.any():
         values = sorted({int(value) for value in label_ids[unknown]})
         raise ValueError(
-            f'Mask {name} holds {checks.list_some(map(str, values))}, which are not label ids of '
+            f'Mask {name} holds {reasons.list_some(map(str, values))}, which are not label ids of '
             'Cityscapes (0..33, and 255 for -1); use the files *_labelIds.png, not instanceIds or '
             'color.'
         )
@@ -219,7 +219,7 @@ def _examples(split, images, masks, kind):
             if missing:
                 raise FileNotFoundError(
                     f'{len(missing)} of {len(one)} ids of the split {split} lack {place}: '
-                    f'{checks.list_some(missing)}. {source.advice}'
+                    f'{reasons.list_some(missing)}. {source.advice}'
                 )
     if len(image_of) != _COUNTS[split]:
         _LOGGER.warning(

@@ -7,7 +7,7 @@ from typing import ClassVar
 import tensorflow_datasets as tfds
 
 from wss.datasets import classes
-from wss.datasets.files import checks, decoding
+from wss.datasets.files import checks, decoding, reasons
 from wss.datasets.preparation import archives, builder, coco_json, coco_masks
 from wss.datasets.preparation import records as builder_records
 from wss.datasets.preparation.cost import Records
@@ -164,7 +164,7 @@ def _labelled(source, annotations, folder):
     if missing:
         raise FileNotFoundError(
             f'{annotations.folder / file} names images that are not in {source.folder / folder}, '
-            f'{len(missing)} of {len(images)}: {checks.list_some(missing)}. {source.advice}'
+            f'{len(missing)} of {len(images)}: {reasons.list_some(missing)}. {source.advice}'
         )
     if len(here) > len(images):
         _LOGGER.warning(
