@@ -195,8 +195,11 @@ def test_colours_can_be_rgb_and_one_can_be_ignored(tmp_path):
 @pytest.mark.parametrize(
     ('changes', 'message'),
     [
-        ({'masks_drawn_on': 'left'}, r"Folder\.masks_drawn_on must be None, 'turned' or"),
-        ({'mask_values': 'names'}, r"Folder\.mask_values must be None, 'indices' or"),
+        (
+            {'masks_drawn_on': 'left'},
+            r"Folder\.masks_drawn_on is 'left'; it can be None, '",
+        ),
+        ({'mask_values': 'names'}, r"Folder\.mask_values is 'names'; it can be None, 'indices' or"),
         ({'mask_values': 'colours'}, r'set Folder\.colours'),
         ({'mask_values': 'colours', 'colours': [(0, 0, 0)] * 3}, 'must be RGB triples that differ'),
         (
@@ -204,8 +207,8 @@ def test_colours_can_be_rgb_and_one_can_be_ignored(tmp_path):
             'must be RGB triples that differ',
         ),
         ({'ignore_colour': (1, 2, 3)}, "needs Folder.mask_values = 'colours'"),
-        ({'bit_depth': 7}, 'bit_depth must be None or an int in 8..16'),
-        ({'bit_depth': 12.0}, 'bit_depth must be None or an int in 8..16'),
+        ({'bit_depth': 7}, r'Folder\.bit_depth is 7; it must be a whole number, 8 to 16'),
+        ({'bit_depth': 12.0}, r'Folder\.bit_depth is 12\.0; it must be'),
     ],
 )
 def test_settings_out_of_range(tmp_path, changes, message):

@@ -124,6 +124,7 @@ def test_too_many_gpus_are_asked_for(monkeypatch):
         '{"task": [1]}',
         config('zero'),
         config(None),
+        config(float('inf')),
     ],
 )
 def test_a_damaged_description_of_the_workers(monkeypatch, text):

@@ -7,6 +7,7 @@ import pytest
 
 from docs import settings
 from tests.docs import test_commands
+from wss.configuration import parts
 from wss.runs import configuration
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -40,6 +41,15 @@ def test_it_has_every_part_of_the_configurations():
     for file in sorted((ROOT / 'gin_configs').rglob('*.gin')):
         for name in configuration.settings(file.read_text(encoding='utf-8')):
             assert '.' not in name or '.'.join(name.split('.')[-2:]) in KNOWN, f'{file}: {name}'
+
+
+def test_a_wrong_name_is_searched_in_all_of_it():
+    searched = {
+        '.'.join(f'{part}.{name}'.split('.')[-2:])
+        for name, owners in parts.settings().items()
+        for part in owners
+    }
+    assert searched == KNOWN
 
 
 @pytest.mark.parametrize('page', test_commands.PAGES)

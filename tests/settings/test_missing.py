@@ -6,7 +6,7 @@ import pytest
 
 from wss.configuration import gin_files
 from wss.experiment import Experiment
-from wss.networks.weights import npz
+from wss.networks.weights import npz, run_weights
 from wss.pipeline.data import Labelled
 
 EXPERIMENT = 'experiments/folder_supervised.gin'
@@ -68,7 +68,7 @@ def test_what_was_loaded_is_printed_once_the_data_is_good(tiny, tmp_path, capsys
     assert 'Loaded' not in capsys.readouterr().out
     experiment = tiny.experiment(initial_weights=load, steps=0)
     experiment.train(tmp_path / 'run')
-    assert capsys.readouterr().out.startswith('Loaded by hand.\n')
+    assert '\nLoaded by hand.\n' in capsys.readouterr().out
     experiment.train(tmp_path / 'run')
     assert 'Loaded' not in capsys.readouterr().out
 
@@ -77,3 +77,15 @@ def test_partial_of_weights_is_fine(tiny, tmp_path):
     weights = functools.partial(npz.load, path='none.npz')
     text = refused(tiny.experiment(initial_weights=weights), tmp_path / 'run')
     assert 'There is no weights file none.npz' in text
+
+
+def test_weights_that_are_there_do_not_hide_what_is_missing(tiny, tmp_path):
+    tiny.experiment(steps=0).train(tmp_path / 'first')
+    weights = functools.partial(run_weights.load_run, folder=tmp_path / 'first')
+    functools.update_wrapper(weights, run_weights.load_run)  # As gin does.
+
+    def make_dataset():
+        raise FileNotFoundError('The images are gone.')
+
+    experiment = tiny.experiment(initial_weights=weights, make_dataset=make_dataset)
+    assert refused(experiment, tmp_path / 'run') == 'The images are gone.'

@@ -25,6 +25,7 @@ _PARTS = {
     'networks.backbones.resnet_v1': ('ResNetV1',),
     'networks.backbones.xception': ('Xception',),
     'networks.backbones.mobilenet_v2': ('MobileNetV2',),
+    'networks.weights.run_weights': ('load_run',),
     'networks.weights.npz': ('load',),
     'networks.weights.tf1_checkpoint': ('load_backbone', 'load_model'),
     'networks.weights.keras_applications': ('load_backbone',),
@@ -36,7 +37,7 @@ _PARTS = {
 }
 # What the program passes to a part.
 _GIVEN = {'self', 'network', 'info', 'num_classes', 'num_image_classes', 'method'}
-_GIVEN_TO = {'momentum_poly': {'steps', 'rate_factor'}}
+_GIVEN_TO = {'momentum_poly': {'steps', 'rate_factor', 'first_step'}}
 # Names of version 0.1 that are not found by the name of the setting alone.
 _FORMER = {
     'labelled_list': 'Labelled.list_file',

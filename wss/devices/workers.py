@@ -72,7 +72,7 @@ def _read_cluster():
         # TensorFlow takes a number in quotes too.
         whole = {**task, 'index': int(task['index'])} if 'index' in task else {**task}
         return cluster, whole
-    except (ValueError, AttributeError, TypeError, RecursionError) as error:
+    except (ValueError, AttributeError, TypeError, OverflowError, RecursionError) as error:
         raise ValueError(
             f'The environment variable TF_CONFIG is damaged: {text[:300]!r}.'
         ) from error

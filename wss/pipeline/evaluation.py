@@ -91,8 +91,8 @@ class WholeImages:
         Share('Validation.batch_size', batch_size, tf.distribute.InputContext(1, 0, replicas))
         self._examples = examples
         self._frame = frame
-        sizes = _sizes(examples, frame, self._workers)
-        self.plan = _plan(sizes, frame, batch_size, replicas, fill or replicas > 1)
+        self._sizes = _sizes(examples, frame, self._workers)
+        self.plan = _plan(self._sizes, frame, batch_size, replicas, fill or replicas > 1)
 
     def __call__(self, context: tf.distribute.InputContext | None = None) -> tf.data.Dataset:
         """Returns a finite dataset of batches.
@@ -139,6 +139,17 @@ class WholeImages:
         # Every replica's next batch waits, and where these are small the one after that too.
         waiting = len(pieces) // len(self.plan) * (2 if at_a_time == self._workers else 1)
         return batches.with_threads(dataset, self._workers, waiting)
+
+    def sizes_of(self, position: int) -> tuple[frame.Size, frame.Size]:
+        """Returns the sizes of an example without padding: of its image, and of its label map.
+
+        Where its size was not read, because the frame holds all images, it is that of the frame.
+
+        Args:
+            position: Position of the example.
+        """
+        own = self._sizes[position]
+        return tuple(self._frame.scaled_size(own).numpy().tolist()), tuple(own.tolist())
 
     def _load(self, item):
         info = self._examples.info

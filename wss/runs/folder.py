@@ -113,8 +113,8 @@ def _owners_named(workdir):
             'give another --workdir.'
         ) from error
     except (OSError, tf.errors.OpError) as error:
-        reason = getattr(error, 'strerror', None) or getattr(error, 'message', None) or error
-        raise OSError(f'The workdir {workdir} cannot be written: {reason}') from error
+        why = getattr(error, 'strerror', None) or reason(error)
+        raise OSError(f'The workdir {workdir} cannot be written: {why}.') from error
 
 
 def claim(workdir: str | os.PathLike, config_text: str) -> None:

@@ -6,6 +6,7 @@ ValueError with the name, the value and the range.
 
 import math
 import numbers
+import os
 from collections.abc import Callable, Collection, Mapping
 
 SEEDS = 2**32 - 1
@@ -86,7 +87,7 @@ def text(setting: str, value) -> None:
 
 def path(setting: str, value) -> None:
     """Refuses what is not a path, or is empty."""
-    if hasattr(value, '__fspath__'):
+    if isinstance(value, os.PathLike):
         return
     if not isinstance(value, str) or not value.strip() or '\0' in value:
         refuse(setting, value, 'a path that is not empty')

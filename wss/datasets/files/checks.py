@@ -10,7 +10,7 @@ import warnings
 import numpy as np
 
 from wss.datasets import classes
-from wss.datasets.files import decoding, depth, meaning, orientation, palette
+from wss.datasets.files import decoding, meaning, orientation, palette
 from wss.datasets.files.meaning import Meaning
 from wss.datasets.info import DatasetInfo
 from wss.settings import ranges
@@ -48,7 +48,8 @@ def dataset_info(
     if len(set(class_names)) != len(class_names):
         ranges.refuse(f'{owner}.class_names', class_names, 'names that differ')
     class_names = tuple(class_names)
-    depth.check_bit_depth(name, bit_depth)
+    if bit_depth is not None:
+        ranges.whole(f'{owner}.bit_depth', bit_depth, 8, 16)
     has_background = _has_background(class_names, has_background, owner)
     if colours is None:
         # Black is left to the background.

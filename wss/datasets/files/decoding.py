@@ -270,8 +270,8 @@ def _file(source):
     except (FileNotFoundError, tf.errors.NotFoundError) as error:
         raise FileNotFoundError(f'File {path} does not exist.') from error
     except (OSError, tf.errors.OpError) as error:
-        reason = getattr(error, 'strerror', None) or getattr(error, 'message', error)
-        raise ValueError(f'File {path} cannot be read: {reason}.') from error
+        why = getattr(error, 'strerror', None) or reason(error)
+        raise ValueError(f'File {path} cannot be read: {why}.') from error
 
 
 def _opened(file, name):

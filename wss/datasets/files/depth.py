@@ -13,14 +13,6 @@ _DARK_BITS = 14
 _MASK_OF_NOTHING = 65535  # Satellites mark missing pixels so, and sensors saturated ones.
 
 
-def check_bit_depth(name: str, bit_depth: int | None) -> None:
-    """Refuses a depth that 16-bit files cannot hold (ValueError)."""
-    if bit_depth is not None and (type(bit_depth) is not int or not 8 <= bit_depth <= 16):
-        raise ValueError(
-            f'Dataset {name!r}: bit_depth must be None or an int in 8..16, not {bit_depth!r}.'
-        )
-
-
 def to_8_bits(values: np.ndarray, bit_depth: int, name: str) -> np.ndarray:
     """Scales values of some bits to 8, rounded: the largest one becomes 255.
 

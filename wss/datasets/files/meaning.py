@@ -6,6 +6,7 @@ import numpy as np
 
 from wss.datasets.files import decoding
 from wss.datasets.info import DatasetInfo
+from wss.settings import ranges
 
 
 class DriftError(ValueError):
@@ -50,16 +51,9 @@ class Meaning:
     knows_colours: bool = True
 
     def __post_init__(self):
-        for name, known in (
-            ('masks_drawn_on', ('turned', 'stored')),
-            ('mask_values', ('indices', 'colours')),
-        ):
-            value = getattr(self, name)
-            if value is not None and value not in known:
-                raise ValueError(
-                    f"{self.owner}.{name} must be None, '{known[0]}' or '{known[1]}', not "
-                    f'{value!r}.'
-                )
+        drawn, values = self.masks_drawn_on, self.mask_values
+        ranges.choice(f'{self.owner}.masks_drawn_on', drawn, (None, 'turned', 'stored'))
+        ranges.choice(f'{self.owner}.mask_values', values, (None, 'indices', 'colours'))
         if self.mask_values != 'colours':
             if self.ignore_colour is not None:
                 raise ValueError(

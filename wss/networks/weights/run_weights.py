@@ -11,6 +11,7 @@ import tensorflow as tf
 from tensorflow.core.protobuf import trackable_object_graph_pb2
 
 from wss.networks.weights.readable import readable
+from wss.settings import ranges
 
 _GRAPH = '_CHECKPOINTABLE_OBJECT_GRAPH'
 _VALUE = '/.ATTRIBUTES/VARIABLE_VALUE'
@@ -25,7 +26,7 @@ _LAST_LAYERS = {
 
 
 def load_run(method, folder: str, checkpoint: str = 'best') -> str:
-    """Starts a method from all weights of a run that fit, and logs which did.
+    """Starts a method from all weights of a run that fit; returns a sentence about which did.
 
     The backbone must fit. Each other part is loaded whole, or starts fresh if it has other shapes.
     The last layers take the weights of each class that the run knows by the same name; other
@@ -38,11 +39,15 @@ def load_run(method, folder: str, checkpoint: str = 'best') -> str:
 
     Raises:
         FileNotFoundError: If the folder is not that of a run, or has no such checkpoint.
-        ValueError: If a file is damaged, or the backbone of the run is another one.
+        ValueError: If a setting is out of range, a file is damaged, or the backbone of the run is
+            another one.
     """
+    ranges.path('run_weights.load_run.folder', folder)
+    ranges.choice('run_weights.load_run.checkpoint', checkpoint, ('best', 'last'))
     folder = os.path.expanduser(os.fspath(folder))
     classes = _classes(folder)
     path = _path(folder, checkpoint)
+    info = method.info
     try:
         reader = tf.train.load_checkpoint(readable(path))
         names = _weights(reader.get_variable_to_shape_map())
@@ -59,7 +64,7 @@ def load_run(method, folder: str, checkpoint: str = 'best') -> str:
         fresh = tf.train.load_checkpoint(prefix)
         ours = {name: fresh.get_tensor(name) for name in fresh.get_variable_to_shape_map()}
         used = _use_averages(theirs, averages, _trainable(method, place, ours))
-        loaded = _fitting(ours, theirs, classes, method.info)
+        loaded = _fitting(ours, theirs, classes, info)
         if not any(name.startswith('method/network/backbone/') for name in loaded):
             raise ValueError(
                 f'The backbone of the run in {folder} is another one than that of this run: '
@@ -68,7 +73,7 @@ def load_run(method, folder: str, checkpoint: str = 'best') -> str:
             )
         _write(os.path.join(place, 'start'), ours | loaded)
         saver.read(os.path.join(place, 'start'), options).expect_partial()
-    return _report(path, ours, loaded, classes, method.info, used, bool(averages))
+    return _report(path, ours, loaded, classes, info, used, bool(averages))
 
 
 def _classes(folder):
@@ -90,10 +95,6 @@ def _classes(folder):
 
 def _path(folder, checkpoint):
     """Returns the prefix of a checkpoint of a run."""
-    if checkpoint not in ('best', 'last'):
-        raise ValueError(
-            f"run_weights.load_run.checkpoint is {checkpoint!r}; it can be 'best' or 'last'."
-        )
     place = os.path.join(folder, 'checkpoints', checkpoint)
     names = tf.io.gfile.listdir(place) if tf.io.gfile.isdir(place) else []
     steps = [re.fullmatch(r'ckpt-(\d+)\.index', name) for name in names]
