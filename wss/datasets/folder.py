@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from wss.datasets import own_classes
 from wss.datasets.examples import Examples
 from wss.datasets.files import agreement, checks, decoding, finding, loading
 from wss.datasets.files.meaning import Meaning
@@ -83,7 +84,7 @@ class Folder:
         ignore_colour: Sequence[int] | None = None,
         bit_depth: int | None = None,
     ):
-        self.info = checks.dataset_info(
+        self.info = own_classes.dataset_info(
             'Folder', name, class_names, colours, has_background, ignore_value, bit_depth
         )
         if ignore_colour is not None:

@@ -11,7 +11,7 @@ import numpy as np
 import tensorflow as tf
 from google.protobuf.message import DecodeError
 
-from wss.datasets import classes
+from wss.datasets import classes, own_classes
 from wss.datasets.examples import Examples
 from wss.datasets.files import agreement, checks, decoding, loading, reasons
 from wss.datasets.files.meaning import Meaning
@@ -79,7 +79,7 @@ class TFRecord:
         bit_depth: int | None = None,
         mask_values: str | None = None,
     ):
-        self.info = checks.dataset_info(
+        self.info = own_classes.dataset_info(
             'TFRecord', name, class_names, colours, has_background, ignore_value, bit_depth
         )
         ranges.choice('TFRecord.mask_values', mask_values, (None, 'indices'))

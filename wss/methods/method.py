@@ -2,7 +2,6 @@
 
 import contextlib
 import types
-import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -11,8 +10,9 @@ import tf_keras as keras
 
 from wss.datasets.info import DatasetInfo
 from wss.devices import replicas
-from wss.methods import execution, losses
-from wss.methods.update import Update, average, average_rate, scale_steps, unchanged
+from wss.methods import execution, gradients, losses
+from wss.methods.initial_weights import import_into
+from wss.methods.update import Update, average, average_rate, scale_steps
 from wss.networks import batch_norm, resize
 from wss.results import metrics
 
@@ -138,19 +138,22 @@ class Method(keras.Model):
         with tf.GradientTape() as tape:
             values, total = self.step_losses(data)
         variables = self.trainable_variables
-        gradients = tape.gradient(total, variables)
-        gradients, values = self._over_replicas(gradients, {**values, 'loss': total})
+        grads = tape.gradient(total, variables)
+        grads, values = gradients.over_replicas(
+            grads, {**values, 'loss': total}, self.non_trainable_variables
+        )
         if self.update.weight_decay:
-            gradients = self._add_decay(gradients, variables, self.update.weight_decay)
-        norm = tf.linalg.global_norm([g for g in gradients if g is not None])
-        multipliers = self._gradient_multipliers(variables)
+            kernels = self.network.decayed_kernels()
+            grads = gradients.add_decay(grads, variables, kernels, self.update.weight_decay)
+        norm = tf.linalg.global_norm([g for g in grads if g is not None])
+        multipliers = gradients.multipliers(self, variables)
         scaled = {i: f for i, f in enumerate(self._step_factors(variables)) if f != 1}
         scaled_variables = [variables[i] for i in scaled]
         before = [tf.identity(variable) for variable in scaled_variables]
         self.optimizer.apply_gradients(
             (
                 (g if m == 1 else m * g, v)
-                for g, m, v in zip(gradients, multipliers, variables, strict=True)
+                for g, m, v in zip(grads, multipliers, variables, strict=True)
                 if g is not None
             ),
             skip_gradients_aggregation=True,
@@ -159,26 +162,6 @@ class Method(keras.Model):
             scale_steps(scaled_variables, before, scaled.values())
         self._update_averages(variables)
         return {**values, 'gradient_norm': norm}
-
-    def _over_replicas(self, gradients, values):
-        """Averages gradients, values and the moving statistics of batch norm over the replicas.
-
-        The mean of moving averages is the moving average of means. Since they are averaged at every
-        step, every replica reads the same statistics, which are those of a checkpoint.
-        """
-        if tf.distribute.get_strategy().num_replicas_in_sync == 1:
-            return gradients, values
-        statistics = [
-            v for v in self.non_trainable_variables if v.aggregation == tf.VariableAggregation.MEAN
-        ]
-        given = [g for g in gradients if g is not None]
-        given, values, means = replicas.mean(
-            (given, values, [tf.convert_to_tensor(v) for v in statistics])
-        )
-        for variable, value in zip(statistics, means, strict=True):
-            variable.assign(value)
-        given = iter(given)
-        return [g if g is None else next(given) for g in gradients], values
 
     def make_train_function(self, force=False):
         """Makes what `fit` calls: an execution of some steps (see `execution.train_function`)."""
@@ -200,27 +183,6 @@ class Method(keras.Model):
     def decay_loss(self) -> tf.Tensor:
         """Computes the L2 term of the present weights, `weight_decay`, float32 scalar."""
         return losses.weight_decay(self.network.decayed_kernels(), self.update.weight_decay)
-
-    def _add_decay(self, gradients, variables, factor):
-        """Adds the gradient of the weight decay, `factor * w`, to those of its kernels."""
-        decayed = {kernel.ref() for kernel in self.network.decayed_kernels()}
-
-        def add(gradient, variable):
-            if variable.ref() not in decayed:
-                return gradient
-            decay = factor * variable
-            return decay if gradient is None else gradient + decay
-
-        return [add(g, v) for g, v in zip(gradients, variables, strict=True)]
-
-    def _gradient_multipliers(self, variables):
-        """Returns the factor of the gradient of each variable."""
-        last_layers = (self.network.logits, self.network.classifier)
-        last = {v.ref() for layer in last_layers for v in layer.variables}
-        biases = [getattr(layer, 'bias', None) for layer in self.submodules]
-        biases = {bias.ref() for bias in biases if isinstance(bias, tf.Variable)}
-        multiplier = self.update.multiplier
-        return [multiplier(v.ref() in last, v.ref() in biases) for v in variables]
 
     def _step_factors(self, variables):
         """Returns the factor of the step of each variable."""
@@ -251,38 +213,7 @@ class Method(keras.Model):
         Returns:
             The text that it returns, if it does.
         """
-        with self.distribute_strategy.scope():
-            before = None if self.fresh is None else [replicas.local(v) for v in self.variables]
-        said = None if initial_weights is None else initial_weights(self)
-        self._note_statistics()
-        if before is not None:
-            with self.distribute_strategy.scope():
-                fresh = unchanged(self, self.trainable_variables, before)
-            self.running.is_fresh = fresh
-            self.fresh.assign([int(f) for f in fresh])
-            if all(fresh):
-                warnings.warn(
-                    f'Update.fresh_multiplier is {self.update.fresh_multiplier}, but no layer has '
-                    'imported weights, so it multiplies every step; set '
-                    'Experiment.initial_weights.',
-                    stacklevel=2,
-                )
-        self.start_averages()
-        return said if isinstance(said, str) else None
-
-    def _note_statistics(self):
-        """Notes which moving statistics were imported."""
-        with self.distribute_strategy.scope():
-            for layer in batch_norm.layers_of(self):
-                layer.note_imported()
-            backbone = batch_norm.layers_of(self.network.backbone)
-            if self.update.freeze_batch_norm and any(layer.is_fresh() for layer in backbone):
-                warnings.warn(
-                    f'Update.freeze_batch_norm is {self.update.freeze_batch_norm!r}, but batch '
-                    'norm of the backbone starts fresh, so it would never normalise; set '
-                    'Experiment.initial_weights.',
-                    stacklevel=4,
-                )
+        return import_into(self, initial_weights)
 
     def start_averages(self) -> None:
         """Starts the averages, if there are any, from the present weights."""
