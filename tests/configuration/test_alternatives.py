@@ -55,6 +55,17 @@ def test_weights_of_the_user_stay(recwarn):
     assert not recwarn.list
 
 
+def test_flags_alone_start_from_a_run(tmp_path):
+    params = (
+        'Experiment.initial_weights = @run_weights.load_run',
+        f"run_weights.load_run.folder = '{tmp_path}/first'",
+    )
+    gin_files.parse([EXPERIMENT], params)
+    weights = gin_files.build(Experiment).initial_weights
+    with pytest.raises(FileNotFoundError, match='first is not the folder of a run'):
+        weights(None)
+
+
 @pytest.mark.parametrize(
     ('network', 'kind'),
     [

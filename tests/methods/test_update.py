@@ -242,5 +242,5 @@ def test_factors_of_one_leave_the_step_alone():
 @pytest.mark.parametrize('name', ['fresh_multiplier', 'backbone_multiplier'])
 @pytest.mark.parametrize('value', [0.0, -1.0, float('nan')])
 def test_factors_of_steps_out_of_range(name, value):
-    with pytest.raises(ValueError, match=rf'Update\.{name} is {value}; it must be above 0'):
+    with pytest.raises(ValueError, match=rf'Update\.{name} is {value}; it must be a number, 1e-06'):
         Update(**{name: value})

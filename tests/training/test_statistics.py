@@ -30,12 +30,14 @@ def counts(method):
     return {name: layer.updates and int(layer.updates) for name, layer in layers.items()}
 
 
-def make_method(tiny, kind='pseudoseg', update=None, **options):
+def make_method(tiny, kind='pseudoseg', update=None, synchronise=False, **options):
     keras.utils.set_random_seed(1)
     info = tiny.make_info()
     network = tiny.make_network(num_classes=3, num_image_classes=2)
     method = getattr(tiny, kind)(network, info, **options)
     method.set_recipe(update or Update(), SupervisedLoss())
+    if synchronise:
+        method.synchronise_batch_norm()
     method.build_variables(CROP)
     return method
 
@@ -178,9 +180,11 @@ def test_batches_of_one_image_that_are_fine(tiny, tmp_path):
         experiment.train(tmp_path / name)
 
 
+@pytest.mark.parametrize('synchronise', [False, True])
 @pytest.mark.parametrize('part', ['backbone', 'all'])
-def test_frozen_batch_norm_keeps_everything(tiny, part):
-    method = make_method(tiny, update=Update(freeze_batch_norm=part))
+def test_frozen_batch_norm_keeps_everything(tiny, part, synchronise):
+    update = Update(freeze_batch_norm=part)
+    method = make_method(tiny, update=update, synchronise=synchronise)
     method.import_weights(import_backbone)
     method.compile(optimizer=keras.optimizers.SGD(0.1))
     norms = [layer.variables for layer in batch_norm.layers_of(method.network.backbone)]
