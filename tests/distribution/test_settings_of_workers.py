@@ -3,10 +3,9 @@
 import json
 import os
 import pathlib
+import socket
 import subprocess
 import sys
-
-from test_replicas import free_ports
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 SMALL = (
@@ -44,7 +43,10 @@ def said(process):
 
 
 def cluster_of_two():
-    return {'worker': [f'localhost:{port}' for port in free_ports(2)]}
+    with socket.socket() as one, socket.socket() as other:
+        for free in (one, other):
+            free.bind(('localhost', 0))
+        return {'worker': [f'localhost:{free.getsockname()[1]}' for free in (one, other)]}
 
 
 def test_other_settings_are_named_on_both_before_anything_is_built(tmp_path):

@@ -244,11 +244,14 @@ def batch_norm_values(method: Method, batch_spec, batch_sizes: Mapping[str, int]
     for layer in layers:
         layer.least_values = None
 
-    @tf.autograph.experimental.do_not_convert
-    def trace(batch):
+    def replica(batch):
         return method.compute_losses(batch['labelled'], batch.get('unlabelled'))
 
-    tf.function(trace).get_concrete_function(batch_spec)
+    def trace(batch):
+        # As in a step: the counts of a replica cannot change outside of one.
+        return method.distribute_strategy.run(replica, (batch,))
+
+    tf.function(trace, autograph=False).get_concrete_function(batch_spec)
     for layer in layers:
         seen = replicas if layer.synchronized else 1
         if layer.least_values == 1 and seen == 1:

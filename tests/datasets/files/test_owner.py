@@ -16,6 +16,9 @@ PROGRAM = """
 import sys, time
 from wss.datasets.files import owner
 owner.SETTLING, owner.RENEWAL, owner.SILENCE = 0.3, 0.1, 3.0
+if sys.argv[2:] == ['together']:  # Imports may take seconds more in one of two processes.
+    print('ready', flush=True)
+    sys.stdin.readline()
 try:
     with owner.only_one(sys.argv[1]):
         print('owned', flush=True)
@@ -89,10 +92,41 @@ def test_a_killed_owner_is_replaced_at_once(tmp_path, place):
 @pytest.mark.parametrize('place', ['', 'file://'])
 def test_of_two_that_start_together_one_wins(tmp_path, place):
     path = f'{place}{tmp_path}/.lock'
-    first, second = start(path), start(path)
-    lines = [process.communicate()[0].splitlines()[-1] for process in (first, second)]
-    said = sorted(line.split()[0] for line in lines)
-    assert said == ['owned', 'refused']
+    both = [start(path, 'together') for _ in range(2)]
+    assert [process.stdout.readline() for process in both] == ['ready\n'] * 2
+    for process in both:
+        process.stdin.write('go\n')
+        process.stdin.flush()
+    # The owner stays until its input ends, which is after the answer of the other.
+    said = [read_answer(process) for process in both]
+    for process in both:
+        process.communicate()
+    assert sorted(said) == ['owned', 'refused']
+
+
+def read_answer(process):
+    """Returns the first word of a process that says whether it owns the file."""
+    words = (line.split()[0] for line in process.stdout)
+    return next(word for word in words if word in ('owned', 'refused'))
+
+
+def test_a_file_that_is_being_renewed_is_never_seen_empty(lock):
+    """An empty file would be taken for that of no owner, and two would own it."""
+    ended = threading.Event()
+
+    def renew():
+        count = 0
+        while not ended.is_set():
+            count += 1
+            write(lock, renewed=count)
+
+    write(lock)
+    thread = threading.Thread(target=renew)
+    thread.start()
+    seen = [owner._read(lock) for _ in range(300)]
+    ended.set()
+    thread.join()
+    assert all(seen)
 
 
 def write(lock, **changes):
