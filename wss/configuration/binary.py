@@ -203,4 +203,4 @@ def next_commands(workdir: str, is_scored: bool) -> str:
         f'python -m wss.export {own} --out FOLDER',
         f'tensorboard --logdir {shlex.quote(workdir)}',
     )
-    return '\n'.join(['What can follow:', *(f'    {command}' for command in commands)])
+    return '\n'.join(['Next commands:', *(f'    {command}' for command in commands)])
