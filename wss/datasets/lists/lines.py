@@ -99,7 +99,7 @@ def divisions(line: str) -> list[tuple[str, ...]]:
 
     Example:
         >>> from wss.datasets.lists import lines
-        >>> lines.divisions('images/a.jpg, masks/a.png')[-1]
+        >>> lines.divisions('images/a.jpg, masks/a.png')[1]
         ('images/a.jpg', 'masks/a.png')
     """
     if len(line) > _LONGEST:
