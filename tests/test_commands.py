@@ -90,7 +90,7 @@ def folder(tmp_path_factory):
     assert 'step 2/2' in result.stdout
     assert 'weights of backbone and classifier' in result.stdout
     assert result.stdout.endswith(
-        'What can follow:\n'
+        'Next commands:\n'
         '    python -m wss.evaluate --workdir run\n'
         '    python -m wss.predict --workdir run --images FOLDER --out FOLDER\n'
         '    python -m wss.export --workdir run --out FOLDER\n'

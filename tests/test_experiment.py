@@ -319,7 +319,7 @@ def test_a_run_says_what_it_is_and_what_came_out(tiny, tmp_path, capsys):
     ):
         assert f'{line}\n' in said
     assert 'Shares of the labelled pixels (3 classes): ground ' in said
-    table = said.split('Validation, best weights:\n')[1].splitlines()
+    table = said.split('Validation, best weights (step ')[1].splitlines()[1:]
     assert table[0].split() == ['class', 'IoU', '%']
     assert [line.split()[0] for line in table[2:5]] == ['ground', 'dark', 'light']
     assert said.count('starts fresh') == 1

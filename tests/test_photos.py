@@ -250,7 +250,7 @@ def test_crops_that_show_little_are_warned_about(tiny, tmp_path):
     large = tiny.experiment(make_dataset=make_dataset(tiny, train=((300, 400),) * 4), steps=0,
                             labelled_amount=None, validation_split=None)  # fmt: skip
     words = (
-        r'33 x 33 pixels .* show 0\.91 % of a typical labelled image \(300 x 400\).*'
+        r'33 x 33 pixels .* show 0\.91 % of a typical labelled image \(400 x 300\).*'
         r'Set Data\.long_side \(such as 66\)'
     )
     with pytest.warns(UserWarning, match=words):

@@ -1,4 +1,4 @@
-"""Predicts a folder of images: python -m wss.predict --workdir W --images DIR --out DIR."""
+"""Predicts images: python -m wss.predict --workdir W --images FOLDER_OR_IMAGE --out DIR."""
 
 from absl import flags
 

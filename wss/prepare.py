@@ -19,6 +19,8 @@ DATA_DIR = binary.define_path('data_dir', None, 'Folder for datasets, local or g
 MANUAL_DIR = binary.define_path(
     'manual_dir', None, 'Folder with official archives, or with folders unpacked from them.'
 )
+for _name in ('data_dir', 'manual_dir'):
+    flags.declare_key_flag(_name)  # So that --help shows it.
 
 
 def main() -> None:

@@ -23,7 +23,8 @@ EVERY_CLASS = flags.DEFINE_bool(
 )
 WITHIN = binary.define_path('within', None, 'List of ids to sample from, instead of all.')
 OUT = binary.define_path('out', None, 'File to write, one id a line; no other list is replaced.')
-flags.declare_key_flag('gin_param')
+for _name in ('gin_file', 'gin_param', 'within', 'out'):
+    flags.declare_key_flag(_name)  # So that --help shows it.
 
 
 def main() -> None:

@@ -1,5 +1,6 @@
 """Commands on consoles that cannot show every character, and errors of other libraries."""
 
+import re
 import subprocess
 import sys
 
@@ -60,3 +61,17 @@ def test_the_next_commands_name_the_folder_and_what_a_run_without_scores_needs()
     said = binary.next_commands('w', is_scored=False)
     assert 'wss.evaluate --workdir w --checkpoint last --split SPLIT\n' in said
     assert 'wss.predict --workdir w --checkpoint last --images FOLDER' in said
+
+
+@pytest.mark.parametrize('command', ['evaluate', 'predict', 'prepare', 'sample'])
+def test_the_help_of_a_command_describes_each_flag_that_its_first_line_names(command):
+    result = subprocess.run(
+        [sys.executable, '-m', f'wss.{command}', '--help'],
+        env={'PATH': '/usr/bin:/bin', 'PYTHONPATH': ':'.join(sys.path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    first, *described = result.stdout.splitlines()
+    shown = {line.split(':')[0].strip() for line in described if line.startswith('  --')}
+    assert set(re.findall(r'--\w+', first)) <= shown

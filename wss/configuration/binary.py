@@ -173,8 +173,9 @@ def _parse(arguments):
     try:
         return flags.FLAGS(arguments)
     except flags.Error as error:
-        what = ' '.join(str(error).split()).removesuffix('.')
-        sentence = f'{what[0].upper()}{what[1:]}. See --help for the flags of this command.'
+        what = ' '.join(str(error).split()).removesuffix('.').replace(' ?', '?')
+        end = '' if what.endswith('?') else '.'
+        sentence = f'{what[0].upper()}{what[1:]}{end} See --help for the flags of this command.'
         print(sentence, file=sys.stderr)
         sys.exit(1)
 
@@ -203,4 +204,4 @@ def next_commands(workdir: str, is_scored: bool) -> str:
         f'python -m wss.export {own} --out FOLDER',
         f'tensorboard --logdir {shlex.quote(workdir)}',
     )
-    return '\n'.join(['What can follow:', *(f'    {command}' for command in commands)])
+    return '\n'.join(['Next commands:', *(f'    {command}' for command in commands)])

@@ -255,9 +255,9 @@ class Data:
         if part < _SMALL_PART:
             long_side = 2 * max(crop_size)  # A crop then shows a quarter or more.
             warnings.warn(
-                f'The crops of training, {crop_size[0]} x {crop_size[1]} pixels (height x width), '
-                f'show {100 * part:.2g} % of a typical labelled image ({typical[0]} x '
-                f'{typical[1]}): what is larger than a crop cannot be learnt. Set Data.long_side '
+                f'The crops of training, {crop_size[1]} x {crop_size[0]} pixels (width x height), '
+                f'show {100 * part:.2g} % of a typical labelled image ({typical[1]} x '
+                f'{typical[0]}): what is larger than a crop cannot be learnt. Set Data.long_side '
                 f'(such as {long_side}), which scales images down everywhere, or a larger '
                 'Views.crop_size.',
                 stacklevel=2,

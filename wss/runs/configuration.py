@@ -71,8 +71,10 @@ def check(workdir: str | os.PathLike, configuration: Configuration) -> None:
 
 
 def _how_to_extend(names, there, here):
-    """Returns what a user who wants more steps must set; '' if that is not what differs."""
+    """Returns what a user who wants more steps must set; '' if that is not all that differs."""
     steps = [name for name in names if name.split('.')[-2:] == ['Schedule', 'steps']]
+    if steps != names:  # More steps alone would not resume this run.
+        return ''
     values = [str(settings.get(name)) for name in steps for settings in (there, here)]
     if not values or not all(map(str.isdecimal, values)) or int(values[0]) >= int(values[1]):
         return ''

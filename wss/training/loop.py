@@ -92,10 +92,11 @@ def train(
     notes['result'] = result = {'steps': schedule.steps}
     if inputs.make_validation is not None:
         result |= _final_scores(method, inputs.make_validation, saved, scores)
-        for which in ('last', 'best'):
-            step, miou = result[which]['step'], 100 * result[which]['miou']
-            _report(f'{which} weights (step {step}): validation mIoU {miou:.2f} %')
-        _report(f'Validation, best weights:\n{results.table(result["best"])}')
+        last, best = result['last'], result['best']
+        if last['step'] != best['step']:
+            miou = 100 * last['miou']
+            _report(f'Last weights (step {last["step"]}): validation mIoU {miou:.2f} %.')
+        _report(f'Validation, best weights (step {best["step"]}):\n{results.table(best)}')
     if workers.is_chief():
         whole.write_json(os.path.join(workdir, 'result.json'), result)
     return result
