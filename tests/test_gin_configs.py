@@ -4,7 +4,6 @@ import dataclasses
 import functools
 import hashlib
 import json
-import logging
 import pathlib
 import re
 
@@ -125,9 +124,8 @@ def test_every_backbone_has_a_file(name):
 @pytest.mark.parametrize(
     ('network', 'weight_decay'), [('xception_65', 4e-5), ('resnet_v1_50_beta', 1e-4)]
 )
-def test_published_weights_become_a_run(network, weight_decay, tiny, tmp_path, shallow, caplog):
+def test_published_weights_become_a_run(network, weight_decay, tiny, tmp_path, shallow, capsys):
     """`steps = 0` turns a TensorFlow 1 checkpoint into a folder that can be evaluated."""
-    caplog.set_level(logging.INFO, 'wss')
     checkpoint, values = write_checkpoint(tmp_path, network)
     file = tmp_path / 'published.gin'
     file.write_text(
@@ -152,8 +150,9 @@ def test_published_weights_become_a_run(network, weight_decay, tiny, tmp_path, s
     assert experiment.update.weight_decay == weight_decay
     result = experiment.train(tmp_path / 'run', gin_files.operative)
     assert result['last'] == result['best']
-    assert f'Loaded from {checkpoint}: backbone (' in caplog.text
-    assert 'Start fresh: nothing. Not used of the file: nothing;' in caplog.text
+    said = capsys.readouterr().out
+    assert f'Loaded from {checkpoint}: backbone (' in said
+    assert 'Start fresh: nothing. Not used of the file: nothing;' in said
 
     gin_files.parse_run(tmp_path / 'run')
     scores = gin_files.build(Experiment).evaluate(tmp_path / 'run', 'last')
@@ -228,7 +227,8 @@ def test_the_options_of_the_authors_program_reach_the_experiment():
         ['methods/pseudoseg_authors.gin', 'datasets/shapes.gin', 'networks/small.gin'], params
     )
     experiment = gin_files.build(Experiment)
-    assert experiment.update == Update(4e-5, 1.0, 2.0, 0.9)
+    expected = Update(4e-5, 1.0, 2.0, average_decay=0.9, statistics_warm_up=False)
+    assert experiment.update == expected
     assert experiment.supervised_loss == losses.SupervisedLoss((1, 2.5, 0))
     used = gin.operative_config_str()
     assert 'Update.bias_multiplier = 2.0' in used

@@ -3,7 +3,7 @@
 import re
 
 _MOST = 300  # Characters of a reason.
-_LONG = 100  # Of a name.
+_LONG = 300  # Characters; a path has rarely more.
 _NAMED = 5  # Names that are listed.
 # What follows one of these is a trace, not the reason.
 _TRACES = re.compile(
@@ -62,7 +62,7 @@ def one_line(text: str) -> str:
 
 
 def short(name: str) -> str:
-    """Returns a name, cut off after 100 characters: a line of a wrong list can have thousands."""
+    """Returns a name, cut off after 300 characters: a line of a wrong list can have thousands."""
     return name if len(name) <= _LONG else f'{name[:_LONG]} ...'
 
 
