@@ -152,3 +152,14 @@ def test_two_that_start_together_and_a_third_from_their_weights(home):
     status, out, errors = run(home, 'train', *arguments)
     assert status == 0, errors
     assert 'Start fresh: nothing. Classes of the run: ground, thing; new: none.' in out
+
+
+def test_a_run_is_extended_from_its_folder_alone(home):
+    flags = ('train', '--workdir', 'run')
+    status, _, errors = run(home, *flags, '--gin_file', 'mine.gin', *params('Schedule.steps = 1'))
+    assert status == 0, errors
+    more = params('Schedule.steps = 2', "Schedule.extend = 'restart'")
+    for _ in range(2):  # Once more, it has ended.
+        status, out, errors = run(home, *flags, *more)
+        assert status == 0, errors
+    assert json.loads((home / 'run' / 'result.json').read_text())['steps'] == 2

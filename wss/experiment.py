@@ -155,7 +155,7 @@ class Experiment:
             dataset, choices = preparation.find(self.data, self.initial_weights)
             views = contracts.views(self.data.make_views())
         make_optimiser = contracts.optimiser_for(
-            self.make_optimiser, rate_factor=rate_factor, first_step=extent.first_step or None
+            self.make_optimiser, rate_factor=rate_factor, first_step=extent.first_step
         )
         make_optimiser = functools.partial(make_optimiser, steps=schedule.steps)
         method = building.new_method(self, strategy, dataset.info, views.crop_size, make_optimiser)

@@ -139,28 +139,39 @@ def method(part):
     return part
 
 
-def optimiser_for(make_optimiser, **given):
+def optimiser_for(make_optimiser, rate_factor: float | None = None, first_step: int = 0):
     """Returns what makes the optimiser of a run from `steps`.
 
     Args:
         make_optimiser: `Experiment.make_optimiser`.
-        given: What else it must take, by name; None for what this run does not need.
+        rate_factor: Factor of its learning rates; None for what the run does not scale.
+        first_step: Step at which the run was extended; 0 for the start of the run. It is passed
+            wherever it is taken, so that it is never among the settings of a run.
 
     Raises:
-        ValueError: If it does not take one of them.
+        ValueError: If it does not take what the run needs.
     """
-    needs = {'rate_factor': 'Schedule.reference_batch_size', 'first_step': 'Schedule.extend'}
-    given = {name: value for name, value in given.items() if value is not None}
-    for name, value in given.items():
+    given = {} if rate_factor is None else {'rate_factor': rate_factor}
+    given['first_step'] = first_step
+    for name, setting in (
+        ('rate_factor', 'Schedule.reference_batch_size'),
+        ('first_step', 'Schedule.extend'),
+    ):
+        if name not in given:
+            continue
         try:
-            inspect.signature(make_optimiser).bind_partial(**{name: value})
+            inspect.signature(make_optimiser).bind_partial(**{name: given[name]})
         except TypeError as error:
+            if given[name] == 0:
+                del given[name]
+                continue
             raise ValueError(
-                f'Experiment.make_optimiser takes no {name}, which {needs[name]} needs; add it, as '
+                f'Experiment.make_optimiser takes no {name}, which {setting} needs; add it, as '
                 'momentum_poly has it, or leave that setting out.'
             ) from error
         except ValueError:  # Nothing is known of its arguments.
-            break
+            if given[name] == 0:
+                del given[name]
     return functools.partial(make_optimiser, **given) if given else make_optimiser
 
 
