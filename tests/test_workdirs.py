@@ -160,6 +160,6 @@ def test_a_run_is_extended_from_its_folder_alone(home):
     assert status == 0, errors
     more = params('Schedule.steps = 2', "Schedule.extend = 'restart'")
     for _ in range(2):  # Once more, it has ended.
-        status, out, errors = run(home, *flags, *more)
+        status, _, errors = run(home, *flags, *more)
         assert status == 0, errors
     assert json.loads((home / 'run' / 'result.json').read_text())['steps'] == 2
