@@ -172,7 +172,7 @@ def _parse(arguments):
     """Parses the command line; a flag that is wrong is one sentence."""
     try:
         return flags.FLAGS(arguments)
-    except flags.Error as error:
+    except (flags.Error, ValueError) as error:  # ValueError: a switch with a value.
         what = ' '.join(str(error).split()).removesuffix('.')
         sentence = f'{what[0].upper()}{what[1:]}. See --help for the flags of this command.'
         print(sentence, file=sys.stderr)
