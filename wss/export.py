@@ -17,6 +17,8 @@ def main() -> None:
     """Writes a SavedModel, a file of weights, or both."""
     if not (OUT.value or WEIGHTS.value):
         raise ValueError('Nothing to export: give --out, --weights or both.')
+    if WEIGHTS.value:
+        npz.check_target(WEIGHTS.value)
     workdir = binary.WORKDIR.value
     gin_files.parse_run(workdir, binary.GIN_PARAM.value)
     experiment = gin_files.build(Experiment)

@@ -45,6 +45,10 @@ ODD = (*ABSURD, '-0.5', '1e-300', 'True', "''", "'nonsense'", '()', '{}', "('a',
        'None', '@Shapes', '@Shapes()', '@Schedule()', '@momentum_poly')  # fmt: skip
 
 
+# Of sentences that need not name the setting: no part of the run uses it, or a file is missing.
+_OF_ANOTHER = ('nothing in this run uses', 'There is no checkpoint', 'There is no weights file')
+
+
 @dataclasses.dataclass(frozen=True)
 class Try:
     """One value of one setting.
@@ -115,8 +119,7 @@ def attempt(one: Try) -> str:
     outcomes.require('\n' not in sentence.strip(), f'{what}: several lines: {sentence!r}')
     owner, _, field = one.setting.rpartition('.')
     named = field in sentence and _last(owner) in sentence
-    other = 'nothing in this run uses' in sentence or 'does not exist' in sentence
-    other = other or one.value.startswith('@')
+    other = any(part in sentence for part in _OF_ANOTHER) or one.value.startswith('@')
     outcomes.require(named or other, f'{what}: does not name it: {sentence}')
     return 'refused'
 
@@ -160,6 +163,7 @@ def _build(one: Try) -> None:
         )
     )
     network.check_crop_size(views.crop_size)
+    experiment.data.frame(network.backbone)
     method = contracts.method(experiment.make_method(network, info))
     method.set_recipe(Update(), experiment.supervised_loss)
     if one.setting.split('.')[0] in ('npz', 'tf1_checkpoint', 'keras_applications'):

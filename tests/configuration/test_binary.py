@@ -38,3 +38,17 @@ def test_warnings_are_sentences_shown_once_and_those_of_others_are_hidden(tmp_pa
         'Warning: 1 of 2 examples of split val are damaged and left out: a is damaged.',
         'Warning: Of my own part.',
     ]
+
+
+def test_a_switch_with_a_value_is_one_sentence():
+    """Absl raises no error of its own for it."""
+    program = 'from wss.configuration import binary; binary.run_main(lambda: None, [])'
+    result = subprocess.run(
+        [sys.executable, '-c', program, '--nologtostderr=3'],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert result.returncode == 1
+    assert result.stderr.startswith('--nologtostderr=3 does not take an argument. See --help')
+    assert len(result.stderr.splitlines()) == 1

@@ -172,7 +172,7 @@ def _parse(arguments):
     """Parses the command line; a flag that is wrong is one sentence."""
     try:
         return flags.FLAGS(arguments)
-    except flags.Error as error:
+    except (flags.Error, ValueError) as error:  # ValueError: a switch with a value.
         what = ' '.join(str(error).split()).removesuffix('.').replace(' ?', '?')
         end = '' if what.endswith('?') else '.'
         sentence = f'{what[0].upper()}{what[1:]}{end} See --help for the flags of this command.'

@@ -11,10 +11,28 @@ from wss.settings import ranges
 
 _SHIPPED = pathlib.Path(__file__).parent / 'pretrained'
 _PARTS = ('backbone', 'classifier')
+_ZIP = b'PK\x03\x04'  # The beginning of an `.npz` file.
+
+
+def check_target(path: str | os.PathLike) -> None:
+    """Refuses a file that `save` must not replace, before a run is loaded.
+
+    Raises:
+        ValueError: If it is a folder, or a file that is not an `.npz` file.
+    """
+    path = os.path.expanduser(os.fspath(path))
+    if tf.io.gfile.isdir(path):
+        raise ValueError(f'{path} is a folder; name a file for the weights, such as {path}/w.npz.')
+    if not tf.io.gfile.exists(path):
+        return
+    with tf.io.gfile.GFile(path, 'rb') as file:
+        beginning = file.read(len(_ZIP))
+    if not _ZIP.startswith(beginning):
+        raise ValueError(f'{path} exists and is not a file of weights; name another file.')
 
 
 def save(network, path: str | os.PathLike, parts: tuple[str, ...] = _PARTS) -> None:
-    """Saves parts of a network to an `.npz` file, as float16.
+    """Saves parts of a network to an `.npz` file, as float16; it is written whole or not at all.
 
     Args:
         network: The network, built.
@@ -22,8 +40,10 @@ def save(network, path: str | os.PathLike, parts: tuple[str, ...] = _PARTS) -> N
         parts: Names of layers of the network, such as `backbone`.
 
     Raises:
-        ValueError: If the network lacks a part, or a weight is beyond the range of float16.
+        ValueError: If the network lacks a part, a weight is beyond the range of float16, or the
+            path is none for weights (see `check_target`).
     """
+    check_target(path)
     with np.errstate(over='ignore'):
         arrays = {
             name: variable.numpy().astype(np.float16)
@@ -38,8 +58,15 @@ def save(network, path: str | os.PathLike, parts: tuple[str, ...] = _PARTS) -> N
     path = os.path.expanduser(os.fspath(path))
     content = io.BytesIO()  # NumPy seeks while it writes, which `gs://` files cannot.
     np.savez_compressed(content, **arrays)
-    with tf.io.gfile.GFile(path, 'wb') as file:
-        file.write(content.getvalue())
+    part = f'{path}.{os.getpid()}.part'
+    try:
+        with tf.io.gfile.GFile(part, 'wb') as file:
+            file.write(content.getvalue())
+        tf.io.gfile.rename(part, path, overwrite=True)
+    except BaseException:
+        if tf.io.gfile.exists(part):
+            tf.io.gfile.remove(part)
+        raise
 
 
 def load(method, path: str, parts: tuple[str, ...] = ('backbone',)) -> str:
