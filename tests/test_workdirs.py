@@ -152,3 +152,15 @@ def test_two_that_start_together_and_a_third_from_their_weights(home):
     status, out, errors = run(home, 'train', *arguments)
     assert status == 0, errors
     assert 'Start fresh: nothing. Classes of the run: ground, thing; new: none.' in out
+
+
+def test_a_finished_run_is_trained_for_more_steps_by_two_settings(home):
+    status, _, errors = run(home, 'train', '--workdir=grown', '--gin_file=mine.gin')
+    assert status == 0, errors
+    config = (home / 'grown' / 'config.gin').read_text()
+    steps = int(config.split('Schedule.steps = ')[1].split()[0])
+    longer = params(f'Schedule.steps = {steps + 2}', "Schedule.extend = 'restart'")
+    status, out, errors = run(home, 'train', '--workdir=grown', *longer)
+    assert status == 0, errors
+    assert f'step {steps + 2}/{steps + 2}' in out
+    assert not list((home / 'grown').rglob('*.part'))

@@ -144,22 +144,27 @@ def optimiser_for(make_optimiser, **given):
 
     Args:
         make_optimiser: `Experiment.make_optimiser`.
-        given: What else it must take, by name; None for what this run does not need.
+        given: What else it must take, by name; None for what this run does not need. Where 0 is
+            given, it may also not take it.
 
     Raises:
         ValueError: If it does not take one of them.
     """
     needs = {'rate_factor': 'Schedule.reference_batch_size', 'first_step': 'Schedule.extend'}
     given = {name: value for name, value in given.items() if value is not None}
-    for name, value in given.items():
+    for name, value in list(given.items()):
         try:
             inspect.signature(make_optimiser).bind_partial(**{name: value})
         except TypeError as error:
+            if not value:
+                del given[name]
+                continue
             raise ValueError(
                 f'Experiment.make_optimiser takes no {name}, which {needs[name]} needs; add it, as '
                 'momentum_poly has it, or leave that setting out.'
             ) from error
         except ValueError:  # Nothing is known of its arguments.
+            given = {name: value for name, value in given.items() if value}
             break
     return functools.partial(make_optimiser, **given) if given else make_optimiser
 
