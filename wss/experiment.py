@@ -155,7 +155,10 @@ class Experiment:
             dataset, choices = preparation.find(self.data, self.initial_weights)
             views = contracts.views(self.data.make_views())
         make_optimiser = contracts.optimiser_for(
-            self.make_optimiser, rate_factor=rate_factor, first_step=extent.first_step
+            # Also a `first_step` of 0: a default would become a setting of the run, and stay it.
+            self.make_optimiser,
+            rate_factor=rate_factor,
+            first_step=extent.first_step,
         )
         make_optimiser = functools.partial(make_optimiser, steps=schedule.steps)
         method = building.new_method(self, strategy, dataset.info, views.crop_size, make_optimiser)

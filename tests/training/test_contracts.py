@@ -14,6 +14,7 @@ from wss.methods.method import Method
 from wss.networks.deeplab import DeepLabV3Plus
 from wss.networks.layers import ConvBatchNorm
 from wss.networks.network import Network
+from wss.training import contracts
 
 
 def sentence(experiment, workdir):
@@ -321,3 +322,19 @@ def test_parts_are_checked_for_evaluation_too(trained, tiny):
     experiment = dataclasses.replace(trained.experiment, data=data)
     with pytest.raises(ValueError, match=r'must return Examples.*a NoneType'):
         experiment.evaluate(trained.workdir)
+
+
+def test_an_optimiser_need_not_take_a_first_step_of_0():
+    def make(steps):
+        return steps
+
+    assert contracts.optimiser_for(make, rate_factor=None, first_step=0)(steps=3) == 3
+    with pytest.raises(ValueError, match=r'takes no first_step, which Schedule\.extend needs'):
+        contracts.optimiser_for(make, rate_factor=None, first_step=2)
+
+
+def test_a_first_step_of_0_is_given_so_that_it_is_no_setting_of_the_run():
+    def make(steps, first_step=None):
+        return steps, first_step
+
+    assert contracts.optimiser_for(make, first_step=0)(steps=3) == (3, 0)
