@@ -1,6 +1,6 @@
 """PseudoSeg in TensorFlow 2: semi- and weakly-supervised semantic segmentation."""
 
-__version__ = '0.2.0'
+__version__ = '0.3.0'
 
 
 def load(workdir, checkpoint: str = 'best'):
