@@ -484,16 +484,16 @@ def test_an_optimiser_of_ones_own_needs_no_rate_factor(tiny, tmp_path):
 @pytest.mark.parametrize(
     ('changes', 'message'),
     [
-        ({'steps': -1}, r'Schedule.steps is -1; it must be 0 or more'),
+        ({'steps': -1}, r'Schedule.steps is -1; it must be a whole number, 0 to'),
         ({'evaluate_every': -1}, r'Schedule.evaluate_every is -1'),
-        ({'steps': 10**20}, r'Schedule.steps is 10+; it must be at most'),
+        ({'steps': 10**20}, r'Schedule.steps is 10+; it must be a whole number'),
         ({'labelled_amount': 13}, r'Cannot sample 13 of 12 ids'),
         ({'labelled_amount': 1, 'labelled_every_class': True}, r'too few for every class'),
         ({'labelled_split': 'trian'}, r"no split 'trian'; it has train"),
         ({'validation_split': 'test'}, r"no split 'test'"),
-        ({'labelled_batch_size': 0}, r'Labelled.batch_size = 0'),
+        ({'labelled_batch_size': 0}, r'Labelled.batch_size is 0; it must be'),
         ({'labelled_batch_size': 0, 'reference_batch_size': 4}, r'Labelled.batch_size is 0'),
-        ({'reference_batch_size': 0}, r'reference_batch_size is 0; it must be 1 or more'),
+        ({'reference_batch_size': 0}, r'reference_batch_size is 0; it must be a whole number, 1 to'),
     ],
 )
 def test_settings_out_of_range_are_refused_before_anything_is_written(

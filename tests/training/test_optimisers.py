@@ -177,5 +177,5 @@ def test_a_schedule_that_starts_again():
     np.testing.assert_allclose(rates, [0.1, 0.1, 0.05, 0.0], atol=1e-7)
     copy = optimisers.Restarted.from_config(again._learning_rate.get_config())
     assert float(copy(8)) == rates[2]
-    with pytest.raises(ValueError, match=r'first_step is 11; it must be 0 to 10'):
+    with pytest.raises(ValueError, match=r'first_step is 11; it must be a whole number, 0 to 10'):
         optimisers.momentum_poly(10, first_step=11)

@@ -205,7 +205,7 @@ def test_a_build_has_its_classes(folder):
     assert Prepared('lakes/all', data_dir).info == info
     for damage in ('', '{"name": ', '{}', json.dumps(content | {'colours': [[0, 0, 300]] * 3})):
         file.write_text(damage)
-        with pytest.raises(ValueError, match=r'classes\.json is damaged: .*\. Delete the file and'):
+        with pytest.raises(ValueError, match=r'classes\.json is damaged: .*; delete the file and'):
             Prepared('lakes/all', data_dir).examples('train')
         with pytest.raises(ValueError, match=r'classes\.json is damaged'):
             prepare(folder)
