@@ -493,7 +493,10 @@ def test_an_optimiser_of_ones_own_needs_no_rate_factor(tiny, tmp_path):
         ({'validation_split': 'test'}, r"no split 'test'"),
         ({'labelled_batch_size': 0}, r'Labelled.batch_size is 0; it must be'),
         ({'labelled_batch_size': 0, 'reference_batch_size': 4}, r'Labelled.batch_size is 0'),
-        ({'reference_batch_size': 0}, r'reference_batch_size is 0; it must be a whole number, 1 to'),
+        (
+            {'reference_batch_size': 0},
+            r'reference_batch_size is 0; it must be a whole',
+        ),
     ],
 )
 def test_settings_out_of_range_are_refused_before_anything_is_written(

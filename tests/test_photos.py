@@ -160,11 +160,11 @@ def test_a_fixed_size_is_in_the_folder_of_the_run(tiny, tmp_path):
     ('changes', 'words'),
     [
         ({'validation_size': 65}, r'Validation\.size is 65; it must be'),
-        ({'validation_size': (9, 65)}, r'Validation\.size = 9: .* 17 or more'),
-        ({'validation_size': (65.0, 65)}, r'Validation\.size = 65\.0'),
-        ({'long_side': 5}, r'Data\.long_side = 5: .* 17 or more'),
-        ({'long_side': '640'}, r"Data\.long_side = '640'"),
-        ({'long_side': 10**9}, r'Data\.long_side = 10+: it must be at most'),
+        ({'validation_size': (9, 65)}, r'Validation\.size is 9; .* 17 to'),
+        ({'validation_size': (65.0, 65)}, r'Validation\.size is 65\.0'),
+        ({'long_side': 5}, r'Data\.long_side is 5; .* 17 to'),
+        ({'long_side': '640'}, r"Data\.long_side is '640'"),
+        ({'long_side': 10**9}, r'Data\.long_side is 10+; it must be'),
     ],
 )
 def test_sizes_out_of_range_are_named(tiny, tmp_path, changes, words):
@@ -264,7 +264,7 @@ def test_crops_that_show_little_are_warned_about(tiny, tmp_path):
 
 # The small network, 21 classes and a photo of 12 million pixels.
 LARGE = """
-import resource
+import re
 import tensorflow as tf
 from wss.datasets.classes import VOC
 from wss.datasets.examples import Examples
@@ -285,11 +285,14 @@ method.build_variables((17, 17))
 method.compile()
 examples = Examples(('a', 'b'), load, True, (3000, 4000), VOC)
 found = scores.evaluate(method, WholeImages(examples, Frame(8, (127.5,) * 3), 8))
-print(found['pixels'], resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024)
+# Not what `resource` says: a process inherits the peak of the one that started it.
+peak = re.search('VmHWM: *\\t* *([0-9]+) kB', open('/proc/self/status').read())
+print(found['pixels'], 1024 * int(peak[1]))
 """
 
 
 @pytest.mark.skipif(sys.platform != 'linux', reason='memory is counted in other units')
+@pytest.mark.skipif(not pathlib.Path('/proc/self/status').exists(), reason='needs /proc')
 def test_photos_of_12_million_pixels_are_evaluated_in_3_gb():
     command = [sys.executable, '-c', LARGE]
     said = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout

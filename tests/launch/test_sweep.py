@@ -215,7 +215,7 @@ def test_a_real_sweep_and_a_misspelt_one(tmp_path, monkeypatch):
     result = subprocess.run([*command, *grid], **options, check=False)
     assert result.returncode == 1
     assert result.stderr.startswith(
-        'momentum_poly has no setting lerning_rate; did you mean learning_rate? '
+        'momentum_poly has no setting lerning_rate; did you mean momentum_poly.learning_rate? '
     )
     assert 'So 4 of 4 runs cannot start' in result.stderr
     assert not list(tmp_path.iterdir())

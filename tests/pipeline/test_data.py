@@ -101,8 +101,8 @@ def test_images_of_both_streams_are_scaled_down(tiny):
 
 def test_images_of_a_step(tiny):
     data = make_data(tiny, Labelled(batch_size=3), Unlabelled(batch_size=5))
-    assert data.images_per_step({'labelled': None, 'unlabelled': None}) == 8
-    assert data.images_per_step({'labelled': None}) == 3
+    assert data.batch_sizes(('labelled', 'unlabelled')) == {'labelled': 3, 'unlabelled': 5}
+    assert data.batch_sizes(('labelled',)) == {'labelled': 3}
 
 
 @pytest.mark.parametrize(('replicas', 'size'), [(1, 5), (2, 6), (4, 8), (5, 5), (8, 8)])

@@ -240,7 +240,7 @@ def test_a_frozen_backbone_without_weights_is_named(tiny):
 
 
 def test_an_unknown_part_to_freeze():
-    with pytest.raises(ValueError, match=r"Update\.freeze_batch_norm is 'decoder'; it can be one"):
+    with pytest.raises(ValueError, match=r"Update\.freeze_batch_norm is 'decoder'; it can be"):
         Update(freeze_batch_norm='decoder')
 
 

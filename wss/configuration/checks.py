@@ -267,8 +267,9 @@ def as_user_error(error: Exception, source: str | None) -> Exception:
 def _of_an_unknown_part(name, place):
     """Returns the sentence about a setting of an unknown part that another part has."""
     line = re.match(rf'.*?\b({re.escape(name)})\.(\w+) *=', place)
-    if not line or _meant(name, [part.split('.')[-1] for part in parts.modules()]):
-        return None
+    own_names = [part.split('.')[-1] for part in parts.modules()]
+    if not line or difflib.get_close_matches(name, own_names, n=1, cutoff=0.7):
+        return None  # The name of the part is misspelt, not that of the setting.
     meant = parts.meant(line[1], line[2])
     return f'There is no {line[1]}.{line[2]}{meant}{place}.' if meant else None
 
