@@ -230,7 +230,9 @@ def test_a_stop_during_the_imports_is_one_line():
 def test_flags_are_checked(folder):
     assert refused(start(folder, 'train')) == 'Give --workdir (Folder of the run).'
     result = start(folder, 'predict', '--workdir', 'run')
-    assert refused(result).startswith('Give --images (Folder of images of any size) and --out (')
+    assert refused(result).startswith(
+        'Give --images (Folder of images of any size, or one image) and --out ('
+    )
     result = start(folder, 'evaluate', '--workdir', 'run', '--checkpoint', 'newest')
     assert 'best|last' in refused(result)
     result = start(folder, 'train', '--workdir', 'new', '--checkpoint', 'last')

@@ -63,13 +63,13 @@ def test_one_replica(monkeypatch, capsys):
 
 
 def test_bytes_are_those_that_two_replicas_average():
-    few = flags('shapes_supervised', '--replicas', '2', '--batch', '2')
+    few = flags('shapes_supervised', '--replicas', '2', '--batch', '4')
     done = subprocess.run(
         [sys.executable, '-c', RECORDED, *few], cwd=ROOT, capture_output=True, text=True, check=True
     )
     *_, printed, given = done.stdout.splitlines()
     (row,) = json.loads(printed)['rows']
-    assert (row['replicas'], row['images_per_step']) == (2, 2)
+    assert (row['replicas'], row['images_per_step']) == (2, 4)
     # No loss of this method reaches the classifier (96 features, 6 classes, biases); one is divided
     # by a count of pixels.
     classifier = 4 * (96 + 1) * 6

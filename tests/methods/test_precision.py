@@ -88,6 +88,6 @@ def test_a_run_in_bfloat16(tiny, tmp_path):
 
 
 def test_an_unknown_precision(tiny, tmp_path):
-    with pytest.raises(ValueError, match=r"Compute\.precision is 'half'; it can be one of"):
+    with pytest.raises(ValueError, match=r"Compute\.precision is 'half'; it can be 'float32'"):
         tiny.experiment(precision='half').train(tmp_path)
     assert keras.mixed_precision.global_policy().name == 'float32'
