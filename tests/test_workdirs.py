@@ -99,7 +99,11 @@ def test_a_run_is_killed_and_its_data_move(home):
         "Folder.splits = {'train': '~/moved/train.txt', 'val': 'moved/val.txt', 'all': None}",
     )
     process = begin(home, 'train', '--workdir=~/lr[0.1]', *moved)
-    step = max(int(p.stem.split('-')[1]) for p in workdir.glob('checkpoints/last/*.index'))
+    step = max(
+        int(p.stem[5:])
+        for p in workdir.glob('checkpoints/last/ckpt-*.index')
+        if p.stem[5:].isdecimal()
+    )
     wait_for(workdir / 'checkpoints' / 'last' / f'ckpt-{step + 2}.index', process)
     process.send_signal(signal.SIGHUP)
     out, errors = process.communicate(timeout=300)
@@ -141,14 +145,11 @@ def test_two_that_start_together_and_a_third_from_their_weights(home):
     tags = [name for name in os.listdir(home / 'run' / 'events') if 'tfevents' in name]
     assert len(tags) == 1
 
-    text = (home / 'mine.gin').read_text() + (
-        'from wss.networks.weights import run_weights\n'
-        'experiment.Experiment.initial_weights = @run_weights.load_run\n'
-        "run_weights.load_run.folder = 'run'\n"
+    from_run = (
+        'Experiment.initial_weights = @run_weights.load_run',
+        "run_weights.load_run.folder = 'run'",
     )
-    text = 'from __gin__ import dynamic_registration\nfrom wss import experiment\n' + text
-    (home / 'second.gin').write_text(text)
-    arguments = ('--workdir', 'second', '--gin_file', 'second.gin')
+    arguments = ('--workdir', 'second', '--gin_file', 'mine.gin', *params(*from_run))
     status, out, errors = run(home, 'train', *arguments)
     assert status == 0, errors
     assert 'Start fresh: nothing. Classes of the run: ground, thing; new: none.' in out

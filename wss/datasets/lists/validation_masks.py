@@ -67,10 +67,12 @@ def check(examples: Examples, info: DatasetInfo, split: str, to_train: bool = Tr
 def _look(examples, info):
     """Returns which classes the first masks show, and how many masks were read."""
     shown = np.zeros(info.num_classes, bool)
-    for i, name in enumerate(examples.ids):
+    # Inside of `tf.data`, as evaluation loads them: a dataset need not load otherwise.
+    load = tf.autograph.experimental.do_not_convert(lambda i: examples.load(i)['label'])
+    labels = tf.data.Dataset.range(len(examples)).map(load).as_numpy_iterator()
+    for i, (name, label) in enumerate(zip(examples.ids, labels, strict=True)):
         if shown.sum() > 1 or (shown.any() and i >= _MOST):
             return shown, i
-        label = examples.load(tf.constant(i, tf.int64))['label'].numpy()
         checks.check_values(label, info, f'The mask of {name}')
         shown |= checks.classes_of(label, info)
     return shown, len(examples)
