@@ -151,7 +151,7 @@ def test_image_level_labels_on_voc(folder, monkeypatch, capsys):
     assert ids(folder / 'run/labelled.txt') == ['2007_000000', '2007_000002']
     # The splits of this small build share ids, and those of val are held out.
     assert len(ids(folder / 'run/unlabelled.txt')) == COUNTS['train_aug'] - COUNTS['val']
-    assert 'the learning rate 0.0035 at first: 1 steps of 2' in capsys.readouterr().out
+    assert 'the learning rate 0.0035 at first: 1 steps of 4' in capsys.readouterr().out
 
 
 def test_unlabelled_images_on_coco_elsewhere(folder, monkeypatch):
