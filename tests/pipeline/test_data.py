@@ -17,7 +17,7 @@ def make_data(tiny, labelled=None, unlabelled=None):
 
 
 def select(data, method=LEARNS_FROM_BOTH):
-    examples = data.select(data.make_dataset(), method, data.choices())
+    examples, _ = data.select(data.make_dataset(), method, data.choices())
     return {name: part.ids for name, part in examples.items()}
 
 
@@ -85,14 +85,14 @@ def test_no_unlabelled_image_may_be_left(tiny):
 @pytest.mark.parametrize('masks', [True, False])
 def test_masks_of_unlabelled_images_are_read_or_not(tiny, masks):
     data = make_data(tiny, unlabelled=Unlabelled(masks=masks))
-    examples = data.select(data.make_dataset(), LEARNS_FROM_BOTH, data.choices())
+    examples, _ = data.select(data.make_dataset(), LEARNS_FROM_BOTH, data.choices())
     assert examples['unlabelled'].has_label == masks
     assert examples['labelled'].has_label
 
 
 def test_images_of_both_streams_are_scaled_down(tiny):
     data = dataclasses.replace(make_data(tiny), long_side=20)
-    examples = data.select(data.make_dataset(), LEARNS_FROM_BOTH, data.choices())
+    examples, _ = data.select(data.make_dataset(), LEARNS_FROM_BOTH, data.choices())
     for part in examples.values():
         assert part.max_size == (20, 20)
         example = part.load(3)

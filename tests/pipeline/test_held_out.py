@@ -47,7 +47,7 @@ def draw(tmp_path, name, mask):
 def select(dataset, method=BOTH, labelled=None, unlabelled=None, validation=None):
     unlabelled = unlabelled or Unlabelled('all')
     data = Data(dict, dict, labelled or Labelled(), unlabelled, validation or Validation())
-    return data.select(dataset, method, data.choices())
+    return data.select(dataset, method, data.choices())[0]
 
 
 @pytest.fixture

@@ -186,8 +186,8 @@ class Data:
 
     def select(
         self, dataset, method, choices: Mapping[str, selection.Choice]
-    ) -> dict[str, Examples]:
-        """Selects the examples of the streams, and checks them and those of validation.
+    ) -> tuple[dict[str, Examples], Examples | None]:
+        """Selects the examples of the streams and of validation, and checks them.
 
         Warns of labelled images that are held out for validation or tests.
 
@@ -198,18 +198,21 @@ class Data:
 
         Returns:
             Examples by stream: `labelled`, and `unlabelled` if the method needs it; scaled down
-            as `long_side` says.
+            as `long_side` says. And the examples of the validation split, not scaled; None without
+            one.
 
         Raises:
             FileNotFoundError: If a file is missing.
             ValueError: If a choice does not fit the dataset, or masks do not fit its classes.
         """
-        missing, labelled, unlabelled, held = Missing(), None, None, None
+        missing, labelled, unlabelled = Missing(), None, None
+        validation = held = None
         with missing.noted():
             labelled = selection.labelled_examples(dataset, choices['labelled'])
             selection.check_classes(labelled, dataset.info)
         with missing.noted():
-            held = self._held_out(dataset, method)
+            validation = self._validation(dataset)
+            held = self._held_out(dataset, method, validation)
         if labelled and held:
             held_out.warn_of_labelled(labelled.ids, held)
         left_out = labelled.ids if labelled and self.unlabelled.exclude_labelled else ()
@@ -224,22 +227,28 @@ class Data:
             )
         missing.refuse()
         streams = {'labelled': labelled, 'unlabelled': unlabelled}
-        return {
+        scaled = {
             name: frame.scaled_examples(examples, self.long_side)
             for name, examples in streams.items()
             if examples is not None
         }
+        return scaled, validation
 
-    def _held_out(self, dataset, method):
-        """Checks the validation images; returns the ids that are held out, by split."""
-        split, validation = self.validation.split, None
-        if split:
-            validation = request(dataset, split)
-            validation_masks.check(validation, dataset.info, split)
+    def _validation(self, dataset):
+        """Returns the validation examples, checked; None without a split."""
+        split = self.validation.split
+        if not split:
+            return None
+        examples = request(dataset, split)
+        validation_masks.check(examples, dataset.info, split)
+        return examples
+
+    def _held_out(self, dataset, method, validation):
+        """Returns the ids that are held out, by split."""
         used = {self.labelled.split}
         if method.needs_unlabelled:
             used.add(self.unlabelled.split)
-        return held_out.find(dataset, split, validation, used)
+        return held_out.find(dataset, self.validation.split, validation, used)
 
     def warn_of_small_crops(self, labelled: Examples, crop_size: tuple[int, int]) -> None:
         """Warns where crops are less than an eighth of the area of a typical labelled image.

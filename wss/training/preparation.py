@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import tensorflow as tf
 
-from wss.datasets.examples import Examples, request
+from wss.datasets.examples import Examples
 from wss.datasets.lists import selection
 from wss.devices import tpu_input, workers
 from wss.settings.missing import Missing
@@ -104,14 +104,12 @@ def select(data, dataset, method, choices: Mapping, crop_size: tuple[int, int]) 
         FileNotFoundError: If a file is missing.
         ValueError: If a choice does not fit the dataset, or masks do not fit its classes.
     """
-    training = data.select(dataset, method, choices)
+    training, validation = data.select(dataset, method, choices)
     if workers.is_chief():
         data.warn_of_small_crops(training['labelled'], crop_size)
     lists = {name: (choices[name], part.ids, part.held_out) for name, part in training.items()}
-    validation, split = None, data.validation.split
-    if split:
-        validation = request(dataset, split)
-        lists['validation'] = selection.Choice(split), validation.ids
+    if validation is not None:
+        lists['validation'] = selection.Choice(data.validation.split), validation.ids
     return Streams(training, validation, lists)
 
 
