@@ -3,7 +3,7 @@
 import collections
 import dataclasses
 import itertools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 import numpy as np
 import tensorflow as tf
@@ -62,6 +62,15 @@ class Examples:
 
     def __len__(self) -> int:
         return len(self.ids)
+
+    def labels(self, positions: Iterable[int]) -> Iterator[np.ndarray]:
+        """Yields the label maps of examples, int32 `[H, W]`, in the order of their positions.
+
+        They are loaded inside of `tf.data`, as in training: a dataset need not load otherwise.
+        """
+        load = tf.autograph.experimental.do_not_convert(lambda i: self.load(i)['label'])
+        wanted = tf.constant(np.fromiter(positions, np.int64), tf.int64)
+        return tf.data.Dataset.from_tensor_slices(wanted).map(load).as_numpy_iterator()
 
     def select(self, ids) -> 'Examples':
         """Returns the examples named by `ids`, in that order.

@@ -5,7 +5,6 @@ import textwrap
 from collections.abc import Mapping
 
 import numpy as np
-import tensorflow as tf
 
 from wss.datasets.examples import Examples
 from wss.training import log
@@ -130,9 +129,7 @@ def _class_pixels(examples):
     count, num_classes = len(examples), examples.info.num_classes
     rows = np.unique(np.linspace(0, count - 1, min(count, _SAMPLE)).round().astype(np.int64))
     pixels = np.zeros(num_classes, np.int64)
-    # Inside of `tf.data`, as training loads them: a dataset need not load otherwise.
-    load = tf.autograph.experimental.do_not_convert(lambda row: examples.load(row)['label'])
-    for label in tf.data.Dataset.from_tensor_slices(rows).map(load).as_numpy_iterator():
+    for label in examples.labels(rows):
         label = label.ravel()
         pixels += np.bincount(label[(label >= 0) & (label < num_classes)], minlength=num_classes)
     return pixels, len(rows)

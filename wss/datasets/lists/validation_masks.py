@@ -3,7 +3,6 @@
 import warnings
 
 import numpy as np
-import tensorflow as tf
 
 from wss.datasets.examples import Examples
 from wss.datasets.files import checks
@@ -67,9 +66,7 @@ def check(examples: Examples, info: DatasetInfo, split: str, to_train: bool = Tr
 def _look(examples, info):
     """Returns which classes the first masks show, and how many masks were read."""
     shown = np.zeros(info.num_classes, bool)
-    # Inside of `tf.data`, as evaluation loads them: a dataset need not load otherwise.
-    load = tf.autograph.experimental.do_not_convert(lambda i: examples.load(i)['label'])
-    labels = tf.data.Dataset.range(len(examples)).map(load).as_numpy_iterator()
+    labels = examples.labels(range(len(examples)))
     for i, (name, label) in enumerate(zip(examples.ids, labels, strict=True)):
         if shown.sum() > 1 or (shown.any() and i >= _MOST):
             return shown, i
