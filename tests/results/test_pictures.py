@@ -94,7 +94,7 @@ def test_method_panel_draws_every_part(tiny):
 
 def test_masks_are_written_as_indices_with_a_palette(tmp_path):
     labels = np.array([[0, 1, 2], [255, 1, 0]], np.int32)
-    pictures.write_mask(tmp_path / 'mask.png', labels, COLOURS)
+    (tmp_path / 'mask.png').write_bytes(pictures.encode_mask(labels, COLOURS))
     with Image.open(tmp_path / 'mask.png') as mask:
         assert mask.mode == 'P'
         np.testing.assert_array_equal(np.asarray(mask), labels)

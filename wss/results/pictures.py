@@ -2,7 +2,6 @@
 
 import io
 import os
-import pathlib
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
@@ -208,11 +207,6 @@ def with_legend(sheet: np.ndarray, info) -> np.ndarray:
 def write_picture(path: str | os.PathLike, picture: np.ndarray) -> None:
     """Writes uint8 `[H, W, 3]` as an image file; the ending of its name decides the kind."""
     Image.fromarray(picture).save(path)
-
-
-def write_mask(path: str | os.PathLike, labels: np.ndarray, colours, ignore_value=255) -> None:
-    """Writes `encode_mask` of a label map to a file."""
-    pathlib.Path(path).write_bytes(encode_mask(labels, colours, ignore_value))
 
 
 def encode_mask(labels: np.ndarray, colours, ignore_value: int = 255) -> bytes:
