@@ -292,7 +292,7 @@ class Experiment:
         """
         images, out = whole.expanded(images), whole.expanded(out)
         trained = self.predictor(workdir, checkpoint)
-        frame = self.frame_of_run(whole.expanded(workdir), trained.method)
+        frame = trained.frame
         bytes_of = memory.network_bytes(
             trained.method, lambda size: frame.padded_size(frame.scaled_size(size))
         )
@@ -336,7 +336,7 @@ class Experiment:
                     'predictions of a run have one rule of sizes: keep its setting, or train '
                     'with the new one.'
                 )
-        return predictor.frame_of(method, size, long_side)
+        return dataclasses.replace(asked, size=size, long_side=long_side)
 
     def _start(self, devices):
         """Makes the strategy, and sets seed and precision, before anything is built."""

@@ -20,6 +20,7 @@ class Predictor:
 
     Attributes:
         method: The `Method`; its `network` is a Keras model.
+        frame: How images are scaled and padded.
 
     Args:
         method: A `Method` with its weights.
@@ -41,9 +42,9 @@ class Predictor:
 
     def __init__(self, method, size: tuple[int, int] | None = None, long_side: int | None = None):
         self.method = method
-        rule = frame_of(method, size, long_side)
-        self._labels = _function(method.predict_labels, rule)
-        self._probabilities = _function(method.predict_probabilities, rule)
+        self.frame = frame.for_backbone(method.network.backbone, size, long_side)
+        self._labels = _function(method.predict_labels, self.frame)
+        self._probabilities = _function(method.predict_probabilities, self.frame)
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -130,12 +131,6 @@ def as_rgb(image: Picture, bit_depth: int | None = None) -> np.ndarray:
         if np.issubdtype(image.dtype, np.floating) and 0 < high <= 1:
             raise ValueError('The image has values in 0..1; multiply them by 255.')
     return image
-
-
-def frame_of(method, size: tuple[int, int] | None, long_side: int | None) -> Frame:
-    """Returns how images are brought before the network of a method; see `Predictor`."""
-    backbone = method.network.backbone
-    return Frame(backbone.output_stride, tuple(backbone.padding_value), size, long_side)
 
 
 def predict_whole(predict: Callable[..., tf.Tensor], rule: Frame, images: tf.Tensor) -> tf.Tensor:

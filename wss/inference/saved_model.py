@@ -5,6 +5,7 @@ import os
 import tensorflow as tf
 
 from wss.inference import predictor
+from wss.pipeline import frame
 
 
 def save_model(
@@ -20,7 +21,7 @@ def save_model(
         out: Folder to write to.
         long_side: See `Predictor`.
     """
-    rule = predictor.frame_of(method, size, long_side)
+    rule = frame.for_backbone(method.network.backbone, size, long_side)
     spec = tf.TensorSpec([None, None, None, 3], tf.float32, 'images')
 
     @tf.function(input_signature=[spec], autograph=False)

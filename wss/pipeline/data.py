@@ -173,7 +173,7 @@ class Data:
             for side in size:
                 ranges.whole('Validation.size', side, smallest, _MOST_PIXELS_A_SIDE)
             size = tuple(size)
-        return Frame(backbone.output_stride, tuple(backbone.padding_value), size, self.long_side)
+        return frame.for_backbone(backbone, size, self.long_side)
 
     def __post_init__(self):
         ranges.part('Data.labelled', self.labelled, Labelled)

@@ -70,6 +70,11 @@ class Frame:
         return tf.concat([tf.concat([tf.cast(images, tf.float32), beside], 2), below], 1)
 
 
+def for_backbone(backbone, size: Size | None = None, long_side: int | None = None) -> Frame:
+    """Returns the `Frame` of a network with this backbone."""
+    return Frame(backbone.output_stride, tuple(backbone.padding_value), size, long_side)
+
+
 def scaled_size(size, long_side: int | None) -> tf.Tensor:
     """Returns int32 `[..., 2]`: sizes whose longer side is `long_side` at most, of the same shape.
 
