@@ -151,28 +151,31 @@ def optimiser_for(make_optimiser, rate_factor: float | None = None, first_step: 
     Raises:
         ValueError: If it does not take what the run needs.
     """
-    given = {} if rate_factor is None else {'rate_factor': rate_factor}
-    given['first_step'] = first_step
-    for name, setting in (
-        ('rate_factor', 'Schedule.reference_batch_size'),
-        ('first_step', 'Schedule.extend'),
-    ):
-        if name not in given:
-            continue
-        try:
-            inspect.signature(make_optimiser).bind_partial(**{name: given[name]})
-        except TypeError as error:
-            if given[name] == 0:
-                del given[name]
-                continue
+    given = {'first_step': (first_step, 'Schedule.extend')}
+    if rate_factor is not None:
+        given['rate_factor'] = (rate_factor, 'Schedule.reference_batch_size')
+    taken = {}
+    for name, (value, setting) in given.items():
+        takes = _takes(make_optimiser, name)
+        if takes is False and value:
             raise ValueError(
                 f'Experiment.make_optimiser takes no {name}, which {setting} needs; add it, as '
                 'momentum_poly has it, or leave that setting out.'
-            ) from error
-        except ValueError:  # Nothing is known of its arguments.
-            if given[name] == 0:
-                del given[name]
-    return functools.partial(make_optimiser, **given) if given else make_optimiser
+            )
+        if takes or value:
+            taken[name] = value
+    return functools.partial(make_optimiser, **taken) if taken else make_optimiser
+
+
+def _takes(function, name):
+    """Whether a function takes an argument; None if nothing is known of its arguments."""
+    try:
+        inspect.signature(function).bind_partial(**{name: None})
+    except TypeError:
+        return False
+    except ValueError:
+        return None
+    return True
 
 
 @contextlib.contextmanager
