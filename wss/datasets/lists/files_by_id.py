@@ -183,7 +183,8 @@ class FilesById:
             names = '; '.join(' and '.join(sorted(files)) for files in sorted(several)[:3])
             raise ValueError(
                 f'Dataset {self._dataset!r}: {len(several)} ids have more than one {kind}, the '
-                f'first: {names}. Delete one of each, or tell them apart with {kind}_endings.'
+                f'first: {names}. Delete one of each, or tell them apart with '
+                f'{self._owner}.{kind}_endings.'
             )
         self._found[kind] = {name: files[0] for name, files in found.items()}
         return self._found[kind]
