@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from wss.datasets.examples import Examples
+from wss.pipeline import frame
 from wss.training import log
 from wss.training.schedule import Schedule
 
@@ -86,7 +87,7 @@ def sizes(examples: Examples) -> str:
     if examples.sizes is None or not len(examples.sizes):
         height, width = examples.max_size
         return f'images of up to {width}x{height}'
-    height, width = np.median(examples.sizes, axis=0).astype(int)
+    height, width = frame.typical_size(examples)
     is_one = (np.asarray(examples.sizes) == (height, width)).all()
     return f'images of {"" if is_one else "typically "}{width}x{height}'
 
