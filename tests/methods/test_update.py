@@ -7,6 +7,7 @@ import pytest
 import tensorflow as tf
 import tf_keras as keras
 
+from tests.small_batches import make_batch
 from wss.datasets.info import DatasetInfo
 from wss.methods.losses import SupervisedLoss
 from wss.methods.pseudoseg import PseudoSeg
@@ -31,18 +32,6 @@ def make_method(kind=Supervised, update=None, **options):
     return method
 
 
-def make_batch(seed=0):
-    random = np.random.default_rng(seed)
-    images = tf.constant(random.uniform(0, 255, (3, 2, *CROP, 3)), tf.float32)
-    label = tf.constant(random.integers(0, 3, (2, *CROP)), tf.int32)
-    valid, image_label = tf.ones([2, *CROP]), tf.ones([2, 2])
-    labelled = {'image': images[0], 'label': label, 'valid': valid, 'image_label': image_label}
-    return {
-        'labelled': labelled,
-        'unlabelled': {'weak': images[1], 'strong': images[2], 'valid': valid},
-    }
-
-
 def test_multiplier_by_hand():
     update = Update(last_layer_multiplier=10.0, bias_multiplier=2.0)
     factors = [update.multiplier(last, bias) for last in (False, True) for bias in (False, True)]
@@ -58,7 +47,7 @@ def test_which_gradients_are_multiplied():
         method = make_method(PseudoSeg, sgc_variant=1, update=update)
         method.compile(optimizer=keras.optimizers.SGD(0.01))
         before = [v.numpy() for v in method.trainable_variables]
-        values = method.train_step(make_batch())
+        values = method.train_step(make_batch(CROP))
         moves[name] = [
             v.numpy() - old for v, old in zip(method.trainable_variables, before, strict=True)
         ]
@@ -92,7 +81,7 @@ def test_averages_in_training():
         variable.assign(variable + 1.0)  # As if weights had been loaded after the averages began.
     step, seen = tf.function(method.train_step), []
     for _ in range(3):
-        step(make_batch())
+        step(make_batch(CROP))
         seen.append([v.numpy() for v in method.trainable_variables])
     assert len(method.averages) == len(seen[0]) > 30
     for mean, first, second, third in zip(method.averages, *seen, strict=True):
@@ -105,7 +94,7 @@ def test_averages_in_training():
         variable.assign(variable + 1.0)
     step = tf.function(plain.train_step)
     for _ in range(3):
-        step(make_batch())
+        step(make_batch(CROP))
     for variable, raw in zip(plain.trainable_variables, seen[-1], strict=True):
         np.testing.assert_array_equal(variable, raw)
     assert plain.averages == []
@@ -197,7 +186,7 @@ def steps_of(update, optimiser, count=1):
     before = [v.numpy() for v in method.trainable_variables]
     step = tf.function(method.train_step, autograph=False)
     for _ in range(count):
-        step(make_batch())
+        step(make_batch(CROP))
     after = [v.numpy() for v in method.trainable_variables]
     return method, [b - a for a, b in zip(before, after, strict=True)]
 

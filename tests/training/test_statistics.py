@@ -8,6 +8,7 @@ import pytest
 import tensorflow as tf
 import tf_keras as keras
 
+from tests.small_batches import make_batch
 from wss.configuration import sentences
 from wss.methods.losses import SupervisedLoss
 from wss.methods.update import Update
@@ -40,16 +41,6 @@ def make_method(tiny, kind='pseudoseg', update=None, synchronise=False, **option
         method.synchronise_batch_norm()
     method.build_variables(CROP)
     return method
-
-
-def make_batch(seed=0):
-    random = np.random.default_rng(seed)
-    images = tf.constant(random.uniform(0, 255, (3, 2, *CROP, 3)), tf.float32)
-    label = tf.constant(random.integers(0, 3, (2, *CROP)), tf.int32)
-    valid = tf.ones([2, *CROP])
-    labelled = {'image': images[0], 'label': label, 'valid': valid, 'image_label': tf.ones([2, 2])}
-    unlabelled = {'weak': images[1], 'strong': images[2], 'valid': valid}
-    return labelled, unlabelled | {'image_label': tf.ones([2, 2])}
 
 
 def import_backbone(method):
@@ -102,7 +93,7 @@ def test_a_short_run_is_evaluated_by_what_it_learned(tiny):
         method = make_method(tiny, 'supervised', Update(statistics_warm_up=warm_up))
         method.compile(optimizer=keras.optimizers.SGD(0.0))
         step = tf.function(method.train_step, autograph=False)
-        labelled, _ = make_batch()
+        labelled = make_batch(CROP)['labelled']
         for _ in range(20):
             step({'labelled': labelled})
         seen, used = (method.network(labelled['image'], training=t)[0] for t in (True, False))
@@ -190,7 +181,7 @@ def test_frozen_batch_norm_keeps_everything(tiny, part, synchronise):
     norms = [layer.variables for layer in batch_norm.layers_of(method.network.backbone)]
     head = method.network.decoder[0].pointwise.batch_norm
     before = [[v.numpy() for v in norm] for norm in norms], [v.numpy() for v in head.variables]
-    labelled, unlabelled = make_batch()
+    labelled, unlabelled = make_batch(CROP).values()
     method.train_step({'labelled': labelled, 'unlabelled': unlabelled})
     for norm, values in zip(norms, before[0], strict=True):
         for variable, value in zip(norm, values, strict=True):
@@ -220,7 +211,7 @@ def test_a_frozen_backbone_needs_one_pass_less(tiny):
 
             method.network.backbone.call = call
             assert same_in_training(method.network.backbone) == spared
-            losses = method.compute_losses(*make_batch())
+            losses = method.compute_losses(**make_batch(CROP))
             found.append({name: float(loss) for name, loss in losses.items()})
             assert len(passes) == (3 if spared else 4)
         assert found[0] == found[1]

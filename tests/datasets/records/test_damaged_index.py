@@ -97,14 +97,8 @@ def test_an_index_that_unpacks_to_far_more_than_its_records_is_not_unpacked(buil
 
 def test_a_mutated_index_is_made_again(build):
     folder, data_dir = build
-    path = f'{folder}/index-train.npz'
-    with open(path, 'rb') as file:
-        good = file.read()
-    random = np.random.default_rng(0)
     files = [f'{folder}/voc_seg-train.tfrecord-0000{i}-of-00002' for i in range(2)]
-    for _ in range(60):
-        with open(path, 'wb') as file:
-            file.write(mutated(good, random))
+    for _ in mutations(f'{folder}/index-train.npz', 60, seed=0):
         index = record_index.read(folder, 'train')
         assert index.ids.tolist() == NAMES and index.files == tuple(files)
     assert is_whole(data_dir)
@@ -113,12 +107,7 @@ def test_a_mutated_index_is_made_again(build):
 def test_mutated_records_are_named(build):
     folder, data_dir = build
     path = f'{folder}/voc_seg-train.tfrecord-00000-of-00002'
-    with open(path, 'rb') as file:
-        good = file.read()
-    random = np.random.default_rng(1)
-    for _ in range(40):
-        with open(path, 'wb') as file:
-            file.write(mutated(good, random))
+    for _ in mutations(path, 40, seed=1):
         try:
             names, _ = read_all(data_dir)
             assert set(names) <= set(NAMES)
@@ -126,6 +115,17 @@ def test_mutated_records_are_named(build):
             assert 'ValueError: Example ' in str(error) and path in str(error)
         except ValueError as error:
             assert 'wss.prepare' in str(error) and len(str(error).splitlines()) == 1
+
+
+def mutations(path, count, seed):
+    """Mutates a file `count` times, each time from its first content, and yields after each."""
+    with open(path, 'rb') as file:
+        good = file.read()
+    random = np.random.default_rng(seed)
+    for _ in range(count):
+        with open(path, 'wb') as file:
+            file.write(mutated(good, random))
+        yield
 
 
 def mutated(content, random):
