@@ -132,7 +132,7 @@ def check_pair(image, mask, info, image_name, mask_name, rules=None, full=True) 
     _, label, stored, stored_mask = _decoded(image, mask, info, image_name, mask_name, rules)
     colours = None if stored_mask is None else meaning.used_colours(stored_mask)
     pixels = class_pixels(label, info)
-    return Checked(label.shape, classes_of(label, info), colours, stored.high, pixels)
+    return Checked(label.shape, pixels > 0, colours, stored.high, pixels)
 
 
 def _check_headers(image, mask, info, image_name, mask_name, rules):
