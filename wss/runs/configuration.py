@@ -70,9 +70,14 @@ def check(workdir: str | os.PathLike, configuration: Configuration) -> None:
         )
 
 
+def is_steps(name: str) -> bool:
+    """Whether a setting, by its full name, is `Schedule.steps`."""
+    return name.split('.')[-2:] == ['Schedule', 'steps']
+
+
 def _how_to_extend(names, there, here):
     """Returns what a user who wants more steps must set; '' if that is not all that differs."""
-    steps = [name for name in names if name.split('.')[-2:] == ['Schedule', 'steps']]
+    steps = list(filter(is_steps, names))
     if steps != names:  # More steps alone would not resume this run.
         return ''
     values = [str(settings.get(name)) for name in steps for settings in (there, here)]

@@ -6,7 +6,7 @@ import os
 from wss.datasets.files import whole
 from wss.runs import checkpoints, record
 from wss.runs import folder as run_folder
-from wss.runs.configuration import Configuration, settings
+from wss.runs.configuration import Configuration, is_steps, settings
 
 
 @dataclasses.dataclass(frozen=True)
@@ -78,12 +78,8 @@ def allowed(configuration: Configuration, extent: Extent) -> Configuration:
     """Returns a configuration that may change the steps, if they are extended."""
     if not extent.is_new:
         return configuration
-    names = {name for name in settings(configuration.text) if _is_steps(name)}
+    names = {name for name in settings(configuration.text) if is_steps(name)}
     return dataclasses.replace(configuration, may_change=configuration.may_change | names)
-
-
-def _is_steps(name):
-    return name.split('.')[-2:] == ['Schedule', 'steps']
 
 
 def _recorded(content):
@@ -103,6 +99,6 @@ def _recorded(content):
     steps = result.get('steps') if isinstance(result, dict) else None
     for name, value in given.items() if isinstance(given, dict) and steps is None else ():
         digits = str(value)
-        if _is_steps(name) and digits.isdecimal() and len(digits) < 19:
+        if is_steps(name) and digits.isdecimal() and len(digits) < 19:
             steps = int(digits)
     return Extent(steps) if type(steps) is int and steps >= 0 else None
