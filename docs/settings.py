@@ -27,7 +27,7 @@ from wss.networks.backbones.xception import Xception
 from wss.networks.deeplab import DeepLabV3Plus
 from wss.networks.weights import keras_applications, npz, run_weights, tf1_checkpoint
 from wss.pipeline.data import Data, Labelled, Unlabelled, Validation
-from wss.training.optimisers import momentum_poly
+from wss.training.optimisers import adamw_poly, momentum_poly
 from wss.training.schedule import Schedule
 from wss.views.views import Views
 
@@ -46,11 +46,12 @@ PARTS = {
         keras_applications.load_backbone,
     ),
     'Methods': (PseudoSeg, Supervised, Classification),
-    'Losses and updates': (SupervisedLoss, Update, momentum_poly),
+    'Losses and updates': (SupervisedLoss, Update, momentum_poly, adamw_poly),
 }
 # What the program passes to a part; no configuration sets these.
 GIVEN = {'self', 'network', 'info', 'num_classes', 'num_image_classes', 'method', 'steps'}
-GIVEN_TO = {Schedule: {'self'}, momentum_poly: GIVEN | {'rate_factor', 'first_step'}}
+_OF_OPTIMISER = GIVEN | {'rate_factor', 'first_step'}
+GIVEN_TO = {Schedule: {'self'}, momentum_poly: _OF_OPTIMISER, adamw_poly: _OF_OPTIMISER}
 HEAD = """\
 # Which settings are there?
 

@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 import tf_keras as keras
 
-from wss.training import optimisers
+from wss.training import optimisers, rates
 
 
 def rate(optimizer, step):
@@ -103,7 +103,7 @@ def test_slow_start_in_training():
 def test_slow_start_survives_serialisation():
     optimizer = optimisers.momentum_poly(100, slow_start_steps=10, slow_start_learning_rate=0.01)
     config = keras.optimizers.schedules.serialize(optimizer._learning_rate)
-    again = keras.optimizers.schedules.deserialize(config, {'SlowStart': optimisers.SlowStart})
+    again = keras.optimizers.schedules.deserialize(config, {'SlowStart': rates.SlowStart})
     for step in (0, 9, 10, 60, 100):
         assert float(again(step)) == rate(optimizer, step)
 
@@ -173,9 +173,55 @@ def test_momentum_in_a_graph_is_checkpointed(tmp_path):
 def test_a_schedule_that_starts_again():
     """Without slow steps, over the steps that are left; and it survives Keras's own description."""
     again = optimisers.momentum_poly(10, 0.1, power=1.0, slow_start_steps=5, first_step=6)
-    rates = [float(again._learning_rate(step)) for step in (0, 6, 8, 10)]
-    np.testing.assert_allclose(rates, [0.1, 0.1, 0.05, 0.0], atol=1e-7)
-    copy = optimisers.Restarted.from_config(again._learning_rate.get_config())
-    assert float(copy(8)) == rates[2]
+    found = [float(again._learning_rate(step)) for step in (0, 6, 8, 10)]
+    np.testing.assert_allclose(found, [0.1, 0.1, 0.05, 0.0], atol=1e-7)
+    copy = rates.Restarted.from_config(again._learning_rate.get_config())
+    assert float(copy(8)) == found[2]
     with pytest.raises(ValueError, match=r'first_step is 11; it must be a whole number, 0 to 10'):
         optimisers.momentum_poly(10, first_step=11)
+
+
+def test_adamw_poly_by_hand():
+    optimizer = optimisers.adamw_poly(
+        100, learning_rate=0.1, weight_decay=0.5, beta_1=0.5, beta_2=0.75, epsilon=1e-8, power=1.0
+    )
+    decayed, free = tf.Variable(2.0), tf.Variable(2.0)
+    optimizer.decay_only([decayed])
+    for gradient in (4.0, -2.0):
+        optimizer.apply_gradients([(tf.constant(gradient), v) for v in (decayed, free)])
+    # Step 1: m = 2, v = 4; corrected 4 and 16, so that the step is 0.1 * 4 / 4 = 0.1.
+    # Step 2, rate 0.099: m = 0, v = 3 + 1 = 4; corrected 0 and 64/7, so that the step is 0.
+    np.testing.assert_allclose(float(free), 2.0 - 0.1, rtol=1e-6)
+    # The decay comes first: 2 (1 - 0.05) - 0.1 = 1.8, then 1.8 (1 - 0.0495).
+    np.testing.assert_allclose(float(decayed), 1.8 * (1 - 0.0495), rtol=1e-6)
+
+
+def test_adamw_equals_that_of_keras():
+    steps = [np.random.default_rng(i).normal(size=(3, 4)).astype(np.float32) for i in range(5)]
+    results = []
+    for optimizer in (
+        optimisers.adamw_poly(5, 0.01, weight_decay=0.1, power=0.0, end_learning_rate=0.01),
+        keras.optimizers.AdamW(0.01, weight_decay=0.1, epsilon=1e-8),
+    ):
+        variable = tf.Variable(np.ones((3, 4), np.float32))
+        if hasattr(optimizer, 'decay_only'):
+            optimizer.decay_only([variable])
+        for gradient in steps:
+            optimizer.apply_gradients([(tf.constant(gradient), variable)])
+        results.append(variable.numpy())
+    np.testing.assert_allclose(*results, rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ('settings', 'words'),
+    [
+        ({'weight_decay': -0.1}, r'adamw_poly\.weight_decay is -0\.1'),
+        ({'beta_1': 1.0}, r'adamw_poly\.beta_1 is 1\.0'),
+        ({'beta_2': 1.0}, r'adamw_poly\.beta_2 is 1\.0'),
+        ({'epsilon': 0.0}, r'adamw_poly\.epsilon is 0\.0'),
+        ({'learning_rate': 0.0}, r'adamw_poly\.learning_rate is 0\.0'),
+    ],
+)
+def test_settings_of_adamw(settings, words):
+    with pytest.raises(ValueError, match=words):
+        optimisers.adamw_poly(10, **settings)

@@ -11,7 +11,7 @@ _PACKAGE = pathlib.Path(__file__).resolve().parents[1]
 _PARTS = {
     'experiment': ('Experiment',),
     'training.schedule': ('Schedule',),
-    'training.optimisers': ('momentum_poly',),
+    'training.optimisers': ('adamw_poly', 'momentum_poly'),
     'devices.compute': ('Compute',),
     'pipeline.data': ('Data', 'Labelled', 'Unlabelled', 'Validation'),
     'datasets.lists.official': ('OfficialList',),
@@ -37,7 +37,8 @@ _PARTS = {
 }
 # What the program passes to a part.
 _GIVEN = {'self', 'network', 'info', 'num_classes', 'num_image_classes', 'method'}
-_GIVEN_TO = {'momentum_poly': {'steps', 'rate_factor', 'first_step'}}
+_OF_OPTIMISER = {'steps', 'rate_factor', 'first_step'}
+_GIVEN_TO = {'adamw_poly': _OF_OPTIMISER, 'momentum_poly': _OF_OPTIMISER}
 # Names of version 0.1 that are not found by the name of the setting alone.
 _FORMER = {
     'labelled_list': 'Labelled.list_file',

@@ -9,7 +9,7 @@ from wss.methods.method import Method
 from wss.networks import network as networks
 from wss.runs import checkpoints
 from wss.runs import folder as run_folder
-from wss.training import contracts
+from wss.training import contracts, optimisers
 
 
 def new_method(
@@ -31,6 +31,9 @@ def new_method(
     with lost.exits_when_lost(strategy), strategy.scope():
         method = _build(experiment, info, crop_size, experiment.update)
         method.compile(optimizer=contracts.optimiser(make_optimiser()))
+        if isinstance(method.optimizer, optimisers.AdamW):
+            _refuse_two_decays(method)
+            method.optimizer.decay_only(method.network.decayed_kernels())
         method.optimizer.build(method.trainable_variables)
     return method
 
@@ -59,6 +62,15 @@ def method_of_run(
     step = checkpoints.Checkpoints(workdir, method).restore(checkpoint)
     method.use_averages()
     return method, step
+
+
+def _refuse_two_decays(method):
+    if method.update.weight_decay and method.optimizer.weight_decay:
+        raise ValueError(
+            f'Update.weight_decay is {method.update.weight_decay} and adamw_poly.weight_decay is '
+            f'{method.optimizer.weight_decay}: weights would decay twice. Set '
+            'Update.weight_decay = 0.0; the decay of AdamW is its own.'
+        )
 
 
 def _build(experiment, info, crop_size, update):

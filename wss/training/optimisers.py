@@ -1,12 +1,10 @@
-"""Optimisers with the learning-rate schedule of the paper (Zou et al., 2021, section 4.1)."""
+"""Optimisers with the poly schedule: momentum, as in the paper (section 4.1), and AdamW."""
 
 import tensorflow as tf
 import tf_keras as keras
 
 from wss.settings import ranges
-
-# `Schedule.reference_batch_size` may multiply the steps.
-MOST_STEPS_OF_ALL = ranges.MOST_STEPS * ranges.MOST_IN_BATCH
+from wss.training import rates
 
 
 class Momentum(keras.optimizers.SGD):
@@ -28,73 +26,40 @@ class Momentum(keras.optimizers.SGD):
         )
 
 
-class SlowStart(keras.optimizers.schedules.LearningRateSchedule):
-    """A constant rate at first, then another schedule from its start.
+class AdamW(keras.optimizers.AdamW):
+    """Adam with a weight decay of its own (Loshchilov and Hutter, ICLR 2019).
 
-    As in DeepLab, the other schedule counts its steps from the end of the slow ones.
-
-    Args:
-        steps: How many steps are slow.
-        learning_rate: Rate of the slow steps.
-        then: The schedule that follows.
+    `w <- w - rate * weight_decay * w - rate * m' / (sqrt(v') + epsilon)`, with the corrected means
+    `m'` of gradients and `v'` of their squares. Only variables that `decay_only` names decay. A
+    variable needs one fused operation, in Keras some ten.
     """
 
-    def __init__(
-        self,
-        steps: int,
-        learning_rate: float,
-        then: keras.optimizers.schedules.LearningRateSchedule,
-    ):
-        super().__init__()
-        self.steps = steps
-        self.learning_rate = learning_rate
-        self.then = then
+    decayed = frozenset()
 
-    def __call__(self, step):
-        """Returns the rate of a step, float32 scalar; `step` is an integer scalar from 0."""
-        step = tf.cast(step, tf.int64)
-        later = self.then(tf.maximum(step - self.steps, 0))
-        return tf.where(step < self.steps, self.learning_rate, later)
+    def decay_only(self, kernels) -> None:
+        """Sets the variables that decay; call it before the first step is traced."""
+        self.decayed = frozenset(self._var_key(kernel) for kernel in kernels)
 
-    def get_config(self):
-        """Returns the arguments of the constructor, for Keras."""
-        then = keras.optimizers.schedules.serialize(self.then)
-        return {'steps': self.steps, 'learning_rate': self.learning_rate, 'then': then}
+    def _use_weight_decay(self, variable):
+        return self.weight_decay > 0 and self._var_key(variable) in self.decayed
 
-    @classmethod
-    def from_config(cls, config):
-        """Makes a schedule from what `get_config` returned."""
-        then = keras.optimizers.schedules.deserialize(config['then'])
-        return cls(**{**config, 'then': then})
-
-
-class Restarted(keras.optimizers.schedules.LearningRateSchedule):
-    """A schedule that counts its steps from a later one, for a run that was extended there.
-
-    Args:
-        first_step: Step from which it counts; earlier steps have its first rate.
-        then: The schedule.
-    """
-
-    def __init__(self, first_step: int, then: keras.optimizers.schedules.LearningRateSchedule):
-        super().__init__()
-        self.first_step = first_step
-        self.then = then
-
-    def __call__(self, step):
-        """Returns the rate of a step, float32 scalar; `step` is an integer scalar from 0."""
-        return self.then(tf.maximum(tf.cast(step, tf.int64) - self.first_step, 0))
-
-    def get_config(self):
-        """Returns the arguments of the constructor, for Keras."""
-        then = keras.optimizers.schedules.serialize(self.then)
-        return {'first_step': self.first_step, 'then': then}
-
-    @classmethod
-    def from_config(cls, config):
-        """Makes a schedule from what `get_config` returned."""
-        then = keras.optimizers.schedules.deserialize(config['then'])
-        return cls(**{**config, 'then': then})
+    def update_step(self, gradient, variable):
+        """Applies the gradient of one variable."""
+        step = tf.cast(self.iterations + 1, variable.dtype)
+        index = self._index_dict[self._var_key(variable)]
+        beta_1, beta_2 = (tf.cast(b, variable.dtype) for b in (self.beta_1, self.beta_2))
+        tf.raw_ops.ResourceApplyAdam(
+            var=variable.handle,
+            m=self._momentums[index].handle,
+            v=self._velocities[index].handle,
+            beta1_power=tf.pow(beta_1, step),
+            beta2_power=tf.pow(beta_2, step),
+            lr=tf.cast(self.learning_rate, variable.dtype),
+            beta1=beta_1,
+            beta2=beta_2,
+            epsilon=tf.cast(self.epsilon, variable.dtype),
+            grad=gradient,
+        )
 
 
 def steps_for_batch(steps: int, batch_size: int, reference_batch_size: int) -> int:
@@ -192,25 +157,79 @@ def momentum_poly(
         >>> round(float(weight), 4)  # 1 - 0.01 - (0.9 + 1) * 0.01 * 0.99 ** 0.9
         0.9712
     """
-    name = 'momentum_poly.'
-    ranges.whole(f'{name}steps', steps, 0, MOST_STEPS_OF_ALL)
-    if first_step:
-        ranges.whole(f'{name}first_step', first_step, 0, steps)
-        steps, slow_start_steps = steps - first_step, 0
-    ranges.number(f'{name}rate_factor', rate_factor, 1e-6, 1e6)
-    ranges.number(f'{name}learning_rate', learning_rate, 1e-10, 100)
-    ranges.number(f'{name}momentum', momentum, 0, 0.9999)
-    ranges.number(f'{name}power', power, 0, 100)
-    ranges.number(f'{name}end_learning_rate', end_learning_rate, 0, learning_rate)
-    most = steps - 1 if steps else ranges.MOST_STEPS
-    ranges.whole(f'{name}slow_start_steps', slow_start_steps, 0, most)
-    ranges.number(f'{name}slow_start_learning_rate', slow_start_learning_rate, 1e-10, 100)
-    rate = keras.optimizers.schedules.PolynomialDecay(
-        rate_factor * learning_rate,
-        max(steps - slow_start_steps, 1),
-        rate_factor * end_learning_rate,
+    ranges.number('momentum_poly.momentum', momentum, 0, 0.9999)
+    rate = rates.poly(
+        'momentum_poly',
+        steps,
+        learning_rate,
         power,
+        end_learning_rate,
+        slow_start_steps,
+        slow_start_learning_rate,
+        rate_factor,
+        first_step,
     )
-    if slow_start_steps:
-        rate = SlowStart(slow_start_steps, rate_factor * slow_start_learning_rate, rate)
-    return Momentum(Restarted(first_step, rate) if first_step else rate, momentum=momentum)
+    return Momentum(rate, momentum=momentum)
+
+
+def adamw_poly(
+    steps: int,
+    learning_rate: float = 1e-3,
+    weight_decay: float = 0.01,
+    beta_1: float = 0.9,
+    beta_2: float = 0.999,
+    epsilon: float = 1e-8,
+    power: float = 0.9,
+    end_learning_rate: float = 0.0,
+    slow_start_steps: int = 0,
+    slow_start_learning_rate: float = 1e-4,
+    rate_factor: float = 1.0,
+    first_step: int = 0,
+) -> AdamW:
+    """Makes AdamW with the poly schedule, the usual choice for fine-tuning in few steps.
+
+    Set `Update.weight_decay` to 0 with it: the decay of AdamW is its own. Adam does not notice
+    factors of gradients (`Update.last_layer_multiplier`, `Update.bias_multiplier`); those of steps
+    (`Update.fresh_multiplier`, `Update.backbone_multiplier`) work.
+
+    Args:
+        steps: Steps of the whole run (see `momentum_poly`, also for the arguments not named here).
+        learning_rate: Rate of the first step that is not slow, 1e-10 to 100.
+        weight_decay: Share of a kernel that a step at rate 1 takes away, 0 to 1; only of the
+            network's `decayed_kernels()`.
+        beta_1: Decay of the mean of gradients, 0 to 0.9999.
+        beta_2: Decay of the mean of their squares, 0 to 0.999999.
+        epsilon: Added to the root of that mean, 1e-12 to 1.
+        power: Exponent of the decay of the rate, 0 to 100.
+        end_learning_rate: Rate at the end, from 0 to `learning_rate`.
+        slow_start_steps: How many steps are slow; 0 for none.
+        slow_start_learning_rate: Rate of the slow steps, 1e-10 to 100.
+        rate_factor: Factor of all three rates, 1e-6 to 1e6.
+        first_step: Step at which the run was extended; 0 for the start of the run.
+
+    Raises:
+        ValueError: If a value is outside its range.
+
+    Example:
+        >>> from wss.training.optimisers import adamw_poly
+        >>> optimiser, weight = adamw_poly(steps=100, learning_rate=0.01), tf.Variable(1.0)
+        >>> _ = optimiser.apply_gradients([(tf.constant(5.0), weight)])
+        >>> round(float(weight), 4)  # 1 - 0.01: the first step of Adam has the size of the rate.
+        0.99
+    """
+    ranges.number('adamw_poly.weight_decay', weight_decay, 0, 1)
+    ranges.number('adamw_poly.beta_1', beta_1, 0, 0.9999)
+    ranges.number('adamw_poly.beta_2', beta_2, 0, 0.999999)
+    ranges.number('adamw_poly.epsilon', epsilon, 1e-12, 1)
+    rate = rates.poly(
+        'adamw_poly',
+        steps,
+        learning_rate,
+        power,
+        end_learning_rate,
+        slow_start_steps,
+        slow_start_learning_rate,
+        rate_factor,
+        first_step,
+    )
+    return AdamW(rate, weight_decay=weight_decay, beta_1=beta_1, beta_2=beta_2, epsilon=epsilon)
