@@ -11,7 +11,7 @@ import tf_keras as keras
 from wss.datasets.files import whole
 from wss.datasets.files.reasons import reason
 from wss.devices import workers
-from wss.networks.weights.readable import readable
+from wss.networks.weights.readable import names_in, readable, whole_steps
 from wss.runs import folder as run_folder
 
 WHICH = ('last', 'best')
@@ -143,8 +143,8 @@ class Checkpoints:
         content = whole.load_json(self._scores_file, advice)
         try:
             scores = {one['step']: float(one['miou']) for one in content}
-            whole_steps = all(type(step) is int and step >= 0 for step in scores)
-            if whole_steps and all(0 <= miou <= 1 for miou in scores.values()):
+            are_steps = all(type(step) is int and step >= 0 for step in scores)
+            if are_steps and all(0 <= miou <= 1 for miou in scores.values()):
                 return scores
         except (KeyError, TypeError, ValueError):
             pass
@@ -163,7 +163,7 @@ class Checkpoints:
         """Lists the files that belong to no whole checkpoint, except `.damaged` ones."""
         steps = self._steps(which)
         found = []
-        for name in _names(self._folders[which]):
+        for name in names_in(self._folders[which]):
             data = re.fullmatch(r'ckpt-(\d+)\.data-\d+-of-\d+', name)
             is_part = re.match(r'ckpt-.*_temp|checkpoint\.tmp', name)
             if is_part or (data and int(data[1]) not in steps):
@@ -192,7 +192,7 @@ class Checkpoints:
     def _files(self, which, step):
         """Lists the files of a checkpoint, the index first: without it, the others are of none."""
         folder, files = self._folders[which], re.compile(rf'ckpt-{step}\.(index|data-.+)')
-        names = sorted(filter(files.fullmatch, _names(folder)), reverse=True)
+        names = sorted(filter(files.fullmatch, names_in(folder)), reverse=True)
         return [os.path.join(folder, name) for name in names]
 
     def _save(self, which, step):
@@ -209,7 +209,7 @@ class Checkpoints:
         try:
             self._write(path)
         except tf.errors.OpError:
-            for name in _names(self._folders[which]):
+            for name in names_in(self._folders[which]):
                 if name.startswith(f'ckpt-{step}_temp'):  # It would keep filling the disk.
                     _remove(os.path.join(self._folders[which], name))
             raise
@@ -230,7 +230,7 @@ class Checkpoints:
         part = f'{path}_temp_whole'
         folder, name = os.path.split(part)
         self._checkpoint.write(part)
-        endings = [other[len(name) :] for other in _names(folder) if other.startswith(f'{name}.')]
+        endings = [other[len(name) :] for other in names_in(folder) if other.startswith(f'{name}.')]
         for ending in endings:
             whole.sync(part + ending)
         if tf.io.gfile.exists(f'{path}.index'):  # It belongs to the data that are replaced.
@@ -254,19 +254,6 @@ class Checkpoints:
 def holds(workdir: str | os.PathLike, which: str) -> bool:
     """Whether the folder of a run holds a whole checkpoint `last` or `best`."""
     return bool(whole_steps(os.path.join(workdir, run_folder.CHECKPOINTS, which)))
-
-
-def whole_steps(folder: str | os.PathLike) -> list[int]:
-    """Returns the steps of the whole checkpoints in a folder, ascending."""
-    found = (re.fullmatch(r'ckpt-(\d+)\.index', name) for name in _names(folder))
-    return sorted(int(match[1]) for match in found if match)
-
-
-def _names(folder):
-    """Lists the names in a folder; [] if there is none. A pattern would misread a `[` in it."""
-    if not tf.io.gfile.isdir(folder):
-        return []
-    return [name.rstrip('/') for name in tf.io.gfile.listdir(folder)]
 
 
 def _remove(path):

@@ -4,8 +4,9 @@ import dataclasses
 import os
 
 from wss.datasets.files import whole
-from wss.runs import checkpoints, record
+from wss.networks.weights.readable import whole_steps
 from wss.runs import folder as run_folder
+from wss.runs import record
 from wss.runs.configuration import Configuration, is_steps, settings
 
 
@@ -56,7 +57,7 @@ def plan(workdir: str | os.PathLike, steps: int, extend: str | None) -> Extent:
         ValueError: If the record of a run that may be extended is damaged.
     """
     last = os.path.join(workdir, run_folder.CHECKPOINTS, 'last')
-    reached = max(checkpoints.whole_steps(last), default=None)
+    reached = max(whole_steps(last), default=None)
     if reached is None:
         return Extent(steps)
     path = os.path.join(workdir, record.FILE)

@@ -1,8 +1,9 @@
-"""Paths of checkpoints that TensorFlow can read, whatever characters are in them."""
+"""Checkpoints in a folder of any name: which there are, and how TensorFlow can read them."""
 
 import atexit
 import functools
 import os
+import re
 import shutil
 import tempfile
 
@@ -27,6 +28,19 @@ def readable(prefix: str | os.PathLike) -> str:
     if '://' not in prefix and not _PATTERN & set(name):
         return os.path.join(_linked(os.path.abspath(folder)), name)
     return _copied(folder, name)
+
+
+def whole_steps(folder: str | os.PathLike) -> list[int]:
+    """Returns the steps of the whole checkpoints in a folder, ascending."""
+    found = (re.fullmatch(r'ckpt-(\d+)\.index', name) for name in names_in(folder))
+    return sorted(int(match[1]) for match in found if match)
+
+
+def names_in(folder: str | os.PathLike) -> list[str]:
+    """Lists the names in a folder; [] if there is none. A pattern would misread a `[` in it."""
+    if not tf.io.gfile.isdir(folder):
+        return []
+    return [name.rstrip('/') for name in tf.io.gfile.listdir(folder)]
 
 
 @functools.cache

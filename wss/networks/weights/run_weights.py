@@ -3,14 +3,13 @@
 import collections
 import json
 import os
-import re
 import tempfile
 
 import numpy as np
 import tensorflow as tf
 from tensorflow.core.protobuf import trackable_object_graph_pb2
 
-from wss.networks.weights.readable import readable
+from wss.networks.weights.readable import readable, whole_steps
 from wss.settings import ranges
 
 _GRAPH = '_CHECKPOINTABLE_OBJECT_GRAPH'
@@ -96,9 +95,7 @@ def _classes(folder):
 def _path(folder, checkpoint):
     """Returns the prefix of a checkpoint of a run."""
     place = os.path.join(folder, 'checkpoints', checkpoint)
-    names = tf.io.gfile.listdir(place) if tf.io.gfile.isdir(place) else []
-    steps = [re.fullmatch(r'ckpt-(\d+)\.index', name) for name in names]
-    steps = [int(match[1]) for match in steps if match]
+    steps = whole_steps(place)
     if not steps:
         other = 'last' if checkpoint == 'best' else 'best'
         raise FileNotFoundError(
