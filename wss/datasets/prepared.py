@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from wss.datasets import classes
 from wss.datasets.examples import Examples
-from wss.datasets.files import checks, reasons
+from wss.datasets.files import checks, reasons, whole
 from wss.datasets.info import OF_HOST, DatasetInfo
 from wss.datasets.lists import ids as id_lists
 from wss.datasets.records import description, pixels
@@ -63,7 +63,7 @@ class Prepared:
                 'voc_seg/2012.'
             )
         ranges.choice('Prepared.image_labels', self.image_labels, _IMAGE_LABELS)
-        data_dir = os.path.expanduser(os.fspath(self.data_dir))
+        data_dir = whole.expanded(self.data_dir)
         object.__setattr__(self, 'data_dir', data_dir)
         for place in (self.splits or {}).values():
             other, _, _ = place.rpartition(':')

@@ -13,7 +13,7 @@ from google.protobuf.message import DecodeError
 
 from wss.datasets import classes, own_classes
 from wss.datasets.examples import Examples
-from wss.datasets.files import agreement, checks, decoding, loading, reasons
+from wss.datasets.files import agreement, checks, decoding, loading, reasons, whole
 from wss.datasets.files.meaning import Meaning
 from wss.datasets.lists import ids as id_lists
 from wss.datasets.records import frames as record_frames
@@ -201,7 +201,7 @@ class TFRecord:
         patterns = [patterns] if isinstance(patterns, str) else list(patterns)
         files = set()
         for pattern in patterns:
-            fitting = _fitting(os.path.expanduser(pattern))
+            fitting = _fitting(whole.expanded(pattern))
             if not fitting:
                 raise FileNotFoundError(
                     f'Dataset {self.info.name!r}: no file fits {pattern} (split {split!r}).'

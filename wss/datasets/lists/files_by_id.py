@@ -6,7 +6,7 @@ import warnings
 from collections.abc import Mapping, Sequence
 
 from wss.datasets.examples import SelectionError
-from wss.datasets.files import finding, mask_names, reasons
+from wss.datasets.files import finding, mask_names, reasons, whole
 from wss.datasets.lists import ids as id_lists
 
 
@@ -191,7 +191,7 @@ class FilesById:
 
 
 def _path(folder):
-    return os.path.expanduser(os.fspath(folder)).rstrip('/') or '/'
+    return whole.expanded(folder).rstrip('/') or '/'
 
 
 def _is_inside(folder, parent):

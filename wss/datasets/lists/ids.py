@@ -29,7 +29,7 @@ def read_ids(path: str | os.PathLike) -> tuple[str, ...]:
         FileNotFoundError: If there is no such file.
         ValueError: If the file is not text, has no id or repeats one.
     """
-    path = os.path.expanduser(os.fspath(path))
+    path = whole.expanded(path)
     if not tf.io.gfile.exists(path) or tf.io.gfile.isdir(path):
         raise FileNotFoundError(f'Id list {path} does not exist or is a folder.')
     data = whole.read(path)
@@ -57,7 +57,7 @@ def write_ids(path: str | os.PathLike, ids) -> None:
     Raises:
         ValueError: If there is no id, one repeats, or one does not fit on a line.
     """
-    path = os.path.expanduser(os.fspath(path))
+    path = whole.expanded(path)
     ids = tuple(ids)
     if not ids:
         raise ValueError(f'There is no id to write to {path}.')

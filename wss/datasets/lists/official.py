@@ -149,11 +149,11 @@ def find(name: str, folder: str | None = None, cache_dir: str | None = None) -> 
             f'There is no official list {name!r}; it can be one of {", ".join(LISTS)}.'
         )
     if folder is not None:
-        return _in_folder(name, os.path.expanduser(os.fspath(folder)))
+        return _in_folder(name, whole.expanded(folder))
     if cache_dir is None:
         home = os.environ.get('XDG_CACHE_HOME') or os.path.join(os.path.expanduser('~'), '.cache')
         cache_dir = os.path.join(home, 'wss', 'lists')
-    path = os.path.join(os.path.expanduser(os.fspath(cache_dir)), f'{name}.txt')
+    path = os.path.join(whole.expanded(cache_dir), f'{name}.txt')
     # A damaged copy is fetched again.
     if not (tf.io.gfile.exists(path) and whole.sha256(whole.read(path)) == LISTS[name].sha256):
         _keep(_fetch(name), path)

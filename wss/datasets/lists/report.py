@@ -1,7 +1,6 @@
 """Samples a new list of labelled images from a dataset, and reports what is in it."""
 
 import dataclasses
-import os
 
 import tensorflow as tf
 
@@ -56,7 +55,7 @@ def sample(dataset, choice: selection.Choice) -> Sampled:
 
 def refuse_folder(path: str) -> None:
     """Refuses a path that cannot be a list, before the work is done (ValueError)."""
-    if not path or tf.io.gfile.isdir(os.path.expanduser(path)):
+    if not path or tf.io.gfile.isdir(whole.expanded(path)):
         raise ValueError(f'{path or "An empty --out"} is not a file to write; name a file.')
 
 
@@ -71,7 +70,7 @@ def write(path: str, ids) -> None:
         ValueError: If the file exists and holds anything else.
         OSError: If it cannot be written.
     """
-    path = os.path.expanduser(path)
+    path = whole.expanded(path)
     try:
         if not tf.io.gfile.exists(path):
             id_lists.write_ids(path, ids)

@@ -8,7 +8,7 @@ import os
 import tensorflow_datasets as tfds
 from etils import epath
 
-from wss.datasets.files import owner
+from wss.datasets.files import owner, whole
 from wss.datasets.preparation import archives, disk, lookup
 from wss.datasets.preparation import builder as builder_contract
 from wss.datasets.preparation import cost as preparation_cost
@@ -106,7 +106,7 @@ def _build(builder, data_dir, manual_dir):
 
 
 def _folder(path, setting):
-    path = os.path.expanduser(os.fspath(path))
+    path = whole.expanded(path)
     if not path.strip():  # Such as an unset variable of the shell.
         raise ValueError(f'{setting} is empty; name a folder ("." for the current one).')
     if '://' in path and not path.startswith('gs://'):
