@@ -335,6 +335,7 @@ def test_pictures_have_their_shapes(has_background):
         ({'temperature': 0.0}, 'temperature'),
         ({'threshold': 1.5}, 'threshold'),
         ({'monitored_confidence': 7}, 'monitored_confidence is 7'),
+        ({'sgc_multiplier': 0.0}, 'sgc_multiplier is 0.0'),
         ({'sgc_batch_norm_decay': 3.0}, 'sgc_batch_norm_decay is 3.0'),
         ({'gate_threshold': -0.1}, 'gate_threshold'),
         ({'consistency_weight': -1.0}, 'consistency_weight'),

@@ -178,9 +178,9 @@ def import_backbone(method):
         variable.assign(variable + 0.01)
 
 
-def steps_of(update, optimiser, count=1):
+def steps_of(update, optimiser, count=1, **options):
     """The moves of every variable by an optimiser, after an import of the backbone."""
-    method = make_method(PseudoSeg, update=update, attention_width=8)
+    method = make_method(PseudoSeg, update=update, attention_width=8, **options)
     method.compile(optimizer=optimiser)
     method.import_weights(import_backbone)
     before = [v.numpy() for v in method.trainable_variables]
@@ -213,6 +213,20 @@ def test_factors_of_steps(make_optimiser):
     assert sum(f == 0 for f in method.fresh.numpy()) == len(
         method.network.backbone.trainable_variables
     )
+
+
+def test_factor_of_sgc():
+    """Its layers alone take steps of four times the size, on top of that of fresh layers."""
+    _, plain = steps_of(Update(), keras.optimizers.Adam(1e-3))
+    method, moves = steps_of(
+        Update(fresh_multiplier=2.0), keras.optimizers.Adam(1e-3), sgc_multiplier=4.0
+    )
+    backbone = {v.ref() for v in method.network.backbone.variables}
+    own = {v.ref() for v in method.sgc.trainable_variables}
+    assert len(own) == 4  # Query, key, last convolution, offsets of its batch norm.
+    for variable, one, other in zip(method.trainable_variables, plain, moves, strict=True):
+        factor = 1.0 if variable.ref() in backbone else 8.0 if variable.ref() in own else 2.0
+        np.testing.assert_allclose(other, factor * one, rtol=1e-4, atol=2e-6, err_msg=variable.name)
 
 
 def test_without_imported_weights_every_step_is_multiplied():

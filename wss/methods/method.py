@@ -184,14 +184,19 @@ class Method(keras.Model):
         """Computes the L2 term of the present weights, `weight_decay`, float32 scalar."""
         return losses.weight_decay(self.network.decayed_kernels(), self.update.weight_decay)
 
+    def own_multipliers(self) -> dict:
+        """Returns factors of the steps of a method's own layers, by `variable.ref()`."""
+        return {}
+
     def _step_factors(self, variables):
         """Returns the factor of the step of each variable."""
         backbone = {v.ref() for v in self.network.backbone.variables}
         fresh = self.running.is_fresh or [True] * len(variables)
-        update = self.update
+        update, own = self.update, self.own_multipliers()
         return [
             (update.fresh_multiplier if is_fresh else 1.0)
             * (update.backbone_multiplier if v.ref() in backbone else 1.0)
+            * own.get(v.ref(), 1.0)
             for v, is_fresh in zip(variables, fresh, strict=True)
         ]
 

@@ -33,6 +33,8 @@ class PseudoSeg(Method):
         attention_blocks: How many of the last backbone blocks attention uses to compare pixels.
         sgc_variant: 2, or 1 for the older form (see `SelfAttentionGradCAM`).
         sgc_start: `glorot`, or `identity` for short runs (see `SelfAttentionGradCAM`).
+        sgc_multiplier: Factor of the steps of SGC, 1e-6 to 1000, on top of that of fresh layers. A
+            short run of AdamW gains from 10 or so.
         sgc_batch_norm_decay: Decay of its moving statistics, which only pictures use.
         gate_threshold: Probability at which a class counts as predicted.
         cam_from_training_pass: Faster variant: take the weak view's activation map from the
@@ -75,6 +77,7 @@ class PseudoSeg(Method):
         attention_blocks: int = 2,
         sgc_variant: int = 2,
         sgc_start: str = 'glorot',
+        sgc_multiplier: float = 1.0,
         sgc_batch_norm_decay: float = 0.999,
         gate_threshold: float = 0.5,
         cam_from_training_pass: bool = False,
@@ -93,6 +96,7 @@ class PseudoSeg(Method):
         self.threshold = threshold
         self.consistency_weight = consistency_weight
         self.gate_threshold = gate_threshold
+        self.sgc_multiplier = sgc_multiplier
         self.cam_from_training_pass = cam_from_training_pass
         self.monitored_confidence = monitored_confidence
         self._check(attention_width, sgc_variant, sgc_start, sgc_batch_norm_decay)
@@ -114,6 +118,7 @@ class PseudoSeg(Method):
         ranges.whole('PseudoSeg.attention_width', width, 1, self_attention.MOST_WIDTH)
         ranges.choice('PseudoSeg.sgc_variant', variant, self_attention.VARIANTS)
         ranges.choice('PseudoSeg.sgc_start', start, self_attention.STARTS)
+        ranges.number('PseudoSeg.sgc_multiplier', self.sgc_multiplier, 1e-6, 1000)
         ranges.share('PseudoSeg.sgc_batch_norm_decay', decay)
         ranges.choice('PseudoSeg.source', self.source, fusion.SOURCES)
         ranges.number('PseudoSeg.temperature', self.temperature, 0.01, 100)
@@ -174,6 +179,10 @@ class PseudoSeg(Method):
             'consistency': self.consistency_weight
             * losses.consistency(strong_logits, target, valid, confident),
         }
+
+    def own_multipliers(self):
+        """See `Method.own_multipliers`; that of SGC."""
+        return {variable.ref(): self.sgc_multiplier for variable in self.sgc.trainable_variables}
 
     def weak_sgc(self, unlabelled, features, valid, training=True):
         """Computes the SGC logits of the weak view, float32 `[M, h, w, C]`, without gradient."""
