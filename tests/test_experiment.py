@@ -240,6 +240,24 @@ def test_averages_go_on_as_if_the_run_had_not_stopped(averaged, tmp_path):
         np.testing.assert_array_equal(resumed[name], value, name)
 
 
+def test_adamw_goes_on_as_if_the_run_had_not_stopped(tiny, tmp_path):
+    """Its two means of gradients are part of a checkpoint."""
+    make_optimiser = functools.partial(optimisers.adamw_poly, learning_rate=0.01)
+    experiment = tiny.experiment(
+        make_method=tiny.pseudoseg, make_optimiser=make_optimiser, weight_decay=0.0
+    )
+    whole, copy = tmp_path / 'whole', tmp_path / 'copy'
+    experiment.train(whole, configuration('Schedule.steps = 4\n'))
+    shutil.copytree(whole, copy)
+    forget_the_end(copy, 2)
+    experiment.train(copy, configuration('Schedule.steps = 4\n'))
+    expected, resumed = last_weights(whole), last_weights(copy)
+    assert expected.keys() == resumed.keys()
+    assert sum('optimizer' in name for name in expected) > 40
+    for name, value in expected.items():
+        np.testing.assert_array_equal(resumed[name], value, name)
+
+
 @pytest.mark.parametrize('checkpoint', ['best', 'last'])
 def test_averages_are_what_a_folder_is_evaluated_and_used_by(averaged, checkpoint):
     method = averaged.experiment.load(averaged.workdir, checkpoint)
