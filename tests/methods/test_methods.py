@@ -189,6 +189,59 @@ def test_the_strong_view_learns_the_configured_label(options, label):
     np.testing.assert_allclose(loss, expected, rtol=1e-5)
 
 
+def softmax(logits):
+    exponentials = np.exp(logits - logits.max(-1, keepdims=True))
+    return exponentials / exponentials.sum(-1, keepdims=True)
+
+
+def test_mixed_views_by_an_independent_computation(monkeypatch):
+    """Images, pseudo labels, confidences and valid pixels change places inside the boxes."""
+    random = np.random.default_rng(3)
+    method = make_method(PseudoSeg, source='decoder', temperature=1.0, threshold=0.5)
+    labelled, unlabelled = make_batch(method.info)
+    unlabelled['valid'] = tf.constant(random.integers(0, 2, (2, *CROP)), tf.float32)
+    unlabelled['box'] = tf.constant([[0, 8, 16, 33], [0, 0, 0, 0]])
+    # Logits of a view follow from nothing but its pixels: every 4th of them, times a matrix.
+    matrix = random.normal(0, 0.01, (3, 3)).astype(np.float32)
+
+    def decode(features, size, training=False):
+        return tf.tensordot(features['pixels'], tf.constant(matrix), 1)
+
+    real = method.network.features
+
+    def features(images, training=False):
+        return {**real(images, training), 'pixels': images[:, ::4, ::4] - 128.0}
+
+    monkeypatch.setattr(method.network, 'decode', decode)
+    monkeypatch.setattr(method.network, 'features', features)
+    loss = method.compute_losses(labelled, unlabelled)['consistency']
+
+    weak, strong = (unlabelled[name].numpy()[:, ::4, ::4] - 128.0 for name in ('weak', 'strong'))
+    target = softmax(weak @ matrix)
+    # Nearest neighbours of 33 pixels on 9: pixel floor(i * 33 / 9).
+    nearest = np.floor(np.arange(9) * 33 / 9).astype(int)
+    valid = unlabelled['valid'].numpy()[:, nearest][:, :, nearest]
+    confident = target.max(-1) >= 0.5
+    # The box has rows 0..15 and columns 8..32 of the first image: 4 rows of the strong pixels.
+    strong[0, :4, 2:] = strong[1, :4, 2:]
+    in_box = (nearest < 16)[:, None] & (nearest >= 8)
+    for values in (target, valid, confident):
+        values[0][in_box] = values[1][in_box]
+    cross_entropy = -(target * np.log(softmax(strong @ matrix))).sum(-1)
+    expected = (cross_entropy * valid * confident).sum() / valid.sum()
+    np.testing.assert_allclose(loss, expected, rtol=1e-4)
+    assert 0.1 < confident.mean() < 0.9
+
+
+def test_pictures_show_the_mixed_view():
+    method = make_method(PseudoSeg)
+    labelled, unlabelled = make_batch(method.info)
+    unlabelled['box'] = tf.constant([[0, 0, 33, 33], [0, 0, 0, 0]])
+    shown = method.pictures(labelled, unlabelled)['images']['strong view']
+    np.testing.assert_array_equal(shown[0], unlabelled['strong'][1])
+    np.testing.assert_array_equal(shown[1], unlabelled['strong'][1])
+
+
 def test_threshold_leaves_doubtful_pixels_out():
     options = {'sgc_variant': 1, 'temperature': 1.0}
     losses = {}

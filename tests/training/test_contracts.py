@@ -11,10 +11,12 @@ import tf_keras as keras
 from wss.configuration import sentences
 from wss.devices.compute import Compute
 from wss.methods.method import Method
+from wss.methods.supervised import Supervised
 from wss.networks.deeplab import DeepLabV3Plus
 from wss.networks.layers import ConvBatchNorm
 from wss.networks.network import Network
 from wss.training import contracts
+from wss.views.views import Views
 
 
 def sentence(experiment, workdir):
@@ -338,3 +340,42 @@ def test_a_first_step_of_0_is_given_so_that_it_is_no_setting_of_the_run():
         return steps, first_step
 
     assert contracts.optimiser_for(make, first_step=0)(steps=3) == (3, 0)
+
+
+def strong_views(tiny, make_method, count=2, **options):
+    make_views = functools.partial(Views, crop_size=(33, 33), cutout_half_size=4, **options)
+    return tiny.experiment(
+        make_method=make_method, make_views=make_views, unlabelled_batch_size=count
+    )
+
+
+class OneView(Supervised):
+    needs_unlabelled = True
+
+    def compute_losses(self, labelled, unlabelled):
+        return super().compute_losses(labelled, None)
+
+
+class TwoViews(OneView):
+    strong_views = 2
+
+
+def test_boxes_for_a_method_that_does_not_mix(tiny, tmp_path):
+    text = refused(strong_views(tiny, OneView, cutmix_probability=0.5), tmp_path)
+    assert text.startswith(
+        'Views.cutmix_probability is above 0, but OneView does not mix images: set it to 0, or'
+    )
+
+
+def test_boxes_without_another_image(tiny, tmp_path):
+    text = refused(strong_views(tiny, tiny.pseudoseg, 1, cutmix_probability=0.5), tmp_path)
+    assert 'a batch has one unlabelled image a replica and none to mix it with' in text
+
+
+def test_too_few_strong_views(tiny, tmp_path):
+    text = refused(strong_views(tiny, TwoViews), tmp_path)
+    assert text == 'TwoViews learns from two strong views: set Views.strong_views = 2.'
+
+
+def test_boxes_do_not_matter_to_a_method_of_labelled_images(tiny, tmp_path):
+    strong_views(tiny, Supervised, cutmix_probability=0.5).train(tmp_path / 'run')

@@ -195,6 +195,57 @@ def test_seed_decides():
     assert np.abs(first['strong'] - other['strong']).max() > 1
 
 
+def strong_view(i=1, **options):
+    views = Views(crop_size=(9, 16), scales=(1.0,), cutout_half_size=0, **options)
+    return views.unlabelled(pixels_example(), INFO, PADDING, seed(i))
+
+
+def test_a_strong_view_without_changes_is_the_weak_one():
+    view = strong_view(jitter_probability=0.0)
+    np.testing.assert_array_equal(view['strong'], view['weak'])
+
+
+def test_greyscale_is_the_luminance():
+    view = strong_view(jitter_probability=0.0, greyscale_probability=1.0)
+    luminance = view['weak'].numpy() @ [0.299, 0.587, 0.114]
+    for channel in range(3):
+        np.testing.assert_allclose(view['strong'][..., channel], luminance, atol=0.05)
+
+
+def test_blur_is_the_last_change():
+    """Of a plain image it leaves nothing to see; of stripes it takes the contrast."""
+    view = strong_view(jitter_probability=0.0, blur_probability=1.0, blur_sigma=(2.0, 2.0))
+    weak, strong = view['weak'].numpy()[..., 2], view['strong'].numpy()[..., 2]
+    assert np.abs(weak - strong).max() > 1
+    assert strong.std() < weak.std()
+
+
+@pytest.mark.parametrize('option', ['jitter', 'greyscale', 'blur'])
+def test_probabilities_by_counts(option):
+    off = {'jitter_probability': 0.0, 'blur_sigma': (2.0, 2.0)}
+    views = Views(
+        crop_size=(9, 16), scales=(1.0,), cutout_half_size=0, **off | {f'{option}_probability': 0.3}
+    )
+    view = tf.function(lambda at: views.unlabelled(pixels_example(), INFO, PADDING, at))
+    changed = [
+        np.abs(found['strong'] - found['weak']).max() > 0.1
+        for found in (view(seed(i)) for i in range(200))
+    ]
+    assert abs(np.mean(changed) - 0.3) < 0.13  # Four standard deviations of 200 coins.
+
+
+def test_two_strong_views_differ_in_all_but_geometry():
+    old = strong_view()
+    both = strong_view(strong_views=2, cutmix_probability=1.0)
+    assert sorted(both) == sorted([*old, 'strong_2', 'box', 'box_2'])
+    for name, value in old.items():
+        np.testing.assert_array_equal(both[name], value, name)
+    assert np.abs(both['strong'] - both['strong_2']).max() > 1
+    assert both['box'].numpy().tolist() != both['box_2'].numpy().tolist()
+    plain = strong_view(strong_views=2, jitter_probability=0.0)
+    np.testing.assert_array_equal(plain['strong'], plain['strong_2'])
+
+
 @pytest.mark.parametrize(
     'option, value',
     [
@@ -221,6 +272,14 @@ def test_seed_decides():
         ('cutout_half_size', 1.5),
         ('cutout_half_size', 514),
         ('image_labels', 'crop'),
+        ('jitter_probability', 1.5),
+        ('greyscale_probability', -0.1),
+        ('blur_probability', 'never'),
+        ('blur_sigma', (0.0, 2.0)),
+        ('blur_sigma', (2.0, 0.1)),
+        ('blur_sigma', 1.0),
+        ('cutmix_probability', 2),
+        ('strong_views', 3),
         ('strong', 'equalize'),
     ],
 )

@@ -23,6 +23,8 @@ class Method(keras.Model):
     Attributes:
         needs_unlabelled: Whether batches must have an `unlabelled` part.
         needs_image_labels: Whether every unlabelled image must have an image-level label.
+        mixes: Whether it shows boxes of other images where batches have them (`views/mixing.py`).
+        strong_views: How many strong views it learns from.
         fresh: int64 variable, whether each trainable variable started fresh, 0 or 1; None if it
             does not matter.
         averages: Moving averages of the trainable variables, in their order; may be empty.
@@ -34,6 +36,8 @@ class Method(keras.Model):
 
     needs_unlabelled = False
     needs_image_labels = False
+    mixes = False
+    strong_views = 1
 
     def __init__(
         self,
@@ -93,7 +97,8 @@ class Method(keras.Model):
             labelled: `image` float32 `[N, H, W, 3]` in [0, 255], `label` int32 `[N, H, W]`, `valid`
                 float32 `[N, H, W]`, `image_label` float32 `[N, K]`.
             unlabelled: None, or `weak` and `strong` float32 `[M, H, W, 3]`, `valid` float32
-                `[M, H, W]`, and `label` and `image_label` where they are known.
+                `[M, H, W]`, and `label` and `image_label` where they are known. With CutMix `box`
+                int32 `[M, 4]`, with two strong views `strong_2` (and `box_2`).
         """
         raise NotImplementedError
 

@@ -10,6 +10,7 @@ from wss.pseudo_labels import fusion, grad_cam, self_attention
 from wss.pseudo_labels.self_attention import SelfAttentionGradCAM, hypercolumn
 from wss.results import metrics
 from wss.settings import ranges
+from wss.views import mixing
 
 
 class PseudoSeg(Method):
@@ -60,6 +61,7 @@ class PseudoSeg(Method):
     """
 
     needs_unlabelled = True
+    mixes = True
 
     def __init__(
         self,
@@ -154,12 +156,15 @@ class PseudoSeg(Method):
         confident = self.confident(pseudo_label)
         self._measure(unlabelled, valid, weak_logits, sgc_logits, pseudo_label)
 
-        # Strong view: learns the pseudo label.
-        strong_features = network.features(unlabelled['strong'], training=True)
-        strong_logits = network.decode(strong_features, size, training=True)
+        # Strong view: learns the pseudo label. With CutMix both show boxes of other images.
         target = pseudo_label
         if not self.soft:
             target = tf.one_hot(tf.argmax(pseudo_label, axis=-1), self.info.num_classes)
+        strong, target, valid, confident = mixing.mix_all(
+            (unlabelled['strong'], target, valid, confident), unlabelled.get('box'), size
+        )
+        strong_features = network.features(strong, training=True)
+        strong_logits = network.decode(strong_features, size, training=True)
 
         # Labelled images: decoder, classifier and SGC from one pass.
         features = network.features(labelled['image'], training=True)
@@ -248,7 +253,7 @@ class PseudoSeg(Method):
             cam = grad_cam.add_background(cam, 1.0)
         truth = {'truth': unlabelled['label']} if 'label' in unlabelled else {}
         return {
-            'images': {'image': unlabelled['weak'], 'strong view': unlabelled['strong']},
+            'images': {'image': unlabelled['weak'], 'strong view': mixing.strong_view(unlabelled)},
             'labels': {**truth, 'prediction': self.predict_labels(unlabelled['weak'])},
             'scores': {
                 'CAM': cam,

@@ -223,6 +223,37 @@ def losses(method, batch_spec) -> None:
     tf.function(method.step_losses, autograph=False).get_concrete_function(batch_spec)
 
 
+def strong_views(method: Method, batch_spec) -> None:
+    """Refuses strong views that a method does not learn from, or lacks.
+
+    Args:
+        method: A `Method`.
+        batch_spec: Specification of a batch of one replica.
+
+    Raises:
+        ValueError: If there are boxes of CutMix and the method does not mix, or a batch has one
+            image, or there are fewer strong views than it needs.
+    """
+    unlabelled, made = batch_spec.get('unlabelled'), type(method).__name__
+    if unlabelled is None:
+        return
+    if method.strong_views == 2 and 'strong_2' not in unlabelled:
+        raise ValueError(f'{made} learns from two strong views: set Views.strong_views = 2.')
+    if 'box' not in unlabelled:
+        return
+    if not method.mixes:
+        raise ValueError(
+            f'Views.cutmix_probability is above 0, but {made} does not mix images: set it to 0, or '
+            f'mix what boxes show in {made}.compute_losses and set mixes = True there.'
+        )
+    if unlabelled['strong'].shape[0] == 1:
+        raise ValueError(
+            'Views.cutmix_probability is above 0, but a batch has one unlabelled image a replica '
+            'and none to mix it with: set Unlabelled.batch_size to twice the number of replicas or '
+            'more, or Views.cutmix_probability = 0.0.'
+        )
+
+
 def _check_constructed(part):
     # Keras sets this in the constructor that all layers share.
     if isinstance(part, keras.layers.Layer) and not hasattr(part, 'compute_dtype'):

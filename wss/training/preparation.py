@@ -129,6 +129,7 @@ def check_batches(strategy, method, inputs, batch_sizes: Mapping[str, int], step
     context = tf.distribute.InputContext(num_replicas_in_sync=strategy.num_replicas_in_sync)
     batches = inputs.make_batches(0, cache_bytes=0, context=context)
     tpu_input.check(strategy, batches)
+    contracts.strong_views(method, batches.element_spec)
     contracts.losses(method, batches.element_spec)
     if steps:
         contracts.batch_norm_values(method, batches.element_spec, batch_sizes)

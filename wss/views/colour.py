@@ -36,6 +36,11 @@ def adjust_hue(image: tf.Tensor, delta: tf.Tensor) -> tf.Tensor:
     return tf.image.adjust_hue(image, delta)
 
 
+def greyscale(image: tf.Tensor) -> tf.Tensor:
+    """Returns float32 `[h, w, 3]`: the luminance (ITU-R BT.601) in all three channels."""
+    return tf.image.grayscale_to_rgb(tf.image.rgb_to_grayscale(image))
+
+
 def jitter(
     image: tf.Tensor,
     brightness: float,

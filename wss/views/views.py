@@ -6,12 +6,15 @@ import tensorflow as tf
 
 from wss.datasets.info import DatasetInfo
 from wss.settings import ranges
-from wss.views import colour, cutout, geometry
+from wss.views import blur, colour, cutout, geometry, mixing
 from wss.views import strong as strong_views
 from wss.views.image_label import classes_present
 from wss.views.strong import Augmentation
 
 Example = dict[str, tf.Tensor]
+
+# What has a seed of its own.
+_JITTER, _GREY, _BLUR, _SIGMA, _BOX, _SECOND_VIEW = range(6)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -27,12 +30,20 @@ class Views:
         contrast: Strong view: largest departure of the contrast factor from 1.
         saturation: Strong view: largest departure of the saturation factor from 1.
         hue: Strong view: largest turn of the hue, in turns; at most 0.5.
+        jitter_probability: Strong view: probability of these four changes; 1 in the paper.
         contrast_mean: Strong view: the mean colour around which contrast is changed: 'crop' for
             that of the pixels that the crop shows, 'image' for that of the whole scaled image, as
             in the authors' program, which takes more time. All else is the same.
+        greyscale_probability: Strong view: probability that it is grey, after the colours.
+        blur_probability: Strong view: probability of a Gaussian blur, after that.
+        blur_sigma: Lowest and highest standard deviation of the blur in pixels, 0.01 to 100.
         cutout_half_size: Strong view: half the side of the CutOut square in pixels; 0 for none, at
             most the longer side of the crop.
-        strong: Further augmentations of the strong view, after the colours and in this order:
+        cutmix_probability: Strong view: probability that a method shows it a box of another image
+            of the batch (CutMix, `mixing.py`); 0 in the paper.
+        strong_views: How many strong views, 1 or 2; the second has random numbers of its own in all
+            but geometry and CutOut.
+        strong: Further augmentations of the strong view, after the blur and in this order:
             'gaussian_blur', 'equalize' and 'sharpness', which need tensorflow-addons, and functions
             of an image and a seed (`strong.Augmentation`, `docs/extending.md`).
         strong_probability: Probability of each of `strong`.
@@ -65,8 +76,14 @@ class Views:
     contrast: float = 0.5
     saturation: float = 0.5
     hue: float = 0.25
+    jitter_probability: float = 1.0
     contrast_mean: str = 'crop'
+    greyscale_probability: float = 0.0
+    blur_probability: float = 0.0
+    blur_sigma: tuple[float, float] = (0.1, 2.0)
     cutout_half_size: int = 50
+    cutmix_probability: float = 0.0
+    strong_views: int = 1
     strong: tuple[str | Augmentation, ...] = ()
     strong_probability: float = 0.5
     image_labels: str = 'view'
@@ -79,8 +96,12 @@ class Views:
             ranges.refuse(f'{name}strong', self.strong, 'a tuple of names and functions')
         for field in ('crop_size', 'scales', 'strong'):
             object.__setattr__(self, field, tuple(getattr(self, field)))
-        ranges.share(f'{name}flip_probability', self.flip_probability)
-        ranges.share(f'{name}strong_probability', self.strong_probability)
+        for field in ('flip', 'jitter', 'greyscale', 'blur', 'cutmix', 'strong'):
+            ranges.share(f'{name}{field}_probability', getattr(self, f'{field}_probability'))
+        ranges.several(f'{name}blur_sigma', self.blur_sigma, 2, ranges.number, 0.01, 100)
+        if self.blur_sigma[0] > self.blur_sigma[1]:
+            ranges.refuse(f'{name}blur_sigma', self.blur_sigma, 'the lowest, then the highest')
+        ranges.choice(f'{name}strong_views', self.strong_views, (1, 2))
         for field in ('brightness', 'contrast', 'saturation'):
             ranges.number(f'{name}{field}', getattr(self, field), 0, 10)
         ranges.number(f'{name}hue', self.hue, 0, 0.5)
@@ -128,23 +149,34 @@ class Views:
             seed: int32 or int64 `[2]`; the views are a function of the example and the seed.
 
         Returns:
-            `weak` and `strong` float32 `[h, w, 3]` in 0..255; `valid` float32 `[h, w]`, 0 on
-            padding and in the CutOut square; `label` int32 `[h, w]` if the example has one, the
-            ignore value where `valid` is 0; `image_label` float32 `[num_image_classes]` if the
-            example has one or has a label map.
+            `weak` and `strong` float32 `[h, w, 3]` in 0..255, `strong_2` too with two strong views;
+            `box` int32 `[4]` (`mixing.sample_box`) with CutMix, of each strong view (`box_2`);
+            `valid` float32 `[h, w]`, 0 on padding and in the CutOut square; `label` int32 `[h, w]`
+            if the example has one, the ignore value where `valid` is 0; `image_label` float32
+            `[num_image_classes]` if the example has one or has a label map.
         """
-        geometry_seed, colour_seed, strong_seed, cutout_seed = _seeds(seed)
+        geometry_seed, _, _, cutout_seed = _seeds(seed)
         place = self._geometry(example, geometry_seed)
         square = cutout.sample_square(self.crop_size, self.cutout_half_size, cutout_seed)
         valid = geometry.inside(place, self.crop_size) & ~cutout.inside(square, self.crop_size)
-        visible, strong = self._colours(example['image'], place, colour_seed)
-        weak = geometry.on_canvas(visible, place, self.crop_size, padding_value)
-        strong = geometry.on_canvas(strong, place, self.crop_size, padding_value)
-        if self.strong:  # These see the padding, which some of them change.
-            strong = self._more_strength(strong, strong_seed)
-            strong = tf.where(valid[..., None], strong, tf.constant(padding_value, tf.float32))
-        strong = cutout.filled(strong, square, padding_value)
-        views = {'weak': weak, 'strong': strong, 'valid': tf.cast(valid, tf.float32)}
+        pixels, visible = self._pixels(example['image'], place)
+        views = {
+            'weak': geometry.on_canvas(visible, place, self.crop_size, padding_value),
+            'valid': tf.cast(valid, tf.float32),
+        }
+        for number in range(self.strong_views):
+            own = _folded(seed, _SECOND_VIEW) if number else seed
+            strong = self._coloured(pixels, place, own)
+            strong = geometry.on_canvas(strong, place, self.crop_size, padding_value)
+            if self.strong:  # These see the padding, which some of them change.
+                strong = self._more_strength(strong, _seeds(own)[2])
+                strong = tf.where(valid[..., None], strong, tf.constant(padding_value, tf.float32))
+            ending = f'_{number + 1}' if number else ''
+            views[f'strong{ending}'] = cutout.filled(strong, square, padding_value)
+            if self.cutmix_probability:
+                views[f'box{ending}'] = mixing.sample_box(
+                    self.crop_size, self.cutmix_probability, _folded(own, _BOX)
+                )
         if 'label' in example:
             label = geometry.crop_label(example['label'], place, self.crop_size, info.ignore_value)
             views['label'] = tf.where(valid, label, info.ignore_value)
@@ -160,18 +192,30 @@ class Views:
             size, self.crop_size, self.scales, self.flip_probability, seed
         )
 
-    def _colours(self, image, place, seed) -> tuple[tf.Tensor, tf.Tensor]:
-        """Returns float32 `[vh, vw, 3]` twice: what the crop shows, and that in other colours."""
-        strengths = (self.brightness, self.contrast, self.saturation, self.hue)
+    def _pixels(self, image, place) -> tuple[tf.Tensor, tf.Tensor]:
+        """Returns float32 `[.., .., 3]` twice: whose colours change, and what the crop shows."""
         if self.contrast_mean == 'crop':
             visible = geometry.visible_crop(image, place, self.crop_size)
-            return visible, colour.jitter(visible, *strengths, seed)
+            return visible, visible
         scaled = geometry.scaled_image(image, place)
-        changed = colour.jitter(scaled, *strengths, seed)
-        visible, changed = (
-            geometry.crop_of_scaled(pixels, place, self.crop_size) for pixels in (scaled, changed)
-        )
-        return visible, changed
+        return scaled, geometry.crop_of_scaled(scaled, place, self.crop_size)
+
+    def _coloured(self, pixels, place, seed) -> tf.Tensor:
+        """Returns float32 `[vh, vw, 3]`: what the crop shows, in other colours and blurred."""
+        strengths = (self.brightness, self.contrast, self.saturation, self.hue)
+        seeds = [_folded(seed, number) for number in (_JITTER, _GREY, _BLUR, _SIGMA)]
+
+        def jitter(image):
+            return colour.jitter(image, *strengths, _seeds(seed)[1])
+
+        def blurred(image):
+            return blur.random_blur(image, self.blur_sigma, seeds[3])
+
+        changed = _sometimes(jitter, pixels, self.jitter_probability, seeds[0])
+        if self.contrast_mean == 'image':
+            changed = geometry.crop_of_scaled(changed, place, self.crop_size)
+        changed = _sometimes(colour.greyscale, changed, self.greyscale_probability, seeds[1])
+        return _sometimes(blurred, changed, self.blur_probability, seeds[2])
 
     def _more_strength(self, image, seed) -> tf.Tensor:
         """Returns float32 `[h, w, 3]` in 0..255: the image after `self.strong`."""
@@ -184,6 +228,19 @@ class Views:
                 chosen, lambda f=augment, x=before, s=seed: f(x, s), lambda x=before: x
             )
         return tf.ensure_shape(changed, image.shape) * 255.0
+
+
+def _sometimes(change, image: tf.Tensor, probability: float, seed: tf.Tensor) -> tf.Tensor:
+    """Returns the changed image with a probability, else the image."""
+    if probability in (0, 1):
+        return change(image) if probability else image
+    chosen = tf.random.stateless_uniform([], seed) < probability
+    return tf.cond(chosen, lambda: change(image), lambda: image)
+
+
+def _folded(seed: tf.Tensor, number: int) -> tf.Tensor:
+    """Returns a seed of its own for a part; those of `_seeds` are as they were without it."""
+    return tf.random.experimental.stateless_fold_in(seed, number)
 
 
 def _seeds(seed: tf.Tensor) -> list[tf.Tensor]:
