@@ -16,9 +16,11 @@ from wss.datasets.tfrecord import TFRecord
 from wss.devices.compute import Compute
 from wss.experiment import Experiment
 from wss.methods.classification import Classification
+from wss.methods.fixmatch import FixMatch
 from wss.methods.losses import SupervisedLoss
 from wss.methods.pseudoseg import PseudoSeg
 from wss.methods.supervised import Supervised
+from wss.methods.unimatch import UniMatch
 from wss.methods.update import Update
 from wss.networks.backbones.mobilenet_v2 import MobileNetV2
 from wss.networks.backbones.resnet_v1 import ResNetV1
@@ -45,7 +47,7 @@ PARTS = {
         tf1_checkpoint.load_model,
         keras_applications.load_backbone,
     ),
-    'Methods': (PseudoSeg, Supervised, Classification),
+    'Methods': (PseudoSeg, Supervised, FixMatch, UniMatch, Classification),
     'Losses and updates': (SupervisedLoss, Update, momentum_poly, adamw_poly),
 }
 # What the program passes to a part; no configuration sets these.

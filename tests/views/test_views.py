@@ -220,6 +220,15 @@ def test_blur_is_the_last_change():
     assert strong.std() < weak.std()
 
 
+def test_cutout_by_counts():
+    """A square of 4 x 4 pixels or less, in three of ten views; the others are whole."""
+    views = Views(crop_size=(9, 16), scales=(1.0,), cutout_half_size=2, cutout_probability=0.3)
+    view = tf.function(lambda at: views.unlabelled(pixels_example(), INFO, PADDING, at))
+    hidden = [int(9 * 16 - np.sum(view(seed(i))['valid'])) for i in range(200)]
+    assert abs(np.mean(np.array(hidden) > 0) - 0.3) < 0.13
+    assert max(hidden) == 16
+
+
 @pytest.mark.parametrize('option', ['jitter', 'greyscale', 'blur'])
 def test_probabilities_by_counts(option):
     off = {'jitter_probability': 0.0, 'blur_sigma': (2.0, 2.0)}
@@ -278,6 +287,7 @@ def test_two_strong_views_differ_in_all_but_geometry():
         ('blur_sigma', (0.0, 2.0)),
         ('blur_sigma', (2.0, 0.1)),
         ('blur_sigma', 1.0),
+        ('cutout_probability', 1.01),
         ('cutmix_probability', 2),
         ('strong_views', 3),
         ('strong', 'equalize'),

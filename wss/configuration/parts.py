@@ -31,6 +31,8 @@ _PARTS = {
     'networks.weights.keras_applications': ('load_backbone',),
     'methods.pseudoseg': ('PseudoSeg',),
     'methods.supervised': ('Supervised',),
+    'methods.fixmatch': ('FixMatch',),
+    'methods.unimatch': ('UniMatch',),
     'methods.classification': ('Classification',),
     'methods.losses': ('SupervisedLoss',),
     'methods.update': ('Update',),

@@ -211,6 +211,34 @@ def consistency(
     return tf.math.divide_no_nan(tf.reduce_sum(pixel_losses * valid * confident), pixels)
 
 
+def hard_consistency(
+    logits: tf.Tensor, label: tf.Tensor, valid: tf.Tensor, confident: tf.Tensor
+) -> tf.Tensor:
+    """`consistency` against one class a pixel.
+
+    Args:
+        logits: float `[N, h, w, C]`.
+        label: int32 `[N, h, w]`, classes; a constant to this loss.
+        valid: float32 `[N, h, w]`, 1 where pixels count; the sum is divided by their number.
+        confident: float32 `[N, h, w]`, factors of the pixels' losses, 0 or 1.
+
+    Returns:
+        float32 scalar, in nats.
+
+    Example:
+        >>> from wss.methods.losses import hard_consistency
+        >>> logits, ones = tf.zeros([1, 1, 2, 2]), tf.ones([1, 1, 2])
+        >>> label, confident = tf.constant([[[1, 0]]]), tf.constant([[[1.0, 0.0]]])
+        >>> round(float(hard_consistency(logits, label, ones, confident)), 4)  # log(2) / 2
+        0.3466
+    """
+    pixel_losses = tf.nn.sparse_softmax_cross_entropy_with_logits(
+        labels=label, logits=tf.cast(logits, tf.float32)
+    )
+    pixels = replicas.mean(tf.reduce_sum(valid))
+    return tf.math.divide_no_nan(tf.reduce_sum(pixel_losses * valid * confident), pixels)
+
+
 def weight_decay(kernels, factor: float) -> tf.Tensor:
     """`0.5 * factor * sum ||w||^2` over the kernels; 0 for no kernel or a factor of 0.
 

@@ -178,12 +178,14 @@ class Dropout(keras.layers.Layer):
 
     Args:
         rate: Share of the values that are set to 0, in [0, 1); others are divided by `1 - rate`.
+        whole_channels: Whether all values of a channel of an image share their fate.
         **options: Those of all Keras layers.
     """
 
-    def __init__(self, rate: float, **options):
+    def __init__(self, rate: float, whole_channels: bool = False, **options):
         super().__init__(**options)
         self.rate = rate
+        self.whole_channels = whole_channels
 
     def build(self, shape):
         """Creates `state`: int64 seed and number of calls.
@@ -212,5 +214,8 @@ class Dropout(keras.layers.Layer):
         seed = tf.random.experimental.stateless_fold_in(self.state, replica)
         self.state.assign_add([0, 1])
         # In float32 whatever the type of the values: bfloat16 has too few steps for the rate.
-        kept = tf.random.stateless_uniform(tf.shape(values), seed) >= self.rate
+        shape = tf.shape(values)
+        if self.whole_channels:
+            shape = tf.concat([shape[:1], tf.ones_like(shape[1:-1]), shape[-1:]], 0)
+        kept = tf.random.stateless_uniform(shape, seed) >= self.rate
         return tf.where(kept, values / (1 - self.rate), tf.zeros([], values.dtype))

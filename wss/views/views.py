@@ -14,7 +14,7 @@ from wss.views.strong import Augmentation
 Example = dict[str, tf.Tensor]
 
 # What has a seed of its own.
-_JITTER, _GREY, _BLUR, _SIGMA, _BOX, _SECOND_VIEW = range(6)
+_JITTER, _GREY, _BLUR, _SIGMA, _BOX, _SECOND_VIEW, _CUTOUT = range(7)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -39,6 +39,7 @@ class Views:
         blur_sigma: Lowest and highest standard deviation of the blur in pixels, 0.01 to 100.
         cutout_half_size: Strong view: half the side of the CutOut square in pixels; 0 for none, at
             most the longer side of the crop.
+        cutout_probability: Strong view: probability of that square; 1 in the paper.
         cutmix_probability: Strong view: probability that a method shows it a box of another image
             of the batch (CutMix, `mixing.py`); 0 in the paper.
         strong_views: How many strong views, 1 or 2; the second has random numbers of its own in all
@@ -82,6 +83,7 @@ class Views:
     blur_probability: float = 0.0
     blur_sigma: tuple[float, float] = (0.1, 2.0)
     cutout_half_size: int = 50
+    cutout_probability: float = 1.0
     cutmix_probability: float = 0.0
     strong_views: int = 1
     strong: tuple[str | Augmentation, ...] = ()
@@ -96,7 +98,7 @@ class Views:
             ranges.refuse(f'{name}strong', self.strong, 'a tuple of names and functions')
         for field in ('crop_size', 'scales', 'strong'):
             object.__setattr__(self, field, tuple(getattr(self, field)))
-        for field in ('flip', 'jitter', 'greyscale', 'blur', 'cutmix', 'strong'):
+        for field in ('flip', 'jitter', 'greyscale', 'blur', 'cutout', 'cutmix', 'strong'):
             ranges.share(f'{name}{field}_probability', getattr(self, f'{field}_probability'))
         ranges.several(f'{name}blur_sigma', self.blur_sigma, 2, ranges.number, 0.01, 100)
         if self.blur_sigma[0] > self.blur_sigma[1]:
@@ -157,7 +159,7 @@ class Views:
         """
         geometry_seed, _, _, cutout_seed = _seeds(seed)
         place = self._geometry(example, geometry_seed)
-        square = cutout.sample_square(self.crop_size, self.cutout_half_size, cutout_seed)
+        square = self._square(cutout_seed)
         valid = geometry.inside(place, self.crop_size) & ~cutout.inside(square, self.crop_size)
         pixels, visible = self._pixels(example['image'], place)
         views = {
@@ -191,6 +193,13 @@ class Views:
         return geometry.sample_geometry(
             size, self.crop_size, self.scales, self.flip_probability, seed
         )
+
+    def _square(self, seed) -> cutout.Square:
+        square = cutout.sample_square(self.crop_size, self.cutout_half_size, seed)
+        if self.cutout_probability == 1:
+            return square
+        chosen = tf.random.stateless_uniform([], _folded(seed, _CUTOUT)) < self.cutout_probability
+        return cutout.Square(*(tf.where(chosen, side, 0) for side in square))
 
     def _pixels(self, image, place) -> tuple[tf.Tensor, tf.Tensor]:
         """Returns float32 `[.., .., 3]` twice: whose colours change, and what the crop shows."""
