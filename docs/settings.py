@@ -16,8 +16,10 @@ from wss.datasets.tfrecord import TFRecord
 from wss.devices.compute import Compute
 from wss.experiment import Experiment
 from wss.methods.classification import Classification
+from wss.methods.cps import CPS
 from wss.methods.fixmatch import FixMatch
 from wss.methods.losses import SupervisedLoss
+from wss.methods.mean_teacher import MeanTeacher
 from wss.methods.pseudoseg import PseudoSeg
 from wss.methods.supervised import Supervised
 from wss.methods.unimatch import UniMatch
@@ -47,7 +49,7 @@ PARTS = {
         tf1_checkpoint.load_model,
         keras_applications.load_backbone,
     ),
-    'Methods': (PseudoSeg, Supervised, FixMatch, UniMatch, Classification),
+    'Methods': (PseudoSeg, Supervised, FixMatch, UniMatch, MeanTeacher, CPS, Classification),
     'Losses and updates': (SupervisedLoss, Update, momentum_poly, adamw_poly),
 }
 # What the program passes to a part; no configuration sets these.

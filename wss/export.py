@@ -24,7 +24,7 @@ def main() -> None:
     experiment = gin_files.build(Experiment)
     method = experiment.load(workdir, CHECKPOINT.value)
     if WEIGHTS.value:
-        npz.save(method.network, WEIGHTS.value)
+        npz.save(method.evaluated_network, WEIGHTS.value)
         print(f'Wrote {WEIGHTS.value}.')
     if OUT.value:
         frame = experiment.frame_of_run(workdir, method)

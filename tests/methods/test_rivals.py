@@ -1,4 +1,4 @@
-"""FixMatch and UniMatch: their losses against an independent computation from the same logits."""
+"""The rivals: their losses against an independent computation from the same logits."""
 
 import functools
 
@@ -10,7 +10,9 @@ import tf_keras as keras
 from tests.small_batches import make_batch
 from wss.datasets.info import DatasetInfo
 from wss.methods import losses, weak_label
+from wss.methods.cps import CPS
 from wss.methods.fixmatch import FixMatch
+from wss.methods.mean_teacher import MeanTeacher, squared_error, teacher_rate
 from wss.methods.unimatch import UniMatch
 from wss.networks.backbones.small import SmallResNet
 from wss.networks.deeplab import DeepLabV3Plus
@@ -18,7 +20,7 @@ from wss.networks.layers import Dropout
 
 CROP = (33, 33)
 INFO = DatasetInfo('test', ('a', 'b', 'c'), ((0, 0, 0), (1, 1, 1), (2, 2, 2)))
-MATRIX = np.random.default_rng(5).normal(0, 0.02, (3, 3)).astype(np.float32)
+MATRIX, OTHER = np.random.default_rng(5).normal(0, 0.02, (2, 3, 3)).astype(np.float32)
 # Nearest neighbours of 33 pixels on 9: pixel floor(i * 33 / 9).
 NEAREST = np.floor(np.arange(9) * 33 / 9).astype(int)
 
@@ -28,11 +30,15 @@ def make_method(kind, **options):
     backbone = functools.partial(SmallResNet, (16, 16, 16, 16))
     network = DeepLabV3Plus(3, 2, backbone, 16, 16, 16, aspp_rates=(1, 2, 3), aspp_dropout=0.0)
     method = kind(network, INFO, **options)
+    if method.needs_second_network:
+        method.second_network = DeepLabV3Plus(
+            3, 2, backbone, 16, 16, 16, aspp_rates=(1, 2, 3), aspp_dropout=0.0
+        )
     method.build_variables(CROP)
     return method
 
 
-def simplify(monkeypatch, network):
+def simplify(monkeypatch, network, matrix=MATRIX):
     """Makes the logits of an image its own pixels, every 4th of them, times a matrix."""
     real = network.features
 
@@ -40,7 +46,7 @@ def simplify(monkeypatch, network):
         return {**real(images, training), 'pixels': images[:, ::4, ::4] - 128.0}
 
     def decode(features, size, training=False):
-        return tf.tensordot(features['pixels'], tf.constant(MATRIX), 1)
+        return tf.tensordot(features['pixels'], tf.constant(matrix), 1)
 
     monkeypatch.setattr(network, 'features', features)
     monkeypatch.setattr(network, 'decode', decode)
@@ -60,8 +66,8 @@ def full_batch(boxes=('box',)):
     return batch['labelled'], unlabelled
 
 
-def probabilities(images):
-    logits = (np.array(images)[:, ::4, ::4] - 128.0) @ MATRIX
+def probabilities(images, matrix=MATRIX):
+    logits = (np.array(images)[:, ::4, ::4] - 128.0) @ matrix
     exponentials = np.exp(logits - logits.max(-1, keepdims=True))
     return exponentials / exponentials.sum(-1, keepdims=True)
 
@@ -87,10 +93,10 @@ def cross_entropy(strong, label, valid, confident):
     return total / valid.sum()
 
 
-def supervised(labelled):
+def supervised(labelled, matrix=MATRIX):
     """Cross-entropy at the size of the labels, the logits between pixels interpolated."""
     logits = np.array(labelled['image'])[:, ::4, ::4] - 128.0
-    logits = logits @ MATRIX
+    logits = logits @ matrix
     places = np.arange(33) / 4
     low = np.minimum(places.astype(int), 7)
     share = places - low
@@ -112,7 +118,7 @@ def test_fixmatch_by_an_independent_computation(monkeypatch):
     target = weak.argmax(-1), valid, weak.max(-1) >= 0.5
     (strong,) = mixed(unlabelled['box'], np.arange(0, 33, 4), strong)
     target = mixed(unlabelled['box'], NEAREST, *target)
-    assert 0.1 < target[2].mean() < 0.95
+    assert 0.1 < target[2].mean() < 0.99
     assert found.keys() == {'supervised', 'consistency'}
     np.testing.assert_allclose(found['consistency'], cross_entropy(strong, *target) / 2, rtol=1e-4)
     np.testing.assert_allclose(found['supervised'], supervised(labelled) / 2, rtol=1e-4)
@@ -137,6 +143,52 @@ def test_unimatch_by_an_independent_computation(monkeypatch):
         (strong,) = mixed(unlabelled[box], np.arange(0, 33, 4), strong)
         own = mixed(unlabelled[box], NEAREST, *target)
         expected[name] = 0.25 * cross_entropy(strong, *own) / 2
+    assert found.keys() == expected.keys()
+    for name, value in expected.items():
+        np.testing.assert_allclose(found[name], value, rtol=1e-4, err_msg=name)
+
+
+def test_mean_teacher_by_an_independent_computation(monkeypatch):
+    method = make_method(MeanTeacher, threshold=0.5, consistency_weight=3.0)
+    simplify(monkeypatch, method.network)
+    simplify(monkeypatch, method.teacher, OTHER)
+    labelled, unlabelled = full_batch()
+    found = method.compute_losses(labelled, unlabelled)
+
+    (strong,) = mixed(unlabelled['box'], np.arange(0, 33, 4), probabilities(unlabelled['strong']))
+    valid = np.array(unlabelled['valid'])[:, NEAREST][:, :, NEAREST]
+    target, valid = mixed(
+        unlabelled['box'], NEAREST, probabilities(unlabelled['weak'], OTHER), valid
+    )
+    counted = valid > 0
+    share = (target.max(-1) >= 0.5)[counted].mean()
+    assert 0.1 < share < 0.99
+    error = ((strong - target) ** 2).sum(-1)[counted].mean()
+    assert found.keys() == {'supervised', 'consistency'}
+    np.testing.assert_allclose(found['consistency'], 3 * share * error, rtol=1e-4)
+    np.testing.assert_allclose(found['supervised'], supervised(labelled), rtol=1e-4)
+
+
+def test_cps_by_an_independent_computation(monkeypatch):
+    method = make_method(CPS)
+    matrices = {'first': MATRIX, 'second': OTHER}
+    simplify(monkeypatch, method.network)
+    simplify(monkeypatch, method.second_network, OTHER)
+    labelled, unlabelled = full_batch()
+    found = method.compute_losses(labelled, unlabelled)
+
+    valid = np.array(unlabelled['valid'])[:, NEAREST][:, :, NEAREST]
+    expected = {}
+    for own, other in (('first', 'second'), ('second', 'first')):
+        label = probabilities(unlabelled['weak'], matrices[other]).argmax(-1)
+        target = mixed(unlabelled['box'], NEAREST, label, valid, np.ones_like(valid))
+        (strong,) = mixed(
+            unlabelled['box'],
+            np.arange(0, 33, 4),
+            probabilities(unlabelled['strong'], matrices[own]),
+        )
+        expected[f'consistency_{own}'] = 1.5 * cross_entropy(strong, *target)
+        expected[f'supervised_{own}'] = supervised(labelled, matrices[own])
     assert found.keys() == expected.keys()
     for name, value in expected.items():
         np.testing.assert_allclose(found[name], value, rtol=1e-4, err_msg=name)
@@ -214,7 +266,7 @@ def test_quality_of_the_weak_label_is_measured(kind, monkeypatch):
     np.testing.assert_allclose(summary['confident'], (weak.max(-1) >= 0.5)[valid].mean())
 
 
-@pytest.mark.parametrize('kind', [FixMatch, UniMatch])
+@pytest.mark.parametrize('kind', [FixMatch, UniMatch, MeanTeacher, CPS])
 def test_pictures(kind):
     method = make_method(kind)
     labelled, unlabelled = full_batch()
@@ -250,8 +302,27 @@ def test_hard_consistency_by_hand():
         (FixMatch, {'threshold': 1.1}, r'FixMatch\.threshold is 1\.1'),
         (UniMatch, {'threshold': -0.1}, r'UniMatch\.threshold is -0\.1'),
         (UniMatch, {'dropout': 1.0}, r'UniMatch\.dropout is 1\.0'),
+        (MeanTeacher, {'decay': 1.0}, r'MeanTeacher\.decay is 1\.0'),
+        (MeanTeacher, {'threshold': 2}, r'MeanTeacher\.threshold is 2'),
+        (MeanTeacher, {'consistency_weight': -1}, r'MeanTeacher\.consistency_weight is -1'),
+        (CPS, {'consistency_weight': -1}, r'CPS\.consistency_weight is -1'),
     ],
 )
 def test_settings_out_of_range(kind, options, words):
     with pytest.raises(ValueError, match=words):
         make_method(kind, **options)
+
+
+def test_teacher_rate_by_hand():
+    rates = [float(teacher_rate(tf.constant(n), 0.75)) for n in (1, 2, 3, 4, 100)]
+    np.testing.assert_allclose(rates, [1 / 2, 2 / 3, 3 / 4, 3 / 4, 3 / 4], rtol=1e-6)
+
+
+def test_squared_error_by_hand():
+    student, teacher = tf.constant([[[[0.5, 0.5], [1.0, 0.0]]]]), tf.constant([[[[1.0, 0.0]] * 2]])
+    # The first pixel: 1/4 + 1/4; the second: 0. Both count, then the first alone, then none.
+    for valid, expected in (([1.0, 1.0], 0.25), ([1.0, 0.0], 0.5), ([0.0, 0.0], 0.0)):
+        loss = squared_error(student, teacher, tf.constant([[valid]]), tf.constant(1.0))
+        np.testing.assert_allclose(loss, expected, rtol=1e-6)
+    halved = squared_error(student, teacher, tf.ones([1, 1, 2]), tf.constant(0.5))
+    np.testing.assert_allclose(halved, 0.125, rtol=1e-6)

@@ -33,6 +33,8 @@ _PARTS = {
     'methods.supervised': ('Supervised',),
     'methods.fixmatch': ('FixMatch',),
     'methods.unimatch': ('UniMatch',),
+    'methods.mean_teacher': ('MeanTeacher',),
+    'methods.cps': ('CPS',),
     'methods.classification': ('Classification',),
     'methods.losses': ('SupervisedLoss',),
     'methods.update': ('Update',),

@@ -29,6 +29,6 @@ def save_model(
         return {'labels': predictor.predict_whole(method.predict_labels, rule, images)}
 
     module = tf.Module()
-    module.network = method.network
+    module.network = method.evaluated_network
     module.predict = predict
     tf.saved_model.save(module, str(out), signatures={'serving_default': predict})

@@ -61,7 +61,8 @@ def multipliers(method, variables: Sequence[tf.Variable]) -> list[float]:
         method: A `Method`.
         variables: Its trainable variables.
     """
-    last_layers = (method.network.logits, method.network.classifier)
+    networks = method.trained_networks
+    last_layers = [layer for one in networks for layer in (one.logits, one.classifier)]
     last = {v.ref() for layer in last_layers for v in layer.variables}
     biases = [getattr(layer, 'bias', None) for layer in method.submodules]
     biases = {bias.ref() for bias in biases if isinstance(bias, tf.Variable)}

@@ -2,6 +2,8 @@
 
 import warnings
 
+import numpy as np
+
 from wss.devices import replicas
 from wss.methods.update import unchanged
 from wss.networks import batch_norm
@@ -16,12 +18,25 @@ def import_into(method, initial_weights) -> str | None:
     """
     with method.distribute_strategy.scope():
         before = None if method.fresh is None else [replicas.local(v) for v in method.variables]
+        first = None
+        if method.second_network is not None:
+            first = [replicas.local(v) for v in method.network.variables]
     said = None if initial_weights is None else initial_weights(method)
+    if first is not None:
+        _start_second_network(method, first)
     _note_statistics(method)
     if before is not None:
         _note_fresh(method, before)
     method.start_averages()
     return said if isinstance(said, str) else None
+
+
+def _start_second_network(method, before):
+    """Lets the second network start, from which the first may have got imported weights."""
+    with method.distribute_strategy.scope():
+        pairs = zip(method.network.variables, before, strict=True)
+        imported = [not np.array_equal(replicas.local(v), value) for v, value in pairs]
+        method.start_second_network(imported)
 
 
 def _note_statistics(method):

@@ -25,6 +25,8 @@ class Method(keras.Model):
         needs_image_labels: Whether every unlabelled image must have an image-level label.
         mixes: Whether it shows boxes of other images where batches have them (`views/mixing.py`).
         strong_views: How many strong views it learns from.
+        needs_second_network: Whether it has a second network, of the same making.
+        second_network: That network; None for a method without one.
         fresh: int64 variable, whether each trainable variable started fresh, 0 or 1; None if it
             does not matter.
         averages: Moving averages of the trainable variables, in their order; may be empty.
@@ -38,6 +40,7 @@ class Method(keras.Model):
     needs_image_labels = False
     mixes = False
     strong_views = 1
+    needs_second_network = False
 
     def __init__(
         self,
@@ -46,6 +49,7 @@ class Method(keras.Model):
     ):
         super().__init__(autocast=False)
         self.network = network
+        self.second_network = None
         self.info = info
         self.set_recipe(Update(), losses.SupervisedLoss())
         self.averages = []
@@ -71,6 +75,20 @@ class Method(keras.Model):
         supervised_loss.check_classes(self.info.num_classes)
         self.update = update
         self.supervised_loss = supervised_loss
+
+    @property
+    def trained_networks(self) -> list[keras.Model]:
+        """The networks that gradients train: of their kernels and layers the recipe speaks."""
+        return [self.network]
+
+    @property
+    def evaluated_network(self) -> keras.Model:
+        """The network that is scored, predicts and is exported."""
+        return self.network
+
+    def decayed_kernels(self) -> list[tf.Variable]:
+        """Kernels under weight decay, of all trained networks."""
+        return [k for network in self.trained_networks for k in network.decayed_kernels()]
 
     @property
     def confusion(self) -> metrics.ConfusionMatrix:
@@ -148,7 +166,7 @@ class Method(keras.Model):
             grads, {**values, 'loss': total}, self.non_trainable_variables
         )
         if self.update.weight_decay:
-            kernels = self.network.decayed_kernels()
+            kernels = self.decayed_kernels()
             grads = gradients.add_decay(grads, variables, kernels, self.update.weight_decay)
         norm = tf.linalg.global_norm([g for g in grads if g is not None])
         multipliers = gradients.multipliers(self, variables)
@@ -166,6 +184,7 @@ class Method(keras.Model):
         if scaled:
             scale_steps(scaled_variables, before, scaled.values())
         self._update_averages(variables)
+        self.after_update()
         return {**values, 'gradient_norm': norm}
 
     def make_train_function(self, force=False):
@@ -187,7 +206,23 @@ class Method(keras.Model):
 
     def decay_loss(self) -> tf.Tensor:
         """Computes the L2 term of the present weights, `weight_decay`, float32 scalar."""
-        return losses.weight_decay(self.network.decayed_kernels(), self.update.weight_decay)
+        return losses.weight_decay(self.decayed_kernels(), self.update.weight_decay)
+
+    def after_update(self) -> None:
+        """Called by every replica after each update; does nothing unless a method overrides it."""
+
+    def start_second_network(self, imported: list[bool]) -> None:
+        """Sets initial weights of the second network, once those of the first are there.
+
+        By default it gets what was imported into the first network.
+
+        Args:
+            imported: Whether the import changed each of `network.variables`.
+        """
+        pairs = zip(self.network.variables, self.second_network.variables, strict=True)
+        for (first, second), is_imported in zip(pairs, imported, strict=True):
+            if is_imported:
+                second.assign(first)
 
     def own_multipliers(self) -> dict:
         """Returns factors of the steps of a method's own layers, by `variable.ref()`."""
@@ -195,7 +230,8 @@ class Method(keras.Model):
 
     def _step_factors(self, variables):
         """Returns the factor of the step of each variable."""
-        backbone = {v.ref() for v in self.network.backbone.variables}
+        networks = self.trained_networks
+        backbone = {v.ref() for network in networks for v in network.backbone.variables}
         fresh = self.running.is_fresh or [True] * len(variables)
         update, own = self.update, self.own_multipliers()
         return [
@@ -286,7 +322,8 @@ class Method(keras.Model):
         Returns:
             float `[N, h, w, C]`, at any resolution; its corner pixels are those of the images.
         """
-        return self.network.decode(self.network.features(images), resize.spatial_size(images))
+        network = self.evaluated_network
+        return network.decode(network.features(images), resize.spatial_size(images))
 
     def predict_labels(self, images: tf.Tensor, grid: resize.Grid | None = None) -> tf.Tensor:
         """Predicts classes.
@@ -318,7 +355,7 @@ class Method(keras.Model):
 
     def call(self, images, training=False):
         """Returns the logits at stride 4, float `[N, h, w, C]`."""
-        return self.network(images, training=training)[0]
+        return self.evaluated_network(images, training=training)[0]
 
     def synchronise_batch_norm(self) -> None:
         """Makes batch norm use statistics of all replicas; call it before `build_variables`."""
@@ -347,15 +384,18 @@ class Method(keras.Model):
         self.built = True
 
     def _freeze_batch_norm(self):
-        parts = {None: None, 'backbone': self.network.backbone, 'all': self}
-        part = parts[self.update.freeze_batch_norm]
-        for layer in () if part is None else part.submodules:
-            if isinstance(layer, keras.layers.BatchNormalization):
-                layer.trainable = False
+        backbones = [network.backbone for network in self.trained_networks]
+        parts = {None: [], 'backbone': backbones, 'all': [self]}
+        for part in parts[self.update.freeze_batch_norm]:
+            for layer in part.submodules:
+                if isinstance(layer, keras.layers.BatchNormalization):
+                    layer.trainable = False
 
     def build_layers(self, crop_size) -> None:
         """Creates the variables of all layers; part of `build_variables`."""
-        self.network(tf.zeros([1, *crop_size, 3]), training=False)
+        for network in (self.network, self.second_network):
+            if network is not None:
+                network(tf.zeros([1, *crop_size, 3]), training=False)
 
     def pictures(self, labelled, unlabelled) -> dict[str, dict[str, tf.Tensor]]:
         """Returns pictures of a batch.

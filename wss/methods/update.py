@@ -122,6 +122,38 @@ def scale_steps(variables, before, factors) -> None:
     tf.__internal__.distribute.interim.maybe_merge_call(scale, tf.distribute.get_strategy(), before)
 
 
+def move_averages(means, variables, rate: tf.Tensor) -> None:
+    """Sets each mean to `average(mean, variable, rate)`; call it in the replicas of a step.
+
+    Args:
+        means: Variables of a network that gradients do not train.
+        variables: Those of the network that it follows, which are the same on all replicas.
+        rate: Share of the last mean, float32 scalar.
+    """
+    values = [
+        tf.cast(average(mean, variable, rate), mean.dtype)
+        if mean.dtype.is_floating
+        else tf.convert_to_tensor(variable)
+        for mean, variable in zip(means, variables, strict=True)
+    ]
+    local = tf.VariableSynchronization.ON_READ  # Every replica has its own, such as statistics.
+    mirrored = [i for i, mean in enumerate(means) if mean.synchronization != local]
+    for mean, value in zip(means, values, strict=True):
+        if mean.synchronization == local:
+            mean.assign(value)
+
+    def assign(strategy, values):
+        for i, value in zip(mirrored, values, strict=True):
+            strategy.extended.update(
+                means[i], lambda v, value: v.assign(value), args=(value,), group=False
+            )
+
+    # As optimisers of Keras update variables.
+    tf.__internal__.distribute.interim.maybe_merge_call(
+        assign, tf.distribute.get_strategy(), [values[i] for i in mirrored]
+    )
+
+
 def average_rate(decay: float, step) -> tf.Tensor:
     """Share of the last average in the next: `min(decay, (step - 1) / (step + 8))`.
 

@@ -33,7 +33,7 @@ def new_method(
         method.compile(optimizer=contracts.optimiser(make_optimiser()))
         if isinstance(method.optimizer, optimisers.AdamW):
             _refuse_two_decays(method)
-            method.optimizer.decay_only(method.network.decayed_kernels())
+            method.optimizer.decay_only(method.decayed_kernels())
         method.optimizer.build(method.trainable_variables)
     return method
 
@@ -82,18 +82,24 @@ def _build(experiment, info, crop_size, update):
         crop_size: The crops of training; None for the smallest that the network takes.
         update: Options of the update of the weights.
     """
-    with contracts.constructors():
-        network = experiment.make_network(
-            num_classes=info.num_classes, num_image_classes=info.num_image_classes
-        )
-    network = contracts.network(network)
+    network = _network(experiment, info)
     crop_size = crop_size or networks.smallest_crop(network.backbone)
     network.check_crop_size(crop_size)
     with contracts.constructors():
         method = experiment.make_method(network, info)
     contracts.method(method)
+    if method.needs_second_network:
+        method.second_network = _network(experiment, info)
     method.set_recipe(update, experiment.supervised_loss)
     if experiment.compute.synchronise_batch_norm:
         method.synchronise_batch_norm()
     method.build_variables(crop_size)
     return method
+
+
+def _network(experiment, info):
+    with contracts.constructors():
+        network = experiment.make_network(
+            num_classes=info.num_classes, num_image_classes=info.num_image_classes
+        )
+    return contracts.network(network)
