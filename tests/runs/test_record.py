@@ -24,6 +24,7 @@ def test_a_run_from_start_to_end(tmp_path):
     assert ended['configuration'] == {'run.steps': '4', 'x.y': '[1, 2]'}
     assert ended['versions']['tensorflow'] == tf.__version__
     assert (ended['devices']['replicas'], len(ended['sessions'])) == (1, 1)
+    assert ended['sessions'][0]['cpu_seconds'] >= 0
     times = [datetime.datetime.fromisoformat(ended[name]) for name in ('started', 'ended')]
     assert times[0] <= times[1] and times[0].tzinfo
 
