@@ -1,5 +1,6 @@
 import datetime
 import json
+import pathlib
 import subprocess
 
 import pytest
@@ -72,9 +73,10 @@ def test_a_damaged_record_is_replaced(tmp_path):
 
 
 def test_the_git_revision(tmp_path, monkeypatch):
-    package = tmp_path / 'wss'
-    package.mkdir()
-    monkeypatch.setattr(run_record, '__file__', str(package / 'run_record.py'))
+    assert (pathlib.Path(run_record.__file__).parents[2] / 'wss').is_dir()
+    package = tmp_path / 'wss' / 'runs'
+    package.mkdir(parents=True)
+    monkeypatch.setattr(run_record, '__file__', str(package / 'record.py'))
     assert run_record.git_revision() is None
     (tmp_path / 'REVISION').write_text('abc+\n')
     assert run_record.git_revision() == 'abc+'

@@ -131,7 +131,7 @@ def git_revision() -> str | None:
 
     A copy without git has the commit in a file `REVISION`, which `launch/tpu_pod.py` packs.
     """
-    root = pathlib.Path(__file__).resolve().parents[1]
+    root = pathlib.Path(__file__).resolve().parents[2]
     if not (root / '.git').exists():
         noted = root / 'REVISION'
         return noted.read_text(encoding='utf-8').strip() if noted.is_file() else None
