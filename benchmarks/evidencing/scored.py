@@ -18,7 +18,7 @@ class Scored:
         val: mIoU of the last weights on the validation split, in 0..1.
         test: The same on the test split.
         steps: Steps that it was trained for.
-        cpu_hours: CPU time of training; None if a process of it was killed.
+        cpu_minutes: CPU time of training; None if a process of it was killed.
         step_seconds: Mean time of a step.
         git: Commit of the code, with a `+` if files differed.
     """
@@ -26,7 +26,7 @@ class Scored:
     val: float
     test: float
     steps: int
-    cpu_hours: float | None = None
+    cpu_minutes: float | None = None
     step_seconds: float | None = None
     git: str | None = None
 
@@ -76,7 +76,7 @@ def read_run(workdir: str | os.PathLike) -> Scored:
         val=result['last']['miou'],
         test=test['miou'],
         steps=result['steps'],
-        cpu_hours=None if None in cpu else sum(cpu) / 3600,
+        cpu_minutes=None if None in cpu else sum(cpu) / 60,
         step_seconds=content('progress.json')['seconds_per_step'],
         git=record['git'],
     )

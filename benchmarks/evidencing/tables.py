@@ -67,7 +67,7 @@ def scores_table(chosen: Sequence[Row], found: Mapping[str, Scores]) -> str:
         found: Scores by name of the row, those of all rows.
     """
     lines = [_HEADS, ('---',) * len(_HEADS)]
-    titles = {row.name: row.title for row in rows.ROWS}
+    titles = {row.name: _title(row) for row in rows.ROWS}
     for row in chosen:
         scores = found.get(row.name, {})
         baseline = found.get(row.against, {})
@@ -81,7 +81,7 @@ def scores_table(chosen: Sequence[Row], found: Mapping[str, Scores]) -> str:
             )
         lines.append(
             (
-                f'{row.title}, {row.labels:,} labels' if row.table == 'labels' else row.title,
+                _title(row),
                 _seeds(len(scores), row.seeds),
                 _column(scores, 'val'),
                 _column(scores, 'test'),
@@ -93,27 +93,31 @@ def scores_table(chosen: Sequence[Row], found: Mapping[str, Scores]) -> str:
 
 def cost_table(chosen: Sequence[Row], found: Mapping[str, Scores]) -> str:
     """Lays out what the runs of some rows cost: means over the seeds."""
-    heads = 'run', 'steps', 'CPU hours a run', 'seconds a step', 'commit'
+    heads = 'run', 'steps', 'CPU minutes a run', 'seconds a step', 'commit'
     lines = [heads, ('---',) * len(heads)]
     for row in chosen:
         scores = list(found.get(row.name, {}).values())
         if not scores:
-            lines.append((row.title, *[MISSING] * 4))
+            lines.append((_title(row), *[MISSING] * 4))
             continue
         commits = sorted({_short(one.git) for one in scores})
         steps = sorted({f'{one.steps:,}' for one in scores})
-        times = [_mean(scores, 'cpu_hours'), _mean(scores, 'step_seconds')]
-        lines.append((row.title, ' '.join(steps), *times, ' '.join(commits)))
+        times = [_mean(scores, 'cpu_minutes', 1), _mean(scores, 'step_seconds', 2)]
+        lines.append((_title(row), ' '.join(steps), *times, ' '.join(commits)))
     return _laid_out(lines)
+
+
+def _title(row):
+    return f'{row.title}, {row.labels} labels' if row.table == 'labels' else row.title
 
 
 def _short(commit):
     return 'unknown' if commit is None else commit[:7] + '+' * commit.endswith('+')
 
 
-def _mean(scores, name):
+def _mean(scores, name, digits):
     known = [getattr(one, name) for one in scores if getattr(one, name) is not None]
-    return f'{statistics.fmean(known):.2f}' if known else MISSING
+    return f'{statistics.fmean(known):.{digits}f}' if known else MISSING
 
 
 def _seeds(number, wanted):

@@ -39,7 +39,7 @@ def test_a_finished_run_is_not_trained_again(tmp_path):
     [again] = plan(tmp_path, steps=4, data='elsewhere', weights='weights.h5')
     assert again.state == 'finished'
     found = scored.read(tmp_path, 4)
-    assert found.pop('supervised') == {0: scored.Scored(0.2, 0.25, 4, 0.75, 1.5, 'abc')}
+    assert found.pop('supervised') == {0: scored.Scored(0.2, 0.25, 4, 45, 1.5, 'abc')}
     assert not any(found.values())
 
 
@@ -85,7 +85,7 @@ def test_a_killed_session_leaves_the_cpu_time_unknown(tmp_path):
     [run] = plan(tmp_path, steps=4)
     sessions = [{'cpu_seconds': None}, {'cpu_seconds': 900}]
     finish(run, **{'run.json': {'git': None, 'sessions': sessions}})
-    assert scored.read_run(run.workdir).cpu_hours is None
+    assert scored.read_run(run.workdir).cpu_minutes is None
     (tmp_path / run.name / 'result.json').write_text('{')
     with pytest.raises(ValueError, match=r'result\.json is missing or damaged'):
         scored.read_run(run.workdir)

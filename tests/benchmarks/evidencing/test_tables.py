@@ -61,12 +61,12 @@ def test_a_table_marks_what_is_missing():
 def test_the_cost_is_a_mean_over_seeds():
     found = {
         'a': {
-            0: Scored(0.1, 0.1, 800, 0.5, 2.0, 'a' * 40),
+            0: Scored(0.1, 0.1, 800, 30.0, 2.0, 'a' * 40),
             1: Scored(0.1, 0.1, 800, None, 3.0, 'b' * 40 + '+'),
         }
     }
     lines = tables.cost_table([Row('a', 'A', ()), Row('b', 'B', ())], found).splitlines()
-    assert lines[2] == '| A | 800 | 0.50 | 2.50 | aaaaaaa bbbbbbb+ |'
+    assert lines[2] == '| A | 800 | 30.0 | 2.50 | aaaaaaa bbbbbbb+ |'
     assert lines[3] == '| B | missing | missing | missing | missing |'
 
 
