@@ -83,6 +83,7 @@ def test_a_run_logs_scalars_and_pictures(trained):
     for measure in ('accuracy', 'miou', 'confident'):
         for source in ('decoder', 'sgc', 'fused'):
             assert tags[f'pseudo_label_{measure}/{source}'] == [2, 4]
+    assert tags['classifier_recall/mean'][-1] == 4
     assert tags['validation/miou'] == tags['validation/pixel_accuracy'] == [2, 4]
     assert tags['pictures'] == [4]
     for name in trained.experiment.data.make_dataset().info.class_names:

@@ -99,6 +99,7 @@ class Jobs:
         retries: How often an interrupted run is resumed.
         display: Prints what happens.
         save: Called whenever a run has ended.
+        halts_early: Whether no further run is started after two failed before any took a step.
         halted: Why no further run is started; empty if they are.
         signals: The signals that came, which stop the sweep.
     """
@@ -110,6 +111,7 @@ class Jobs:
     retries: int
     display: report.Display
     save: Callable[[], None]
+    halts_early: bool = True
     halted: str = ''
     signals: list[int] = dataclasses.field(default_factory=list)
 
@@ -186,7 +188,8 @@ class Jobs:
         took = report.clock(time.time() - run.started)
         self.display.event(self.runs, run, f'{state} after {took}{report.outcome(run)}')
         failed = [other for other in self.runs if other.state == 'failed']
-        if len(failed) > 1 and not any(other.progress or other.result for other in self.runs):
+        has_begun = any(other.progress or other.result for other in self.runs)
+        if self.halts_early and len(failed) > 1 and not has_begun:
             self.halted = 'two runs failed before any took a step'
         return [run] if run.state == 'waiting' else []
 

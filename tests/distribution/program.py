@@ -119,7 +119,9 @@ def run_case(strategy, case, make, frozen, per_replica=False):
     found = {f'gradient/{i}': b - a for i, (b, a) in enumerate(zip(before, after, strict=True))}
     found |= {f'averages/{i}': value for i, value in enumerate(values(method.averages))}
     found |= {f'loss/{name}': value for name, value in means.values().items()}
-    found |= {f'quality/{n}': [q['miou'], q['confident']] for n, q in means.quality().items()}
+    kept = ('miou', 'confident', 'precision/mean', 'recall/mean')
+    for name, summary in means.quality().items():
+        found[f'quality/{name}'] = [summary[key] for key in kept if key in summary]
     statistics = [v for v in method.non_trainable_variables if 'moving' in v.name]
     found |= {f'statistics/{i}': value for i, value in enumerate(values(statistics))}
     for variable in statistics:

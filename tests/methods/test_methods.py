@@ -371,6 +371,25 @@ def test_quality_is_measured_where_masks_are_known():
         assert set(method.quality[name].summary()) == {'accuracy', 'miou', 'confident'}
 
 
+@pytest.mark.parametrize('weak', [False, True])
+def test_the_classifier_is_measured_against_image_labels(weak):
+    method = make_method(PseudoSeg, weak_labels=weak)
+    labelled, unlabelled = make_batch(method.info)
+    unlabelled['image_label'] = tf.constant([[1.0, 0.0], [1.0, 1.0]])
+    # Predicts class 1 always and class 2 never, whatever the image.
+    method.network.classifier.kernel.assign(tf.zeros_like(method.network.classifier.kernel))
+    method.network.classifier.bias.assign([1.0, -1.0])
+    method.compute_losses(labelled, unlabelled)
+    classes = method.info.class_names[1:]
+    assert method.quality['classifier'].summary() == {
+        'precision/mean': 1.0,
+        f'precision/{classes[0]}': 1.0,
+        'recall/mean': 0.5,
+        f'recall/{classes[0]}': 1.0,
+        f'recall/{classes[1]}': 0.0,
+    }
+
+
 @pytest.mark.parametrize('has_background', [True, False])
 def test_pictures_have_their_shapes(has_background):
     method = make_method(PseudoSeg, has_background)

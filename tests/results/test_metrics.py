@@ -1,6 +1,7 @@
 """Confusion matrix and its measures against hand-computed values."""
 
 import numpy as np
+import pytest
 import tensorflow as tf
 
 from wss.results import metrics
@@ -60,5 +61,30 @@ def test_pseudo_label_quality_by_hand():
     np.testing.assert_allclose(summary['accuracy'], 2 / 3)
     np.testing.assert_allclose(summary['miou'], 0.5)
     np.testing.assert_allclose(summary['confident'], 0.75)
+    assert quality.tags({'miou': 0.5}) == {'pseudo_label_miou/fused': 0.5}
+    quality.reset_state()
+    assert quality.summary() == {}
+
+
+def test_quality_of_image_labels_by_hand():
+    quality = metrics.ImageLabelQuality(('cat', 'dog', 'cow', 'sheep'), 'classifier')
+    assert quality.summary() == {}
+    quality.update_state(tf.constant([[1.0, 0, 1, 0], [1, 1, 0, 0]]), tf.ones([2, 4]))
+    labels = tf.constant([[1.0, 0, 0, 0], [0, 0, 1, 0]])
+    quality.update_state(labels, tf.constant([[0.0, 1, 0, 0], [1, 0, 0, 0]]))
+    # Cat: in three images, predicted for three, two of them right. Dog: in one, for three, one.
+    # Cow: in two, for two, one. Sheep: in none, so without recall, and for two.
+    assert quality.summary() == {
+        'precision/mean': pytest.approx((2 / 3 + 1 / 3 + 1 / 2 + 0) / 4),
+        'precision/cat': pytest.approx(2 / 3),
+        'precision/dog': pytest.approx(1 / 3),
+        'precision/cow': 0.5,
+        'precision/sheep': 0.0,
+        'recall/mean': pytest.approx((2 / 3 + 1 + 1 / 2) / 3),
+        'recall/cat': pytest.approx(2 / 3),
+        'recall/dog': 1.0,
+        'recall/cow': 0.5,
+    }
+    assert quality.tags({'recall/cat': 0.5}) == {'classifier_recall/cat': 0.5}
     quality.reset_state()
     assert quality.summary() == {}

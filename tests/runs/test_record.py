@@ -1,5 +1,6 @@
 import datetime
 import json
+import pathlib
 import subprocess
 
 import pytest
@@ -24,6 +25,7 @@ def test_a_run_from_start_to_end(tmp_path):
     assert ended['configuration'] == {'run.steps': '4', 'x.y': '[1, 2]'}
     assert ended['versions']['tensorflow'] == tf.__version__
     assert (ended['devices']['replicas'], len(ended['sessions'])) == (1, 1)
+    assert ended['sessions'][0]['cpu_seconds'] >= 0
     times = [datetime.datetime.fromisoformat(ended[name]) for name in ('started', 'ended')]
     assert times[0] <= times[1] and times[0].tzinfo
 
@@ -71,9 +73,10 @@ def test_a_damaged_record_is_replaced(tmp_path):
 
 
 def test_the_git_revision(tmp_path, monkeypatch):
-    package = tmp_path / 'wss'
-    package.mkdir()
-    monkeypatch.setattr(run_record, '__file__', str(package / 'run_record.py'))
+    assert (pathlib.Path(run_record.__file__).parents[2] / 'wss').is_dir()
+    package = tmp_path / 'wss' / 'runs'
+    package.mkdir(parents=True)
+    monkeypatch.setattr(run_record, '__file__', str(package / 'record.py'))
     assert run_record.git_revision() is None
     (tmp_path / 'REVISION').write_text('abc+\n')
     assert run_record.git_revision() == 'abc+'

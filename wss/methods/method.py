@@ -96,8 +96,8 @@ class Method(keras.Model):
         return self.running.confusion
 
     @property
-    def quality(self) -> dict[str, metrics.PseudoLabelQuality]:
-        """Running measures of the pseudo labels by name; empty if a method has none."""
+    def quality(self) -> dict[str, metrics.PseudoLabelQuality | metrics.ImageLabelQuality]:
+        """Running measures of pseudo labels and classifier by name; empty if a method has none."""
         return self.running.quality
 
     @property

@@ -114,6 +114,8 @@ class PseudoSeg(Method):
             self.quality[name] = metrics.PseudoLabelQuality(
                 info.num_classes, info.ignore_value, threshold or monitored_confidence, name
             )
+        classes = info.class_names[int(info.has_background) :]
+        self.quality['classifier'] = metrics.ImageLabelQuality(classes, 'classifier')
 
     def _check(self, width, variant, start, decay):
         """Refuses settings out of range."""
@@ -155,6 +157,7 @@ class PseudoSeg(Method):
         pseudo_label = self.pseudo_label(weak_logits, sgc_logits)
         confident = self.confident(pseudo_label)
         self._measure(unlabelled, valid, weak_logits, sgc_logits, pseudo_label)
+        self._measure_classifier(unlabelled, cam_features or weak_features)
 
         # Strong view: learns the pseudo label. With CutMix both show boxes of other images.
         target = pseudo_label
@@ -197,8 +200,10 @@ class PseudoSeg(Method):
 
     def gate(self, unlabelled, features):
         """Image-level labels of the unlabelled images, float32 `[M, K]`: given, or predicted."""
-        if self.weak_labels:
-            return unlabelled['image_label']
+        return unlabelled['image_label'] if self.weak_labels else self.predicted_gate(features)
+
+    def predicted_gate(self, features):
+        """Image-level labels that the classifier predicts, float32 `[M, K]` of 0 and 1."""
         return grad_cam.predicted_labels(self.network.classify(features), self.gate_threshold)
 
     def activation_and_sgc(self, features, image_label, valid, training=True):
@@ -240,6 +245,12 @@ class PseudoSeg(Method):
         self.quality['decoder'].update_state(label, tf.nn.softmax(weak_logits), valid)
         self.quality['sgc'].update_state(label, tf.nn.softmax(sgc_logits), valid)
         self.quality['fused'].update_state(label, pseudo_label, valid)
+
+    def _measure_classifier(self, unlabelled, features):
+        """Compares what the gate predicts with image-level labels, if the images have them."""
+        if 'image_label' in unlabelled:
+            predicted = self.predicted_gate(features)
+            self.quality['classifier'].update_state(unlabelled['image_label'], predicted)
 
     def pictures(self, labelled, unlabelled):
         """See `Method.pictures`; shows unlabelled images and the stages of their pseudo labels."""

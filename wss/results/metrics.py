@@ -136,8 +136,16 @@ class PseudoLabelQuality(ConfusionMatrix):
         return self.counts.read_value().numpy(), self.confident.read_value().numpy()
 
     def summary(self) -> dict[str, float]:
-        """Returns `quality_summary` of what was added so far."""
-        return quality_summary(*self.totals())
+        """Returns `summarise` of what was added so far."""
+        return self.summarise(*self.totals())
+
+    def summarise(self, counts, confident) -> dict[str, float]:
+        """Returns `quality_summary` of `totals`."""
+        return quality_summary(counts, confident)
+
+    def tags(self, summary: dict[str, float]) -> dict[str, float]:
+        """Returns the values of a summary by their names in TensorBoard."""
+        return {f'pseudo_label_{measure}/{self.name}': v for measure, v in summary.items()}
 
 
 def quality_summary(counts: np.ndarray, confident: np.ndarray) -> dict[str, float]:
@@ -158,3 +166,73 @@ def quality_summary(counts: np.ndarray, confident: np.ndarray) -> dict[str, floa
         'miou': measures['miou'],
         'confident': float(confident[0] / confident[1]),
     }
+
+
+class ImageLabelQuality(keras.metrics.Metric):
+    """Precision and recall of predicted image-level labels, by class.
+
+    Args:
+        class_names: Names of the `K` classes.
+        name: Name of the metric.
+
+    Example:
+        >>> from wss.results.metrics import ImageLabelQuality
+        >>> quality = ImageLabelQuality(('bird', 'boat'), 'classifier')
+        >>> quality.update_state(tf.constant([[1.0, 1.0]]), tf.constant([[1.0, 0.0]]))
+        >>> quality.summary()['recall/mean'], quality.summary()['recall/boat']
+        (0.5, 0.0)
+    """
+
+    def __init__(self, class_names, name: str):
+        super().__init__(name=name, dtype=tf.int64)
+        self.class_names = class_names
+        self.counts = self.add_weight(
+            'counts', (3, len(class_names)), initializer='zeros', dtype=tf.int64
+        )
+
+    def update_state(self, labels, predictions):
+        """Adds images: true and predicted labels, float32 `[N, K]` of 0 and 1."""
+        parts = tf.stack([labels * predictions, predictions, labels])
+        self.counts.assign_add(tf.cast(tf.reduce_sum(parts, axis=1), tf.int64))
+
+    def result(self):
+        """Returns the int64 `[3, K]` counts of `totals`."""
+        return tf.identity(self.counts)
+
+    def reset_state(self):
+        """Sets all counts to 0."""
+        self.counts.assign(tf.zeros(self.counts.shape, tf.int64))
+
+    def totals(self) -> tuple[np.ndarray]:
+        """Returns int64 `[3, K]` over all replicas: images of a class rightly predicted, predicted,
+        true.
+        """
+        return (self.counts.read_value().numpy(),)
+
+    def summary(self) -> dict[str, float]:
+        """Returns `summarise` of what was added so far."""
+        return self.summarise(*self.totals())
+
+    def summarise(self, counts) -> dict[str, float]:
+        """Summarises `totals`.
+
+        Returns:
+            `precision/NAME`, the share of the images for which a class is predicted that show it,
+            and `recall/NAME`, the share of the images with a class for which it is predicted, each
+            in 0..1 and left out for a class without such images; and the means over the classes
+            that have them, `precision/mean` and `recall/mean`.
+        """
+        right, *wholes = np.asarray(counts, np.float64)
+        found = {}
+        for measure, whole in zip(('precision', 'recall'), wholes, strict=True):
+            known = np.flatnonzero(whole)
+            if len(known):
+                shares = right[known] / whole[known]
+                found[f'{measure}/mean'] = float(shares.mean())
+                names = (self.class_names[i] for i in known)
+                found |= {f'{measure}/{n}': float(s) for n, s in zip(names, shares, strict=True)}
+        return found
+
+    def tags(self, summary: dict[str, float]) -> dict[str, float]:
+        """Returns the values of a summary by their names in TensorBoard."""
+        return {f'{self.name}_{measure}': value for measure, value in summary.items()}

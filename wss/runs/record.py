@@ -5,6 +5,7 @@ import os
 import pathlib
 import platform
 import subprocess
+import time
 import warnings
 
 import numpy as np
@@ -31,6 +32,8 @@ def recorded(
         strategy: Where it computes.
         extent: Its steps (`extension.Extent`), which are noted if they are given.
 
+    A session notes the CPU time of this process between start and end.
+
     Yields:
         A dict for the result, `result`, and for the step at which this process started,
         `first_step`.
@@ -42,10 +45,12 @@ def recorded(
         'started': durations.now(),
         'ended': None,
         'first_step': None,
+        'cpu_seconds': None,
         'versions': versions(),
         'git': git_revision(),
         'devices': devices(strategy),
     }
+    cpu_before = time.process_time()
     notes = {'first_step': None, 'result': None}
     configuration = run_configuration.settings(config_text)
 
@@ -78,6 +83,7 @@ def recorded(
         raise
     finally:
         session['ended'] = durations.now()
+        session['cpu_seconds'] = round(time.process_time() - cpu_before, 1)
         with contextlib.suppress(OSError, tf.errors.OpError):  # Such as the one that ended the run.
             write()
 
@@ -125,7 +131,7 @@ def git_revision() -> str | None:
 
     A copy without git has the commit in a file `REVISION`, which `launch/tpu_pod.py` packs.
     """
-    root = pathlib.Path(__file__).resolve().parents[1]
+    root = pathlib.Path(__file__).resolve().parents[2]
     if not (root / '.git').exists():
         noted = root / 'REVISION'
         return noted.read_text(encoding='utf-8').strip() if noted.is_file() else None

@@ -153,10 +153,8 @@ class Log(AfterStep):
         values['gradient_norm'] = values.pop('losses/gradient_norm')
         values['losses/weight_decay'] = float(self.model.decay_loss())
         values['learning_rate'] = current_learning_rate(self.model.optimizer)
-        for source, quality in self.means.quality().items():
-            for measure, value in quality.items():
-                values[f'pseudo_label_{measure}/{source}'] = value
-        events.write_scalars(self.writer, values | self.speed.values() | monitor.memory(), step)
+        values |= self.means.quality_tags() | self.speed.values() | monitor.memory()
+        events.write_scalars(self.writer, values, step)
 
 
 def current_learning_rate(optimizer: keras.optimizers.Optimizer) -> float:

@@ -1,5 +1,6 @@
 """What is measured between two log lines: means of values, pseudo labels, speed and memory."""
 
+import itertools
 import json
 import sys
 
@@ -20,10 +21,10 @@ class Means(tf.train.experimental.PythonState):
     Checkpoints keep them, so that a resumed run logs the same means as one that never stopped.
 
     Args:
-        quality: Running measures of the pseudo labels by name (`Method.quality`).
+        quality: Running measures by name (`Method.quality`).
     """
 
-    def __init__(self, quality: dict[str, metrics.PseudoLabelQuality]):
+    def __init__(self, quality: dict[str, metrics.PseudoLabelQuality | metrics.ImageLabelQuality]):
         self._quality = quality
         self.clear()
 
@@ -46,16 +47,21 @@ class Means(tf.train.experimental.PythonState):
         return {name: total / self._count for name, total in self._sums.items()}
 
     def quality(self) -> dict[str, dict[str, float]]:
-        """Returns `metrics.quality_summary` by name."""
-        summaries = {name: metrics.quality_summary(*t) for name, t in self._totals().items()}
+        """Returns the summaries of the measures by name, without those that counted nothing."""
+        summaries = {n: self._quality[n].summarise(*t) for n, t in self._totals().items()}
         return {name: summary for name, summary in summaries.items() if summary}
+
+    def quality_tags(self) -> dict[str, float]:
+        """Returns the values of `quality` by their names in TensorBoard."""
+        summaries = self.quality().items()
+        return {t: v for name, one in summaries for t, v in self._quality[name].tags(one).items()}
 
     def _totals(self):
         return {
             name: [
                 here + np.asarray(there, np.int64)
-                for here, there in zip(
-                    measure.totals(), self._earlier.get(name, (0, 0)), strict=True
+                for here, there in itertools.zip_longest(
+                    measure.totals(), self._earlier.get(name, ()), fillvalue=0
                 )
             ]
             for name, measure in self._quality.items()

@@ -1,0 +1,173 @@
+"""The rows of the tables: what is trained, and what each is compared with."""
+
+import dataclasses
+import pathlib
+from collections.abc import Sequence
+
+# Files of all rows, and settings of all rows: nothing is scored before the end.
+FILES = ('datasets/voc_small.gin', 'networks/mobilenet_v2_imagenet.gin')
+COMMON = (
+    'Schedule.evaluate_every = 0',
+    'Schedule.picture_every = 0',
+    'Schedule.checkpoint_every = 100',
+    'Schedule.log_every = 50',
+    'Compute.input_workers = 1',
+)
+# How many training images have masks, and the list of them in the folder of the data.
+LISTS = {83: 'labelled_85.txt', 172: 'labelled_170.txt', 337: 'labelled_340.txt', 1363: 'train.txt'}
+DATA = 'data/voc_small'
+# A step of PseudoSeg takes so many times the CPU time of a supervised step (the tables show both).
+STEPS_OF_EQUAL_TIME = 2.7
+SEEDS = 3  # Of main rows; the others have one.
+MOST_SEEDS = 10  # For which the quantiles are known.
+_RIVAL_WITH_MORE_LABELS = 'unimatch'
+
+
+@dataclasses.dataclass(frozen=True)
+class Row:
+    """One row of a table.
+
+    Attributes:
+        name: Name of its folder.
+        title: What a reader sees.
+        methods: Gin files of the method.
+        params: Settings of the row alone, lines of `name = value`.
+        table: `main`, `options` or `labels`.
+        labels: How many training images have masks.
+        against: Name of the row that it is compared with; None for none.
+        seeds: How many seeds it has.
+        steps: Factor of the steps of the recipe.
+    """
+
+    name: str
+    title: str
+    methods: tuple[str, ...]
+    params: tuple[str, ...] = ()
+    table: str = 'main'
+    labels: int = 83
+    against: str | None = 'supervised'
+    seeds: int = SEEDS
+    steps: float = 1.0
+
+    def files(self) -> tuple[str, ...]:
+        """Returns its gin files."""
+        return (*self.methods, *FILES)
+
+
+_SUPERVISED = ('methods/supervised.gin',)
+_PSEUDOSEG = ('methods/pseudoseg_short.gin',)
+_WEAK = ('methods/pseudoseg_short.gin', 'methods/pseudoseg_weak.gin')
+
+_MAIN = (
+    Row('supervised', 'supervised', _SUPERVISED, against=None),
+    Row('all_labels', 'supervised, all 1,363 labels', _SUPERVISED, labels=1363),
+    Row(
+        'supervised_longer',
+        'supervised, as long as PseudoSeg takes',
+        _SUPERVISED,
+        steps=STEPS_OF_EQUAL_TIME,
+    ),
+    Row('pseudoseg', 'PseudoSeg', _PSEUDOSEG),
+    Row('weak', 'PseudoSeg, image labels known', _WEAK),
+    Row('fixmatch', 'FixMatch', ('methods/fixmatch.gin',)),
+    Row('unimatch', 'UniMatch', ('methods/unimatch.gin',)),
+    Row('mean_teacher', 'Mean Teacher', ('methods/mean_teacher.gin',)),
+    Row('cps', 'CPS', ('methods/cps.gin',)),
+)
+
+
+def _option(name, title, *params, methods=_PSEUDOSEG, against='pseudoseg'):
+    return Row(name, title, methods, params, 'options', against=against, seeds=1)
+
+
+_OPTIONS = (
+    _option('decoder', 'decoder alone', "PseudoSeg.source = 'decoder'"),
+    _option('sgc', 'SGC alone', "PseudoSeg.source = 'att'"),
+    _option(
+        'cam', 'plain CAM alone', "PseudoSeg.source = 'att'", 'PseudoSeg.self_attention = False'
+    ),
+    _option('hard', 'hard labels', 'PseudoSeg.soft = False'),
+    _option('uncalibrated', 'without calibration', 'PseudoSeg.calibrate = False'),
+    _option('temperature_025', 'temperature 0.25', 'PseudoSeg.temperature = 0.25'),
+    _option('temperature_1', 'temperature 1', 'PseudoSeg.temperature = 1.0'),
+    _option('no_jitter', 'no colour jitter', 'Views.jitter_probability = 0.0'),
+    _option('no_cutout', 'no CutOut', 'Views.cutout_half_size = 0'),
+    _option('cutmix', 'with CutMix', 'Views.cutmix_probability = 0.5'),
+    _option(
+        'weak_decoder',
+        'image labels known, decoder alone',
+        "PseudoSeg.source = 'decoder'",
+        methods=_WEAK,
+        against='weak',
+    ),
+    _option(
+        'weak_sgc',
+        'image labels known, SGC alone',
+        "PseudoSeg.source = 'att'",
+        methods=_WEAK,
+        against='weak',
+    ),
+)
+
+
+def _with_labels(row, labels):
+    against = row.against and f'{row.against}_{labels}'
+    changes = {'name': f'{row.name}_{labels}', 'labels': labels, 'against': against}
+    return dataclasses.replace(row, table='labels', seeds=1, **changes)
+
+
+_ALSO_WITH_MORE = ('supervised', 'pseudoseg', 'weak', _RIVAL_WITH_MORE_LABELS)
+ROWS = (
+    *_MAIN,
+    *_OPTIONS,
+    *(
+        _with_labels(row, labels)
+        for labels in (172, 337)
+        for row in _MAIN
+        if row.name in _ALSO_WITH_MORE
+    ),
+)
+
+
+def choose(names: Sequence[str] | None) -> list[Row]:
+    """Returns the rows of these names, in their order here; all for None.
+
+    Raises:
+        ValueError: If there is no row of a name.
+    """
+    known = [row.name for row in ROWS]
+    for name in names or ():
+        if name not in known:
+            raise ValueError(f'--only names {name!r}, which is no row; rows: {", ".join(known)}.')
+    return [row for row in ROWS if names is None or row.name in names]
+
+
+def settings(row: Row, seed: int, data: str = DATA, weights: str | None = None) -> list[str]:
+    """Returns the settings of one run, except its steps.
+
+    Args:
+        row: The row.
+        seed: `Experiment.seed`: initial weights and order of the images. The labelled images are
+            those of the list, whatever the seed.
+        data: Folder of the data.
+        weights: File of ImageNet weights of the backbone; None for the download.
+    """
+    place = pathlib.PurePath(data)
+    splits = {name: str(place / f'{name}.txt') for name in ('train', 'val', 'test')}
+    params = [
+        *COMMON,
+        f'Folder.images = {str(place / "images")!r}',
+        f'Folder.masks = {str(place / "masks")!r}',
+        f'Folder.splits = {splits!r}',
+        f'Labelled.list_file = {str(place / LISTS[row.labels])!r}',
+        f'Experiment.seed = {seed}',
+        *row.params,
+    ]
+    if weights is not None:
+        params.append(f'keras_applications.load_backbone.weights = {weights!r}')
+    return params
+
+
+def steps(row: Row, recipe: int) -> int:
+    """Returns the steps of a row where the recipe has `recipe`."""
+    return round(row.steps * recipe)

@@ -1,0 +1,135 @@
+"""The tables of the scores, as Markdown."""
+
+import statistics
+from collections.abc import Mapping, Sequence
+
+from evidencing import rows
+from evidencing.rows import Row
+from evidencing.scored import Scored
+from wss.results import comparison
+
+Scores = Mapping[int, Scored]  # By seed.
+MISSING = 'missing'
+ONE_SEED = '†'
+_HEADS = (
+    *('run', 'seeds', 'val', 'test', 'compared with'),
+    *('difference on test (95 %)', 'share of the distance'),
+)
+
+
+def mean_and_spread(values: Sequence[float]) -> str:
+    """Returns mean ± sample standard deviation of shares in 0..1, in percent.
+
+    Example:
+        >>> from evidencing.tables import mean_and_spread
+        >>> mean_and_spread([0.2, 0.23]), mean_and_spread([0.2])
+        ('21.5 ± 2.1', '20.0')
+    """
+    around = f' ± {100 * statistics.stdev(values):.1f}' if len(values) > 1 else ''
+    return f'{100 * statistics.fmean(values):.1f}{around}'
+
+
+def difference(scores: Scores, baseline: Scores) -> str:
+    """Returns the mean difference on the test split over the seeds that both have, in points.
+
+    With two seeds or more it has its 95 % interval by Student's t, over the pairs of one seed.
+    """
+    seeds = sorted(set(scores) & set(baseline))
+    if not seeds:
+        return MISSING
+    pairs = [{'one': baseline[seed].test, 'two': scores[seed].test} for seed in seeds]
+    if len(pairs) == 1:
+        return f'{100 * (pairs[0]["two"] - pairs[0]["one"]):+.1f} {ONE_SEED}'
+    found = {name: 100 * value for name, value in comparison.paired(pairs, 'one', 'two').items()}
+    return '{difference:+.1f} ({low:+.1f} to {high:+.1f})'.format(**found)
+
+
+def closed_share(scores: Scores, low: Scores, high: Scores) -> str:
+    """Returns how much of the way from `low` to `high` a row covers on the test split, in percent.
+
+    The three means are over the seeds that all have.
+    """
+    seeds = set(scores) & set(low) & set(high)
+    if not seeds:
+        return MISSING
+    means = [statistics.fmean(one[seed].test for seed in seeds) for one in (scores, low, high)]
+    if means[2] <= means[1]:
+        return '-'
+    mark = f' {ONE_SEED}' if len(seeds) == 1 else ''
+    return f'{100 * (means[0] - means[1]) / (means[2] - means[1]):.0f}{mark}'
+
+
+def scores_table(chosen: Sequence[Row], found: Mapping[str, Scores]) -> str:
+    """Lays out the scores of some rows; what has not been trained is marked as missing.
+
+    Args:
+        chosen: The rows, all of one table.
+        found: Scores by name of the row, those of all rows.
+    """
+    lines = [_HEADS, ('---',) * len(_HEADS)]
+    titles = {row.name: _title(row) for row in rows.ROWS}
+    for row in chosen:
+        scores = found.get(row.name, {})
+        baseline = found.get(row.against, {})
+        ends = found.get('supervised', {}), found.get('all_labels', {})
+        compared = ('-', '-', '-')
+        if row.against is not None:
+            compared = (
+                titles[row.against],
+                difference(scores, baseline),
+                closed_share(scores, *ends),
+            )
+        lines.append(
+            (
+                _title(row),
+                _seeds(len(scores), row.seeds),
+                _column(scores, 'val'),
+                _column(scores, 'test'),
+                *compared,
+            )
+        )
+    return _laid_out(lines)
+
+
+def cost_table(chosen: Sequence[Row], found: Mapping[str, Scores]) -> str:
+    """Lays out what the runs of some rows cost: means over the seeds."""
+    heads = 'run', 'steps', 'CPU minutes a run', 'seconds a step', 'commit'
+    lines = [heads, ('---',) * len(heads)]
+    for row in chosen:
+        scores = list(found.get(row.name, {}).values())
+        if not scores:
+            lines.append((_title(row), *[MISSING] * 4))
+            continue
+        commits = sorted({_short(one.git) for one in scores})
+        steps = sorted({f'{one.steps:,}' for one in scores})
+        times = [_mean(scores, 'cpu_minutes', 1), _mean(scores, 'step_seconds', 2)]
+        lines.append((_title(row), ' '.join(steps), *times, ' '.join(commits)))
+    return _laid_out(lines)
+
+
+def _title(row):
+    return f'{row.title}, {row.labels} labels' if row.table == 'labels' else row.title
+
+
+def _short(commit):
+    return 'unknown' if commit is None else commit[:7] + '+' * commit.endswith('+')
+
+
+def _mean(scores, name, digits):
+    known = [getattr(one, name) for one in scores if getattr(one, name) is not None]
+    return f'{statistics.fmean(known):.{digits}f}' if known else MISSING
+
+
+def _seeds(number, wanted):
+    if not number:
+        return MISSING
+    mark = f' {ONE_SEED}' if number == 1 else ''
+    return f'{number}{f" of {wanted}" if number < wanted else ""}{mark}'
+
+
+def _column(scores, split):
+    return mean_and_spread([getattr(one, split) for one in scores.values()]) if scores else MISSING
+
+
+def _laid_out(lines):
+    return '\n'.join('| ' + ' | '.join(line) + ' |' for line in lines)
