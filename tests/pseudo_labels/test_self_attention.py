@@ -53,6 +53,16 @@ def test_variant_2_by_hand():
     np.testing.assert_allclose(logits[0, 0], expected, rtol=1e-5)
 
 
+def test_without_attention_by_hand():
+    """S is CAM; the background is 1 - max. Batch norm of new layers only scales in inference."""
+    layer = SelfAttentionGradCAM(num_classes=3, width=4, start='identity', attends=False)
+    cam = tf.constant([[[[0.25, 1.0], [0.5, 0.0]]]])
+    logits = layer(cam, tf.zeros([1, 1, 2, 5]), tf.ones([1, 1, 2]))
+    expected = np.array([[[[0.0, 0.25, 1.0], [0.5, 0.5, 0.0]]]]) / np.sqrt(1 + 1e-3)
+    np.testing.assert_allclose(logits, expected, rtol=1e-6)
+    assert [v.shape.as_list() for v in layer.trainable_variables] == [[3, 3], [3]]
+
+
 def test_variant_1_by_hand():
     layer, cam = sgc_of_two_pixels(num_classes=3, width=4, variant=1)
     layer.output_convolution.bias.assign([10.0, 0.0, -1.0])

@@ -30,6 +30,8 @@ class PseudoSeg(Method):
         soft: Soft pseudo labels; False takes their argmax (and does not sharpen).
         threshold: Pixels whose pseudo label is less probable do not count; 0 counts all.
         consistency_weight: Factor of the consistency loss, 0 to 1000.
+        self_attention: Whether SGC spreads the activation map over similar pixels. False leaves the
+            plain map in its place (an ablation).
         attention_width: Channels of query and key, 1 to 4096.
         attention_blocks: How many of the last backbone blocks attention uses to compare pixels.
         sgc_variant: 2, or 1 for the older form (see `SelfAttentionGradCAM`).
@@ -75,6 +77,7 @@ class PseudoSeg(Method):
         soft: bool = True,
         threshold: float = 0.0,
         consistency_weight: float = 1.0,
+        self_attention: bool = True,
         attention_width: int = 128,
         attention_blocks: int = 2,
         sgc_variant: int = 2,
@@ -101,6 +104,7 @@ class PseudoSeg(Method):
         self.sgc_multiplier = sgc_multiplier
         self.cam_from_training_pass = cam_from_training_pass
         self.monitored_confidence = monitored_confidence
+        ranges.switch('PseudoSeg.self_attention', self_attention)
         self._check(attention_width, sgc_variant, sgc_start, sgc_batch_norm_decay)
         self.sgc = SelfAttentionGradCAM(
             info.num_classes,
@@ -109,6 +113,7 @@ class PseudoSeg(Method):
             sgc_variant,
             sgc_start,
             sgc_batch_norm_decay,
+            self_attention,
         )
         for name in ('decoder', 'sgc', 'fused'):
             self.quality[name] = metrics.PseudoLabelQuality(

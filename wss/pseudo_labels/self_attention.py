@@ -75,6 +75,8 @@ class SelfAttentionGradCAM(keras.layers.Layer):
             `identity`, with which a class of the map votes for itself from the first step. A short
             run on few masks cannot learn that for rare classes.
         decay: Decay of the moving statistics of the batch norm; only pictures use these.
+        attends: Whether there is attention; without it `S = CAM`, and the background is
+            `1 - max_c S` (an ablation). Only the last convolution and its batch norm have weights.
 
     Raises:
         ValueError: If an argument is outside its range.
@@ -94,6 +96,7 @@ class SelfAttentionGradCAM(keras.layers.Layer):
         variant: int = 2,
         start: str = 'glorot',
         decay: float = 0.999,
+        attends: bool = True,
     ):
         # Always in float32, since scores and logits decide, whatever the precision of the network.
         super().__init__(name='sgc', dtype='float32')
@@ -103,6 +106,7 @@ class SelfAttentionGradCAM(keras.layers.Layer):
         ranges.share('SelfAttentionGradCAM.decay', decay)
         self.has_background = has_background
         self.skip = variant == 2
+        self.attends = attends
         self.query = keras.layers.Dense(width, use_bias=False, dtype='float32', name='query')
         self.key = keras.layers.Dense(width, use_bias=False, dtype='float32', name='key')
         self.output_convolution = keras.layers.Dense(
@@ -131,17 +135,20 @@ class SelfAttentionGradCAM(keras.layers.Layer):
             float32 `[N, h, w, C]`.
         """
         cam = tf.stop_gradient(cam)
-        size = resize.spatial_size(cam)
-        pixels = size[0] * size[1]
+        scores = self._spread(cam, hypercolumn, valid) if self.attends else cam
+        if self.has_background:
+            scores = add_background(scores, 2.0 if self.skip and self.attends else 1.0)
+        logits = self.output_convolution(scores)
+        return logits if self.batch_norm is None else self.batch_norm(logits, training=training)
+
+    def _spread(self, cam, hypercolumn, valid):
+        """Returns `attention . CAM`, plus CAM in variant 2: float32 `[N, h, w, K]`."""
+        height, width = resize.spatial_size(cam)
+        pixels = height * width
         columns = tf.reshape(hypercolumn, [-1, pixels, hypercolumn.shape[-1]])
         attention = attention_weights(
             self.query(columns), self.key(columns), tf.reshape(valid, [-1, pixels])
         )
         spread = tf.matmul(attention, tf.reshape(cam, [-1, pixels, cam.shape[-1]]))
         scores = tf.reshape(spread, tf.shape(cam))
-        if self.skip:
-            scores += cam
-        if self.has_background:
-            scores = add_background(scores, 2.0 if self.skip else 1.0)
-        logits = self.output_convolution(scores)
-        return logits if self.batch_norm is None else self.batch_norm(logits, training=training)
+        return scores + cam if self.skip else scores
