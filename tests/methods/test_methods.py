@@ -242,6 +242,21 @@ def test_pictures_show_the_mixed_view():
     np.testing.assert_array_equal(shown[1], unlabelled['strong'][1])
 
 
+def test_the_consistency_loss_warms_up():
+    """With uniform distributions it is ln 3 times 2, times the share of the 4 steps."""
+    method = make_method(
+        PseudoSeg, sgc_variant=1, temperature=1.0, consistency_weight=2.0, consistency_warm_up=4
+    )
+    for layer in (method.network.logits, method.sgc.output_convolution):
+        layer.set_weights([np.zeros_like(w) for w in layer.get_weights()])
+    method.compile(optimizer=keras.optimizers.SGD())
+    batch = make_batch(method.info)
+    for step, share in ((0, 0.0), (1, 0.25), (4, 1.0), (9, 1.0)):
+        method.optimizer.iterations.assign(step)
+        loss = method.compute_losses(*batch)['consistency']
+        np.testing.assert_allclose(loss, share * 2 * np.log(3.0), rtol=1e-5)
+
+
 def test_threshold_leaves_doubtful_pixels_out():
     options = {'sgc_variant': 1, 'temperature': 1.0}
     losses = {}
@@ -407,6 +422,7 @@ def test_pictures_have_their_shapes(has_background):
         ({'temperature': 0.0}, 'temperature'),
         ({'threshold': 1.5}, 'threshold'),
         ({'monitored_confidence': 7}, 'monitored_confidence is 7'),
+        ({'consistency_warm_up': -1}, 'consistency_warm_up is -1'),
         ({'sgc_multiplier': 0.0}, 'sgc_multiplier is 0.0'),
         ({'sgc_batch_norm_decay': 3.0}, 'sgc_batch_norm_decay is 3.0'),
         ({'gate_threshold': -0.1}, 'gate_threshold'),

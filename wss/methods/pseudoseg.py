@@ -30,6 +30,8 @@ class PseudoSeg(Method):
         soft: Soft pseudo labels; False takes their argmax (and does not sharpen).
         threshold: Pixels whose pseudo label is less probable do not count; 0 counts all.
         consistency_weight: Factor of the consistency loss, 0 to 1000.
+        consistency_warm_up: Steps in which that factor rises linearly from 0; 0 for none, as in the
+            paper. In a short run the first pseudo labels are mostly wrong.
         self_attention: Whether SGC spreads the activation map over similar pixels. False leaves the
             plain map in its place (an ablation).
         attention_width: Channels of query and key, 1 to 4096.
@@ -77,6 +79,7 @@ class PseudoSeg(Method):
         soft: bool = True,
         threshold: float = 0.0,
         consistency_weight: float = 1.0,
+        consistency_warm_up: int = 0,
         self_attention: bool = True,
         attention_width: int = 128,
         attention_blocks: int = 2,
@@ -100,6 +103,7 @@ class PseudoSeg(Method):
         self.soft = soft
         self.threshold = threshold
         self.consistency_weight = consistency_weight
+        self.consistency_warm_up = consistency_warm_up
         self.gate_threshold = gate_threshold
         self.sgc_multiplier = sgc_multiplier
         self.cam_from_training_pass = cam_from_training_pass
@@ -132,6 +136,9 @@ class PseudoSeg(Method):
         ranges.choice('PseudoSeg.source', self.source, fusion.SOURCES)
         ranges.number('PseudoSeg.temperature', self.temperature, 0.01, 100)
         ranges.number('PseudoSeg.consistency_weight', self.consistency_weight, 0, 1000)
+        ranges.whole(
+            'PseudoSeg.consistency_warm_up', self.consistency_warm_up, 0, ranges.MOST_STEPS
+        )
         for name in ('threshold', 'gate_threshold', 'monitored_confidence'):
             ranges.share(f'PseudoSeg.{name}', getattr(self, name))
         for name in (
@@ -189,9 +196,16 @@ class PseudoSeg(Method):
             'supervised': self.supervised(logits, labelled['label']),
             'sgc': self.supervised(labelled_sgc, labelled['label']),
             'classification': losses.classification(class_logits, class_labels),
-            'consistency': self.consistency_weight
+            'consistency': self._consistency_factor()
             * losses.consistency(strong_logits, target, valid, confident),
         }
+
+    def _consistency_factor(self):
+        """Returns the factor of the consistency loss at this step."""
+        if not self.consistency_warm_up or self.optimizer is None:
+            return self.consistency_weight
+        steps = tf.cast(self.optimizer.iterations, tf.float32)
+        return self.consistency_weight * tf.minimum(1.0, steps / self.consistency_warm_up)
 
     def own_multipliers(self):
         """See `Method.own_multipliers`; that of SGC."""
