@@ -17,9 +17,13 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 from conftest import Squares, make_info
 
 from wss.devices import strategies, workers
+from wss.methods.cps import CPS
+from wss.methods.fixmatch import FixMatch
 from wss.methods.losses import SupervisedLoss
+from wss.methods.mean_teacher import MeanTeacher
 from wss.methods.pseudoseg import PseudoSeg
 from wss.methods.supervised import Supervised
+from wss.methods.unimatch import UniMatch
 from wss.methods.update import Update
 from wss.networks.backbones.small import SmallResNet
 from wss.networks.deeplab import DeepLabV3Plus
@@ -41,6 +45,11 @@ CASES = {
     'fused': (functools.partial(pseudoseg, calibrate_over_replicas=True), True),
     'weak': (functools.partial(pseudoseg, source='att', threshold=0.4, weak_labels=True), True),
     'synchronised': (functools.partial(pseudoseg, calibrate_over_replicas=True), False),
+    'fixmatch': (functools.partial(FixMatch, threshold=0.35), True),
+    # Each replica drops channels of its own.
+    'unimatch': (functools.partial(UniMatch, threshold=0.35, dropout=0.0), True),
+    'mean_teacher': (functools.partial(MeanTeacher, threshold=0.35), True),
+    'cps': (CPS, True),
 }
 UPDATES = {
     'supervised': Update(
@@ -55,8 +64,8 @@ UPDATES = {
 WORKER_CASES = ('supervised', 'fused')
 
 
-def make_method(case, make, info, frozen, per_replica):
-    network = DeepLabV3Plus(
+def make_network(info):
+    return DeepLabV3Plus(
         info.num_classes,
         info.num_image_classes,
         functools.partial(SmallResNet, filters=(8, 8, 8, 8)),
@@ -66,7 +75,12 @@ def make_method(case, make, info, frozen, per_replica):
         aspp_rates=(1, 2, 3),
         aspp_dropout=0.0,
     )
-    method = make(network, info)
+
+
+def make_method(case, make, info, frozen, per_replica):
+    method = make(make_network(info), info)
+    if method.needs_second_network:
+        method.second_network = make_network(info)
     method.set_recipe(UPDATES.get(case, Update()), SupervisedLoss())
     if frozen:
         for layer in method.submodules:
@@ -87,7 +101,14 @@ def values(variables):
 def training_batches(context=None):
     train = Squares(make_info(), {'train': 12}).examples('train')
     streams = {name: batches.Stream(train, BATCH) for name in ('labelled', 'unlabelled')}
-    views = Views(crop_size=CROP, cutout_half_size=4)
+    views = Views(
+        crop_size=CROP,
+        cutout_half_size=4,
+        strong_views=2,
+        jitter_probability=0.8,
+        greyscale_probability=0.2,
+        blur_probability=0.5,
+    )
     return batches.training_batches(streams, views, PADDING, seed=3, context=context)
 
 
@@ -118,6 +139,9 @@ def run_case(strategy, case, make, frozen, per_replica=False):
     after = values(method.trainable_variables)
     found = {f'gradient/{i}': b - a for i, (b, a) in enumerate(zip(before, after, strict=True))}
     found |= {f'averages/{i}': value for i, value in enumerate(values(method.averages))}
+    if method.second_network is not None:
+        second = values(method.second_network.variables)
+        found |= {f'second/{i}': value for i, value in enumerate(second)}
     found |= {f'loss/{name}': value for name, value in means.values().items()}
     kept = ('miou', 'confident', 'precision/mean', 'recall/mean')
     for name, summary in means.quality().items():

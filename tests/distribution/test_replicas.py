@@ -13,7 +13,8 @@ import tensorflow as tf
 
 HERE = pathlib.Path(__file__).parent
 ROOT = HERE.parents[1]
-CASES = ('supervised', 'fused', 'weak', 'synchronised')
+RIVALS = ('fixmatch', 'unimatch', 'mean_teacher', 'cps')
+CASES = ('supervised', 'fused', 'weak', 'synchronised', *RIVALS)
 
 
 def start(kind, replicas, out, **environment):
@@ -153,3 +154,10 @@ def test_a_pooled_branch_sees_all_replicas(mirrored):
     assert mirrored['pooled/updates'] == 1
     np.testing.assert_allclose(mirrored['pooled/mean'], 0.9 * mean, rtol=1e-5, atol=1e-6)
     np.testing.assert_allclose(mirrored['pooled/variance'], 0.1 + 0.9 * variance, rtol=1e-5)
+
+
+@pytest.mark.parametrize('case', ['mean_teacher', 'cps'])
+def test_second_networks(mirrored, one, case):
+    """A teacher moves, and a trained network learns, as on one replica."""
+    prefix = f'{case}/second/'
+    assert distance(joined(mirrored, prefix), joined(one, prefix)) < 1e-6
