@@ -14,12 +14,18 @@ import tensorflow as tf
 
 from wss.datasets.files import owner
 from wss.devices import strategies
+from wss.methods.cps import CPS
+from wss.methods.fixmatch import FixMatch
+from wss.methods.mean_teacher import MeanTeacher
+from wss.methods.pseudoseg import PseudoSeg
 from wss.methods.supervised import Supervised
+from wss.methods.unimatch import UniMatch
 from wss.results import scores
 from wss.runs import checkpoints
 from wss.runs import folder as run_folder
 from wss.runs.configuration import Configuration
 from wss.training import callbacks, contracts, optimisers
+from wss.views.views import Views
 
 
 def configuration(text):
@@ -241,11 +247,25 @@ def test_averages_go_on_as_if_the_run_had_not_stopped(averaged, tmp_path):
         np.testing.assert_array_equal(resumed[name], value, name)
 
 
-def test_adamw_goes_on_as_if_the_run_had_not_stopped(tiny, tmp_path):
-    """Its two means of gradients are part of a checkpoint."""
-    make_optimiser = functools.partial(optimisers.adamw_poly, learning_rate=0.01)
+@pytest.mark.parametrize('kind', [PseudoSeg, FixMatch, UniMatch, MeanTeacher, CPS])
+def test_methods_go_on_with_adamw_and_all_strong_views(tiny, tmp_path, kind):
+    """Second networks, masks of channels and both means of gradients are part of a checkpoint."""
+    make_views = functools.partial(
+        Views,
+        crop_size=(33, 33),
+        cutout_half_size=4,
+        cutout_probability=0.5,
+        jitter_probability=0.8,
+        greyscale_probability=0.5,
+        blur_probability=0.5,
+        cutmix_probability=0.5,
+        strong_views=2,
+    )
     experiment = tiny.experiment(
-        make_method=tiny.pseudoseg, make_optimiser=make_optimiser, weight_decay=0.0
+        make_method=kind,
+        make_optimiser=functools.partial(optimisers.adamw_poly, learning_rate=0.01),
+        make_views=make_views,
+        weight_decay=0.0,
     )
     whole, copy = tmp_path / 'whole', tmp_path / 'copy'
     experiment.train(whole, configuration('Schedule.steps = 4\n'))

@@ -1,5 +1,7 @@
 """UniMatch (Yang et al., CVPR 2023): two strong views and perturbed features."""
 
+import tensorflow as tf
+
 from wss.methods import losses, weak_label
 from wss.methods.method import Method
 from wss.networks import resize
@@ -91,7 +93,7 @@ class UniMatch(Method):
     def build_layers(self, crop_size):
         """See `Method.build_layers`; the masks of channels have a state too."""
         super().build_layers(crop_size)
-        self.drop_channels.build(None)
+        self.drop_channels(tf.zeros([1, 1, 1, 1]))
 
     def pictures(self, labelled, unlabelled):
         """See `Method.pictures`; shows unlabelled images and their labels."""
