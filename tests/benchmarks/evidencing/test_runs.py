@@ -103,7 +103,7 @@ def test_main_rows_come_first_seed_by_seed(tmp_path):
 def test_a_row_takes_more_steps(tmp_path):
     [longer] = rows.choose(['supervised_longer'])
     run = runs.planned(longer, 0, str(tmp_path), 10)
-    assert 'Schedule.steps = 27' in run.params
+    assert 'Schedule.steps = 25' in run.params
 
 
 def test_a_row_that_cannot_be_read_fails_alone(tmp_path):
