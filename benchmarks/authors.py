@@ -4,6 +4,7 @@ import functools
 
 from wss.datasets.info import DatasetInfo
 from wss.methods.losses import SupervisedLoss
+from wss.methods.method import Method
 from wss.methods.pseudoseg import PseudoSeg
 from wss.methods.update import Update
 from wss.networks.backbones.resnet_v1 import ResNetV1
@@ -11,8 +12,8 @@ from wss.networks.backbones.xception import Xception
 from wss.networks.deeplab import DeepLabV3Plus
 
 
-def make_method(options: dict) -> PseudoSeg:
-    """Builds PseudoSeg from flag values of the authors' program.
+def make_method(options: dict, rival: type[Method] | None = None) -> Method:
+    """Builds PseudoSeg from flag values of the authors' program, or a rival on its network.
 
     Args:
         options: By the names of their flags: `model_variant`, `crop_size`, `num_classes`,
@@ -24,7 +25,6 @@ def make_method(options: dict) -> PseudoSeg:
     Returns:
         The method with all its variables, for `crop_size`.
     """
-    family = Xception if options['model_variant'].startswith('xception') else ResNetV1
     classes = options['num_classes']
     info = DatasetInfo(
         'reference',
@@ -32,7 +32,23 @@ def make_method(options: dict) -> PseudoSeg:
         ((0, 0, 0),) * classes,
         ignore_value=options['ignore_label'],
     )
-    network = DeepLabV3Plus(
+    network = _make_network(options)
+    if rival is None:
+        method = _make_pseudoseg(options, network, info)
+    else:
+        method = rival(network, info)
+        if method.needs_second_network:
+            method.second_network = _make_network(options)
+    update = Update(weight_decay=options['weight_decay'], statistics_warm_up=False)
+    method.set_recipe(update, SupervisedLoss())
+    method.build_variables(options['crop_size'])
+    return method
+
+
+def _make_network(options):
+    family = Xception if options['model_variant'].startswith('xception') else ResNetV1
+    classes = options['num_classes']
+    return DeepLabV3Plus(
         classes,
         classes - 1,
         functools.partial(
@@ -44,7 +60,10 @@ def make_method(options: dict) -> PseudoSeg:
         aspp_rates=tuple(options['atrous_rates']),
         aspp_dropout=0.0,
     )
-    method = PseudoSeg(
+
+
+def _make_pseudoseg(options, network, info):
+    return PseudoSeg(
         network,
         info,
         weak_labels=options['weakly'],
@@ -57,7 +76,3 @@ def make_method(options: dict) -> PseudoSeg:
         attention_width=options.get('attention_dim', 128),
         sgc_variant=2 if options.get('att_v2', True) else 1,
     )
-    update = Update(weight_decay=options['weight_decay'], statistics_warm_up=False)
-    method.set_recipe(update, SupervisedLoss())
-    method.build_variables(options['crop_size'])
-    return method

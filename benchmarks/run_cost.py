@@ -9,6 +9,7 @@ batch times the steps. Nothing is trained, and no data is read.
 """
 
 import argparse
+import functools
 import json
 
 import tensorflow as tf
@@ -16,6 +17,7 @@ from step_cost import count_flops
 
 from wss.configuration import gin_files
 from wss.experiment import Experiment
+from wss.training import building
 
 
 def batch_spec(info, crop: tuple[int, int], labelled: int = 1, unlabelled: int = 1) -> dict:
@@ -31,7 +33,7 @@ def batch_spec(info, crop: tuple[int, int], labelled: int = 1, unlabelled: int =
     label = tf.TensorSpec([labelled, *crop], tf.int32)
     return {
         'labelled': part(labelled, ['image']) | {'label': label},
-        'unlabelled': part(unlabelled, ['weak', 'strong']),
+        'unlabelled': part(unlabelled, ['weak', 'strong', 'strong_2']),
     }
 
 
@@ -41,14 +43,11 @@ def measure(files: list[str], params: list[str]) -> dict:
     experiment = gin_files.build(Experiment)
     info = experiment.data.make_dataset().info
     crop = experiment.data.make_views().crop_size
-    network = experiment.make_network(
-        num_classes=info.num_classes, num_image_classes=info.num_image_classes
+    make_optimiser = functools.partial(experiment.make_optimiser, steps=experiment.schedule.steps)
+    # The variables are the same for every crop.
+    method = building.new_method(
+        experiment, tf.distribute.get_strategy(), info, (65, 65), make_optimiser
     )
-    method = experiment.make_method(network, info)
-    method.set_recipe(experiment.update, experiment.supervised_loss)
-    method.build_variables((65, 65))  # The variables are the same for every crop.
-    method.compile(optimizer=experiment.make_optimiser(steps=experiment.schedule.steps))
-    method.optimizer.build(method.trainable_variables)
     step = tf.function(method.train_step, autograph=False)
     flops = count_flops(step, batch_spec(info, crop))
     # By the rule of the batch, a run with any other batch sees as many images.

@@ -1,11 +1,13 @@
 """What one training step of PseudoSeg costs, compared with the authors' program.
 
     python benchmarks/step_cost.py --reference NAME.json [--fast] [--crop 129] [--json]
+    python benchmarks/step_cost.py --reference NAME.json --method fixmatch
 
 `NAME.json` describes a step of the authors' program: its flag values (`options`) and the
 floating-point operations of its training graph at their shapes (`train_flops`, by TensorFlow's
 profiler). The same step is built here, forward, backward and optimiser, and counted at the same
-shapes by the same profiler; it is then timed, at these shapes or at those of `--crop`.
+shapes by the same profiler; it is then timed, at these shapes or at those of `--crop`. With
+`--method` it is the step of another method on the same network.
 """
 
 import argparse
@@ -22,15 +24,35 @@ from tensorflow.python.profiler.model_analyzer import profile
 from tensorflow.python.profiler.option_builder import ProfileOptionBuilder
 
 from wss.devices import compute, strategies
+from wss.methods.cps import CPS
+from wss.methods.fixmatch import FixMatch
+from wss.methods.mean_teacher import MeanTeacher
+from wss.methods.supervised import Supervised
+from wss.methods.unimatch import UniMatch
 from wss.training import optimisers
 
+METHODS = {
+    'pseudoseg': None,
+    'supervised': Supervised,
+    'fixmatch': FixMatch,
+    'unimatch': UniMatch,
+    'mean_teacher': MeanTeacher,
+    'cps': CPS,
+}
 _PEAK_SIDE = 2048  # Of the square matrices whose product measures the machine's peak.
 
 
-def make_step(options: dict, fast: bool):
-    """Returns the training step, a `tf.function` of a batch, with its optimiser."""
-    method = authors.make_method(options)
-    method.cam_from_training_pass = fast
+def make_step(options: dict, fast: bool, name: str = 'pseudoseg'):
+    """Returns the training step, a `tf.function` of a batch, with its optimiser.
+
+    Args:
+        options: See `authors.make_method`.
+        fast: Whether PseudoSeg takes the activation map from its training-mode pass.
+        name: Which of `METHODS`.
+    """
+    method = authors.make_method(options, METHODS[name])
+    if name == 'pseudoseg':
+        method.cam_from_training_pass = fast
     method.compile(optimizer=optimisers.momentum_poly(steps=30_000))
     method.optimizer.build(method.trainable_variables)
     return tf.function(method.train_step, autograph=False)
@@ -58,6 +80,7 @@ def make_batch(options: dict, crop: tuple[int, int], size: int) -> dict:
         'unlabelled': {
             'weak': image(),
             'strong': image(),
+            'strong_2': image(),
             'valid': valid,
             'image_label': image_label(),
         },
@@ -100,7 +123,7 @@ def measure(arguments) -> dict:
         tf.config.threading.set_intra_op_parallelism_threads(arguments.intra_op_threads)
     strategies.set_seed(0)
     keras.mixed_precision.set_global_policy(arguments.precision)
-    step = make_step(options, arguments.fast)
+    step = make_step(options, arguments.fast, arguments.method)
     own_crop, own_batch = tuple(options['crop_size']), options['batch']
     flops = count_flops(step, make_batch(options, own_crop, own_batch))
     crop = (arguments.crop, arguments.crop) if arguments.crop else own_crop
@@ -114,6 +137,7 @@ def measure(arguments) -> dict:
     median = statistics.median(seconds)
     return {
         'reference': arguments.reference.stem,
+        'method': arguments.method,
         'step': 'fast' if arguments.fast else 'faithful',
         'precision': arguments.precision,
         'intra_op_threads': arguments.intra_op_threads or 'as TensorFlow chooses',
@@ -143,6 +167,7 @@ def show(results: dict) -> None:
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument('--reference', type=pathlib.Path, required=True, help='NAME.json')
+    parser.add_argument('--method', choices=list(METHODS), default='pseudoseg', help='whose step')
     parser.add_argument('--fast', action='store_true', help='CAM from the training-mode pass')
     parser.add_argument('--crop', type=int, help='side of the crops that are timed')
     parser.add_argument('--batch', type=int, help='labelled images that are timed')

@@ -62,3 +62,17 @@ def test_a_missing_file_is_named(monkeypatch, capsys):
     with pytest.raises(SystemExit):
         step_cost.main()
     assert 'there is no file nowhere.json' in capsys.readouterr().err
+
+
+def test_every_method_has_a_step(reference):
+    """CPS trains two networks, so it costs about twice what the others do of the same passes."""
+    options = json.loads(reference.read_text())['options']
+    batch = step_cost.make_batch(options, (33, 33), 2)
+    flops = {
+        name: step_cost.count_flops(step_cost.make_step(options, False, name), batch)
+        for name in step_cost.METHODS
+    }
+    assert flops['supervised'] < min(v for name, v in flops.items() if name != 'supervised')
+    # Three passes with two of them backwards, twice; FixMatch has them once.
+    assert abs(flops['cps'] / flops['fixmatch'] - 2) < 0.05
+    assert flops['unimatch'] > flops['fixmatch'] > flops['supervised']
