@@ -45,6 +45,7 @@ def _flags(arguments):
     add('--retries', type=int, default=5, help='how often an interrupted run is resumed')
     add('--tables', action='store_true', help='write the tables of what is there; train nothing')
     add('--page', type=path, help='a page whose places for tables are filled, docs/evidence.md')
+    add('--figures', type=path, help='a folder for the figures of the page, docs')
     add('--dry_run', action='store_true', help='print what would be trained, and stop')
     flags = parser.parse_args(arguments)
     if not 1 <= (flags.seeds or 1) <= rows.MOST_SEEDS:
@@ -142,6 +143,10 @@ def _write(home, flags, is_shown=True):
         page.fill_page(flags.page, page.parts(found))
     if is_shown:
         places = [f'{home}/tables.md', f'{home}/scores.json', *filter(None, [flags.page])]
+        if flags.figures is not None:
+            from evidencing import figures  # Loads TensorFlow.
+
+            places += figures.draw(home, flags.figures)
         print(f'Wrote {", ".join(places)}.')
 
 
