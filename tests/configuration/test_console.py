@@ -75,3 +75,19 @@ def test_the_help_of_a_command_describes_each_flag_that_its_first_line_names(com
     first, *described = result.stdout.splitlines()
     shown = {line.split(':')[0].strip() for line in described if line.startswith('  --')}
     assert set(re.findall(r'--\w+', first)) <= shown
+
+
+@pytest.mark.parametrize(('given', 'found'), [({}, '1'), ({'TF_ENABLE_ONEDNN_OPTS': '0'}, '0')])
+def test_commands_take_the_operations_of_onednn_unless_told_otherwise(given, found):
+    said = subprocess.run(
+        [
+            sys.executable,
+            '-c',
+            'import os, wss.configuration.quiet; print(os.environ["TF_ENABLE_ONEDNN_OPTS"])',
+        ],
+        env={'PATH': '/usr/bin:/bin', 'PYTHONPATH': ':'.join(sys.path), **given},
+        capture_output=True,
+        check=True,
+        text=True,
+    )
+    assert said.stdout.strip() == found

@@ -1,4 +1,7 @@
-"""Imports TensorFlow without its messages; commands import this before the library."""
+"""Imports TensorFlow without its messages, and with the fastest operations that it has for CPUs.
+
+Commands import this before the library.
+"""
 
 import contextlib
 import importlib
@@ -20,6 +23,9 @@ def silent_stderr():
 
 
 os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '3')
+# TensorFlow takes oneDNN's operations by itself only on CPUs with AVX-512 VNNI and the like. Those for
+# AVX2 are faster, too, above all batch norm.
+os.environ.setdefault('TF_ENABLE_ONEDNN_OPTS', '1')
 try:
     with silent_stderr():
         # TensorFlow 2.20 and up prints a greeting on import whatever the level.
