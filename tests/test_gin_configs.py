@@ -87,6 +87,8 @@ def test_only_networks_set_the_weight_decay():
         if name.startswith('networks/'):
             gin_files.parse([name])
             decay = 1e-4 if 'resnet' in name else 4e-5
+            if name == 'networks/mobilenet_v2_imagenet.gin':  # AdamW has a decay of its own.
+                decay = 0.0
             assert float(settings(gin.config_str())['update.Update.weight_decay']) == decay
 
 
@@ -94,9 +96,12 @@ def test_only_networks_set_the_weight_decay():
 def test_parts_set_nothing_of_the_others(folder):
     """So that each can be exchanged alone."""
     wiring = ROOT / 'experiment.gin'
+    # Strong views belong to a method; crops, scales and the size of the square to a dataset.
+    views = {'strong_views', 'cutout_probability', 'cutmix_probability'}
+    views |= {f'{name}_probability' for name in ('jitter', 'greyscale', 'blur')}
     ours = {
         'datasets': {'Experiment': set(), 'momentum_poly': set(), 'Update': set()},
-        'methods': {'Experiment': {'make_method'}, 'Data': set(), 'Views': set()},
+        'methods': {'Experiment': {'make_method'}, 'Data': set(), 'Views': views},
         'networks': {'Experiment': {'make_network', 'initial_weights'}, 'Data': set()},
     }[folder]
     gin_files.parse([str(wiring)])

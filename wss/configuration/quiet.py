@@ -23,8 +23,8 @@ def silent_stderr():
 
 
 os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '3')
-# TensorFlow takes oneDNN's operations by itself only on CPUs with AVX-512 VNNI and the like. Those for
-# AVX2 are faster, too, above all batch norm.
+# TensorFlow takes oneDNN's operations by itself only on CPUs with AVX-512 VNNI and the like. Those
+# for AVX2 are faster, too, above all batch norm.
 os.environ.setdefault('TF_ENABLE_ONEDNN_OPTS', '1')
 try:
     with silent_stderr():
