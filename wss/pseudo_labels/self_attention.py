@@ -107,8 +107,9 @@ class SelfAttentionGradCAM(keras.layers.Layer):
         self.has_background = has_background
         self.skip = variant == 2
         self.attends = attends
-        self.query = keras.layers.Dense(width, use_bias=False, dtype='float32', name='query')
-        self.key = keras.layers.Dense(width, use_bias=False, dtype='float32', name='key')
+        if attends:
+            self.query = keras.layers.Dense(width, use_bias=False, dtype='float32', name='query')
+            self.key = keras.layers.Dense(width, use_bias=False, dtype='float32', name='key')
         self.output_convolution = keras.layers.Dense(
             num_classes,
             use_bias=variant == 1,

@@ -56,13 +56,18 @@ def in_boxes(boxes: tf.Tensor, size, full_size) -> tf.Tensor:
         bool `[N, h, w]`.
     """
     top, left, bottom, right = (side[:, tf.newaxis] for side in tf.unstack(boxes, num=4, axis=1))
-    rows, columns = tf.range(full_size[0]), tf.range(full_size[1])
+    rows, columns = (
+        _chosen(full, side) for full, side in zip(full_size, (size[0], size[1]), strict=True)
+    )
     in_rows = (rows >= top) & (rows < bottom)
     in_columns = (columns >= left) & (columns < right)
-    inside = in_rows[:, :, tf.newaxis] & in_columns[:, tf.newaxis]
-    if tuple(size) == tuple(full_size):
-        return inside
-    return resize.nearest(tf.cast(inside, tf.float32), size) > 0
+    return in_rows[:, :, tf.newaxis] & in_columns[:, tf.newaxis]
+
+
+def _chosen(full, side):
+    """Returns which of `full` pixels in a line `resize.nearest` chooses for `side`: int32."""
+    line = tf.range(full, dtype=tf.float32)[tf.newaxis, :, tf.newaxis]
+    return tf.cast(resize.nearest(line, (side, 1))[0, :, 0], tf.int32)
 
 
 def mix_all(values, boxes: tf.Tensor | None, full_size) -> list[tf.Tensor]:

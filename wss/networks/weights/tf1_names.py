@@ -51,11 +51,12 @@ def variable_names(network, sgc=None) -> dict[str, dict[str, tf.Variable]]:
         'classifier': _linear_variables(f'{backbone.scope}/logits', network.classifier),
     }
     if sgc is not None:
-        parts['sgc'] = {
-            **_linear_variables('hyper_column/key', sgc.key),
-            **_linear_variables('hyper_column/query', sgc.query),
-            **_linear_variables('pixel_normalization', sgc.output_convolution),
-        }
+        parts['sgc'] = _linear_variables('pixel_normalization', sgc.output_convolution)
+        if sgc.attends:
+            parts['sgc'] |= {
+                **_linear_variables('hyper_column/key', sgc.key),
+                **_linear_variables('hyper_column/query', sgc.query),
+            }
         if sgc.batch_norm is not None:
             parts['sgc'] |= _batch_norm_variables('pixel_normalization', sgc.batch_norm)
     return parts
