@@ -67,7 +67,7 @@ def trained(method, steps):
     history = []
     for _ in range(steps):
         step(make_batch(CROP))
-        history.append([(s.numpy(), t.numpy()) for t, s in method.running.followed])
+        history.append([(s.numpy(), t.numpy()) for s, t in method.running.pairs])
     return history
 
 
@@ -75,7 +75,7 @@ def test_the_teacher_is_the_average_by_hand():
     """After the start w0: (w0 + w1) / 2, then 2/3 of that, then 3/4; statistics alike."""
     method = make_method(MeanTeacher)
     method.import_weights(None)
-    start = [s.numpy() for _, s in method.running.followed]
+    start = [s.numpy() for s, _ in method.running.pairs]
     history = trained(method, 3)
     moved = 0
     for i, first in enumerate(start):

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from wss.methods.cps import CPS
 from wss.training import building, optimisers
 
 CROP = (33, 33)
@@ -37,3 +38,10 @@ def test_two_decays_are_refused(tiny):
     words = r'Update\.weight_decay is 0\.5 and adamw_poly\.weight_decay is 0\.25'
     with pytest.raises(ValueError, match=words):
         build(tiny.experiment(make_optimiser=make_optimiser, weight_decay=0.5))
+
+
+def test_two_networks_are_two(tiny):
+    network = tiny.make_network(3, 2)
+    experiment = tiny.experiment(make_method=CPS, make_network=lambda **classes: network)
+    with pytest.raises(ValueError, match='returned the same one twice'):
+        build(experiment)

@@ -16,27 +16,28 @@ def import_into(method, initial_weights) -> str | None:
         method: A `Method` with its variables.
         initial_weights: What is called with the method, or None.
     """
-    with method.distribute_strategy.scope():
-        before = None if method.fresh is None else [replicas.local(v) for v in method.variables]
-        first = None
-        if method.second_network is not None:
-            first = [replicas.local(v) for v in method.network.variables]
+    before = None
+    if method.fresh is not None or method.second_network is not None:
+        with method.distribute_strategy.scope():
+            before = [replicas.local(v) for v in method.variables]
     said = None if initial_weights is None else initial_weights(method)
-    if first is not None:
-        _start_second_network(method, first)
+    said = said if isinstance(said, str) else None
+    if method.second_network is not None:
+        of_second = _start_second_network(method, before)
+        said = ' '.join(filter(None, (said, of_second))) if said else None
     _note_statistics(method)
-    if before is not None:
+    if method.fresh is not None:
         _note_fresh(method, before)
     method.start_averages()
-    return said if isinstance(said, str) else None
+    return said
 
 
 def _start_second_network(method, before):
-    """Lets the second network start, from which the first may have got imported weights."""
+    """Starts the second network from what was imported; returns a sentence about it."""
     with method.distribute_strategy.scope():
-        pairs = zip(method.network.variables, before, strict=True)
-        imported = [not np.array_equal(replicas.local(v), value) for v, value in pairs]
-        method.start_second_network(imported)
+        pairs = zip(method.variables, before, strict=True)
+        imported = {v.ref() for v, old in pairs if not np.array_equal(replicas.local(v), old)}
+        return method.start_second_network(imported)
 
 
 def _note_statistics(method):

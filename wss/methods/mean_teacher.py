@@ -130,21 +130,20 @@ class MeanTeacher(Method):
     def build_layers(self, crop_size):
         """See `Method.build_layers`; the teacher is not trained."""
         super().build_layers(crop_size)
-        # Keras sorts the variables of what it does not train in another way.
-        pairs = zip(self.teacher.variables, self.network.variables, strict=True)
-        self.running.followed = list(pairs)
         self.teacher.trainable = False
 
     def start_second_network(self, imported):
         """See `Method.start_second_network`; the teacher starts as the student does."""
         del imported
-        for teacher, student in self.running.followed:
+        for student, teacher in self.running.pairs:
             teacher.assign(student)
+        return 'The teacher starts as the student.'
 
     def after_update(self):
         """Moves the teacher towards the student."""
         rate = teacher_rate(self.optimizer.iterations, self.decay)
-        move_averages(*zip(*self.running.followed, strict=True), rate)
+        students, teachers = zip(*self.running.pairs, strict=True)
+        move_averages(teachers, students, rate)
 
     def pictures(self, labelled, unlabelled):
         """See `Method.pictures`; shows unlabelled images and the teacher's labels."""

@@ -60,6 +60,7 @@ class Method(keras.Model):
             confusion=metrics.ConfusionMatrix(info.num_classes, info.ignore_value),
             quality={},
             is_fresh=None,
+            pairs=[],  # The variables of both networks, side by side.
         )
 
     def set_recipe(self, update: Update, supervised_loss: losses.SupervisedLoss) -> None:
@@ -211,18 +212,27 @@ class Method(keras.Model):
     def after_update(self) -> None:
         """Called by every replica after each update; does nothing unless a method overrides it."""
 
-    def start_second_network(self, imported: list[bool]) -> None:
+    def start_second_network(self, imported: set) -> str:
         """Sets initial weights of the second network, once those of the first are there.
 
-        By default it gets what was imported into the first network.
+        By default it gets the backbone that was imported into the first. Its other layers stay as
+        they are: two equal networks would learn nothing of each other.
 
         Args:
-            imported: Whether the import changed each of `network.variables`.
+            imported: `variable.ref()` of the variables that the import changed.
+
+        Returns:
+            A sentence about it; '' if there is nothing to say.
         """
-        pairs = zip(self.network.variables, self.second_network.variables, strict=True)
-        for (first, second), is_imported in zip(pairs, imported, strict=True):
-            if is_imported:
-                second.assign(first)
+        backbone = {v.ref() for v in self.second_network.backbone.variables}
+        if imported & backbone:  # Such as those of a run that had two networks.
+            return ''
+        pairs = [(a, b) for a, b in self.running.pairs if a.ref() in imported]
+        pairs = [(first, second) for first, second in pairs if second.ref() in backbone]
+        for first, second in pairs:
+            second.assign(first)
+        rule = 'The second network starts with the same backbone; its other layers start fresh.'
+        return rule if pairs else ''
 
     def own_multipliers(self) -> dict:
         """Returns factors of the steps of a method's own layers, by `variable.ref()`."""
@@ -381,6 +391,8 @@ class Method(keras.Model):
             # Every replica computes the same average.
             options = {'trainable': False, 'aggregation': tf.VariableAggregation.ONLY_FIRST_REPLICA}
             self.averages = [tf.Variable(v, **options) for v in self.trainable_variables]
+        if self.evaluated_network is not self.network:
+            self.evaluated = self.evaluated_network  # A second name: checkpoints say which it is.
         self.built = True
 
     def _freeze_batch_norm(self):
@@ -396,6 +408,10 @@ class Method(keras.Model):
         for network in (self.network, self.second_network):
             if network is not None:
                 network(tf.zeros([1, *crop_size, 3]), training=False)
+        if self.second_network is not None:
+            # Now, since Keras sorts the variables of what is not trained in another way.
+            pairs = zip(self.network.variables, self.second_network.variables, strict=True)
+            self.running.pairs = list(pairs)
 
     def pictures(self, labelled, unlabelled) -> dict[str, dict[str, tf.Tensor]]:
         """Returns pictures of a batch.

@@ -90,6 +90,11 @@ def _build(experiment, info, crop_size, update):
     contracts.method(method)
     if method.needs_second_network:
         method.second_network = _network(experiment, info)
+        if method.second_network is network:
+            raise ValueError(
+                f'{type(method).__name__} has two networks, but Experiment.make_network returned '
+                'the same one twice; make a new one at each call.'
+            )
     method.set_recipe(update, experiment.supervised_loss)
     if experiment.compute.synchronise_batch_norm:
         method.synchronise_batch_norm()

@@ -1,4 +1,5 @@
 import dataclasses
+import functools
 import json
 import shutil
 
@@ -7,7 +8,9 @@ import pytest
 import tensorflow as tf
 
 from wss.datasets.info import DatasetInfo
+from wss.methods.cps import CPS
 from wss.methods.losses import SupervisedLoss
+from wss.methods.mean_teacher import MeanTeacher
 from wss.methods.update import Update
 from wss.networks.weights import run_weights
 from wss.runs import checkpoints
@@ -22,8 +25,10 @@ CLASSES = info_of('ground', 'dark', 'light')
 
 
 def make(tiny, make_method, info=CLASSES, average_decay=None, value=None, **network):
-    made = tiny.make_network(info.num_classes, info.num_image_classes, **network)
-    method = make_method(made, info)
+    counts = info.num_classes, info.num_image_classes
+    method = make_method(tiny.make_network(*counts, **network), info)
+    if method.needs_second_network:
+        method.second_network = tiny.make_network(*counts, **network)
     method.set_recipe(Update(average_decay=average_decay), SupervisedLoss())
     method.build_variables((33, 33))
     if value is not None:
@@ -104,6 +109,72 @@ def test_a_part_of_other_shapes_starts_fresh_as_a_whole(tiny, tmp_path):
     for one, other in zip(first.network.aspp.variables, second.network.aspp.variables, strict=True):
         if 'updates' not in one.name:
             np.testing.assert_array_equal(one, other)
+
+
+def start(method, folder):
+    """Starts a method from a run, as training does."""
+    said = method.import_weights(functools.partial(run_weights.load_run, folder=folder))
+    return [n.logits.kernel.numpy() for n in (method.network, method.second_network) if n], said
+
+
+def test_from_a_teacher(tiny, tmp_path):
+    """Each method starts from the teacher, with which the run was evaluated."""
+    first = make(tiny, MeanTeacher, value=0.5)
+    save(tmp_path, first)
+    teacher = first.teacher.logits.kernel.numpy()
+    assert np.any(teacher != first.network.logits.kernel)
+    for kind in (tiny.supervised, MeanTeacher, CPS):
+        kernels, said = start(make(tiny, kind), tmp_path)
+        np.testing.assert_array_equal(kernels[0], teacher)
+        if kind is MeanTeacher:
+            np.testing.assert_array_equal(kernels[1], teacher)
+            assert said.endswith(
+                'Start fresh: nothing. Classes of the run: ground, dark, light; '
+                'new: none. The teacher starts as the student.'
+            )
+        if kind is CPS:
+            assert np.any(kernels[1] != teacher)
+
+
+def test_both_networks_of_cps_start_from_a_run_of_one(tiny, tmp_path):
+    """With all of it they would be equal, and learn nothing of each other."""
+    save(tmp_path, make(tiny, tiny.supervised, value=0.5))
+    method = make(tiny, CPS)
+    (first, second), said = start(method, tmp_path)
+    assert np.any(first != second)
+    pairs = zip(
+        method.network.backbone.variables, method.second_network.backbone.variables, strict=True
+    )
+    for one, other in pairs:
+        np.testing.assert_array_equal(one, other)
+    assert 'Start fresh: nothing.' in said
+    assert said.endswith('with the same backbone; its other layers start fresh.')
+
+
+def test_both_networks_of_cps_come_back(tiny, tmp_path):
+    """Those of known classes by name, and each backbone its own."""
+    first = make(tiny, CPS, value=0.5)
+    save(tmp_path, first)
+    second = make(tiny, CPS, info_of('ground', 'light', 'dark'))
+    kernels, said = start(second, tmp_path)
+    assert said.endswith('new: none.') and 'Start fresh: nothing.' in said
+    for network, kernel in zip((first.network, first.second_network), kernels, strict=True):
+        np.testing.assert_array_equal(kernel, tf.gather(network.logits.kernel, [0, 2, 1], axis=-1))
+    for name in ('network', 'second_network'):
+        pairs = zip(*(getattr(m, name).backbone.variables for m in (first, second)), strict=True)
+        for one, other in pairs:
+            if 'updates' not in one.name:
+                np.testing.assert_array_equal(one, other)
+
+
+def test_averages_of_a_run_start_a_student_and_its_teacher(tiny, tmp_path):
+    first = make(tiny, tiny.supervised, average_decay=0.9, value=0.5)
+    save(tmp_path, first)
+    (student, teacher), said = start(make(tiny, MeanTeacher), tmp_path)
+    place = [v is first.network.logits.kernel for v in first.trainable_variables].index(True)
+    np.testing.assert_array_equal(student, first.averages[place])
+    np.testing.assert_array_equal(teacher, student)
+    assert ', as averages: ' in said
 
 
 def test_what_cannot_be_loaded_is_a_sentence(tiny, tmp_path):

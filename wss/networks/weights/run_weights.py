@@ -19,6 +19,8 @@ _VALUE = '/.ATTRIBUTES/VARIABLE_VALUE'
 _LAST_LAYERS = {
     'network/logits': False,
     'network/classifier': True,
+    'second_network/logits': False,
+    'second_network/classifier': True,
     'sgc/output_convolution': False,
     'sgc/batch_norm': False,
 }
@@ -29,7 +31,8 @@ def load_run(method, folder: str, checkpoint: str = 'best') -> str:
 
     The backbone must fit. Each other part is loaded whole, or starts fresh if it has other shapes.
     The last layers take the weights of each class that the run knows by the same name; other
-    classes start fresh. Where the run averaged its weights, the averages are taken.
+    classes start fresh. Where the run averaged its weights, the averages are taken, and of two
+    networks the one that it was evaluated with, such as a teacher.
 
     Args:
         method: A `Method` whose variables exist.
@@ -50,7 +53,7 @@ def load_run(method, folder: str, checkpoint: str = 'best') -> str:
     try:
         reader = tf.train.load_checkpoint(readable(path))
         names = _weights(reader.get_variable_to_shape_map())
-        theirs = {name: reader.get_tensor(name) for name in names}
+        theirs = _as_evaluated(reader, {name: reader.get_tensor(name) for name in names})
         averages = _averages(reader)
     except (tf.errors.OpError, ValueError, RuntimeError, IndexError) as error:
         reason = (str(error).splitlines() or [type(error).__name__])[0]
@@ -131,13 +134,9 @@ def _averages(reader):
     return found
 
 
-def _trainable(method, place, names):
-    """Returns the names of the trainable weights in a checkpoint, in the order of the averages."""
-    ordered = tf.train.Checkpoint(method=method, order=list(method.trainable_variables))
-    prefix = ordered.write(os.path.join(place, 'order'))
-    graph = trackable_object_graph_pb2.TrackableObjectGraph.FromString(
-        tf.train.load_checkpoint(prefix).get_tensor(_GRAPH)
-    )
+def _nodes(reader):
+    """Returns a function from the path of an object to its number in a checkpoint, or None."""
+    graph = trackable_object_graph_pb2.TrackableObjectGraph.FromString(reader.get_tensor(_GRAPH))
 
     def node(path):
         at = 0
@@ -148,6 +147,24 @@ def _trainable(method, place, names):
                 return None
         return at
 
+    return node
+
+
+def _as_evaluated(reader, weights):
+    """Puts the second network of a run in place of the first, if it was evaluated with that."""
+    node = _nodes(reader)
+    evaluated = node('method/evaluated')
+    if evaluated is None or evaluated != node('method/second_network'):
+        return weights
+    first, second = 'method/network/', 'method/second_network/'
+    kept = {name: value for name, value in weights.items() if not name.startswith(first)}
+    return {name.replace(second, first, 1): value for name, value in kept.items()}
+
+
+def _trainable(method, place, names):
+    """Returns the names of the trainable weights in a checkpoint, in the order of the averages."""
+    ordered = tf.train.Checkpoint(method=method, order=list(method.trainable_variables))
+    node = _nodes(tf.train.load_checkpoint(ordered.write(os.path.join(place, 'order'))))
     by_node = {node(name.removesuffix(_VALUE)): name for name in names if name.endswith(_VALUE)}
     return [by_node.get(node(f'order/{i}')) for i in range(len(method.trainable_variables))]
 
@@ -236,6 +253,9 @@ def _report(path, ours, loaded, classes, info, used_averages, has_averages):
     """Returns a sentence about what was loaded and what starts fresh."""
     parts = sorted({_part(name) for name in loaded})
     fresh = sorted({_part(name) for name in _weights(ours)} - set(parts))
+    if not any(part.startswith('second_network/') for part in parts):
+        # It starts from the first one, as its method says.
+        fresh = [part for part in fresh if not part.startswith('second_network/')]
     known = [name for name in info.class_names if name in classes[0]]
     new = [name for name in info.class_names if name not in classes[0]]
     averages = ''
