@@ -33,22 +33,27 @@ from wss.pipeline.evaluation import WholeImages
 from wss.pipeline.frame import Frame
 from wss.results import scores
 from wss.training import monitor
+from wss.views import mixing
 from wss.views.views import Views
 
 CROP = (33, 33)
 PADDING = (127.5, 127.5, 127.5)
 BATCH = 4
+_mix = mixing.mix
 pseudoseg = functools.partial(PseudoSeg, attention_width=8)
+# New networks are undecided between three classes: about half of the pixels reach it.
+CONFIDENT = 0.3334
 # Name: method, whether batch norm is frozen, or else synchronised.
 CASES = {
     'supervised': (Supervised, True),
     'fused': (functools.partial(pseudoseg, calibrate_over_replicas=True), True),
     'weak': (functools.partial(pseudoseg, source='att', threshold=0.4, weak_labels=True), True),
     'synchronised': (functools.partial(pseudoseg, calibrate_over_replicas=True), False),
-    'fixmatch': (functools.partial(FixMatch, threshold=0.35), True),
+    'fixmatch': (functools.partial(FixMatch, threshold=CONFIDENT), True),
     # Each replica drops channels of its own.
-    'unimatch': (functools.partial(UniMatch, threshold=0.35, dropout=0.0), True),
-    'mean_teacher': (functools.partial(MeanTeacher, threshold=0.35), True),
+    'unimatch': (functools.partial(UniMatch, threshold=CONFIDENT, dropout=0.0), True),
+    'mixed': (functools.partial(UniMatch, threshold=CONFIDENT, dropout=0.0), True),
+    'mean_teacher': (functools.partial(MeanTeacher, threshold=CONFIDENT), True),
     'cps': (CPS, True),
 }
 UPDATES = {
@@ -60,6 +65,8 @@ UPDATES = {
     ),
     'naive': Update(weight_decay=0.0),
 }
+# The views of these have boxes of other images of the replica.
+MIXED = ('mixed', 'mixed_in_one')
 # Workers take the cases whose parts meet in other ways only once.
 WORKER_CASES = ('supervised', 'fused')
 
@@ -98,7 +105,7 @@ def values(variables):
     return [variable.read_value().numpy() for variable in variables]
 
 
-def training_batches(context=None):
+def training_batches(context=None, cutmix_probability=0.0):
     train = Squares(make_info(), {'train': 12}).examples('train')
     streams = {name: batches.Stream(train, BATCH) for name in ('labelled', 'unlabelled')}
     views = Views(
@@ -108,6 +115,7 @@ def training_batches(context=None):
         jitter_probability=0.8,
         greyscale_probability=0.2,
         blur_probability=0.5,
+        cutmix_probability=cutmix_probability,
     )
     return batches.training_batches(streams, views, PADDING, seed=3, context=context)
 
@@ -130,8 +138,9 @@ def run_case(strategy, case, make, frozen, per_replica=False):
             means.add(logs)
 
     before = values(method.trainable_variables)
+    make_batches = functools.partial(training_batches, cutmix_probability=float(case in MIXED))
     method.fit(
-        strategy.distribute_datasets_from_function(training_batches),
+        strategy.distribute_datasets_from_function(make_batches),
         steps_per_epoch=1,
         callbacks=[Note()],
         verbose=0,
@@ -157,6 +166,12 @@ def run_case(strategy, case, make, frozen, per_replica=False):
     found['counts'] = method.confusion.result().numpy()
     found['pixels'] = scored['pixels']
     return found
+
+
+def mix_in_halves(values, boxes, full_size):
+    """Mixes each half of a batch for itself, as two replicas do."""
+    halves = zip(tf.split(values, 2), tf.split(boxes, 2), strict=True)
+    return tf.concat([_mix(half, box, full_size) for half, box in halves], 0)
 
 
 def halves_by_hand(case, make):
@@ -214,6 +229,10 @@ def pooled(strategy):
 def main(kind, count, out):
     strategy = strategies.make_strategy(strategies.Devices(kind, replicas=int(count) or None))
     found = {}
+    if kind == 'one':
+        mixed = run_case(strategy, 'mixed_in_one', *CASES['mixed'])
+        found |= {f'mixed_in_one/{k}': v for k, v in mixed.items()}
+        mixing.mix = mix_in_halves
     for name in WORKER_CASES if kind == 'multi_worker' else CASES:
         found |= {f'{name}/{k}': v for k, v in run_case(strategy, name, *CASES[name]).items()}
     if kind == 'one':

@@ -14,7 +14,7 @@ import tensorflow as tf
 HERE = pathlib.Path(__file__).parent
 ROOT = HERE.parents[1]
 RIVALS = ('fixmatch', 'unimatch', 'mean_teacher', 'cps')
-CASES = ('supervised', 'fused', 'weak', 'synchronised', *RIVALS)
+CASES = ('supervised', 'fused', 'weak', 'synchronised', 'mixed', *RIVALS)
 
 
 def start(kind, replicas, out, **environment):
@@ -101,6 +101,8 @@ def check_same(found, one, case):
         allowed = 1e-5 if case == 'synchronised' else 1e-6
         prefix = f'{case}/{part}/'
         assert distance(joined(found, prefix), joined(one, prefix)) < allowed, prefix
+    for name in one.files:
+        assert not name.startswith(f'{case}/loss/') or one[name] > 0, name
     np.testing.assert_array_equal(found[f'{case}/counts'], one[f'{case}/counts'])
     # Five images fill one batch of four and a quarter of the next.
     assert found[f'{case}/pixels'] == one[f'{case}/pixels'] == 5 * 33 * 33
@@ -116,7 +118,7 @@ def test_two_workers(workers, one, case):
     check_same(workers, one, case)
 
 
-@pytest.mark.parametrize('case', ['fused', 'weak'])
+@pytest.mark.parametrize('case', ['fused', 'weak', 'mixed', 'mean_teacher', 'cps'])
 def test_pseudo_labels_are_measured_over_all_replicas(mirrored, one, case):
     prefix = f'{case}/quality/'
     np.testing.assert_allclose(joined(mirrored, prefix), joined(one, prefix), rtol=1e-6)
@@ -154,6 +156,12 @@ def test_a_pooled_branch_sees_all_replicas(mirrored):
     assert mirrored['pooled/updates'] == 1
     np.testing.assert_allclose(mirrored['pooled/mean'], 0.9 * mean, rtol=1e-5, atol=1e-6)
     np.testing.assert_allclose(mirrored['pooled/variance'], 0.1 + 0.9 * variance, rtol=1e-5)
+
+
+def test_a_replica_mixes_images_of_its_own(one):
+    """One replica has other images to mix than two, so the tests above can fail."""
+    mixed = joined(one, 'mixed/gradient/')
+    assert distance(joined(one, 'mixed_in_one/gradient/'), mixed) > 0.01
 
 
 @pytest.mark.parametrize('case', ['mean_teacher', 'cps'])

@@ -6,8 +6,14 @@ import tensorflow as tf
 import tf_keras as keras
 
 from tests.methods.test_methods import make_batch, make_info, make_method
+from tests.methods.test_rivals import full_batch
+from tests.methods.test_rivals import make_method as make_rival
 from wss.devices import compute
+from wss.methods.cps import CPS
+from wss.methods.fixmatch import FixMatch
+from wss.methods.mean_teacher import MeanTeacher
 from wss.methods.pseudoseg import PseudoSeg
+from wss.methods.unimatch import UniMatch
 from wss.training import optimisers
 
 # Softmax, cross-entropy, fusion and its scale, and the norm of the gradient.
@@ -64,6 +70,20 @@ def test_convolutions_are_bfloat16_and_decisions_float32():
     assert any(o.inputs[0].dtype == tf.bfloat16 for o in norms)
     assert all(t.dtype == tf.float32 for o in norms for t in o.inputs[1:])
     assert all(v.dtype == tf.float32 for v in method.trainable_variables)
+
+
+@pytest.mark.parametrize('kind', [FixMatch, UniMatch, MeanTeacher, CPS])
+def test_rivals_decide_in_float32(kind):
+    keras.mixed_precision.set_global_policy('mixed_bfloat16')
+    method = make_rival(kind)
+    graph = step_graph(method, full_batch(boxes=('box', 'box_2')))
+    decisions = [o for o in graph.get_operations() if o.type in FLOAT32_OPERATIONS | {'ArgMax'}]
+    assert {o.type for o in decisions} >= {'Softmax', 'ResizeBilinear'}
+    for operation in decisions:
+        floats = {t.dtype for t in operation.inputs if t.dtype.is_floating}
+        assert floats <= {tf.float32}, operation.name
+    convolutions = [o for o in graph.get_operations() if o.type == 'Conv2D']
+    assert any(o.inputs[0].dtype == tf.bfloat16 for o in convolutions)
 
 
 def test_losses_are_near_those_of_float32():

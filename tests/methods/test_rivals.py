@@ -269,11 +269,16 @@ def test_quality_of_the_weak_label_is_measured(kind, monkeypatch):
 @pytest.mark.parametrize('kind', [FixMatch, UniMatch, MeanTeacher, CPS])
 def test_pictures(kind):
     method = make_method(kind)
-    labelled, unlabelled = full_batch()
+    labelled, unlabelled = full_batch(boxes=('box', 'box_2'))
     shown = method.pictures(labelled, unlabelled)
     np.testing.assert_array_equal(
         shown['images']['strong view'][0, 0, 8:], unlabelled['strong'][1, 0, 8:]
     )
+    assert ('strong view 2' in shown['images']) == (kind is UniMatch)
+    if kind is UniMatch:
+        np.testing.assert_array_equal(
+            shown['images']['strong view 2'][0, 17:, :9], unlabelled['strong_2'][1, 17:, :9]
+        )
     assert shown['scores']['weak label'].shape == (2, 9, 9, 3)
     assert set(shown['labels']) == {'truth', 'prediction'}
 

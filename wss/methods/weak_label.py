@@ -47,11 +47,19 @@ def measure(quality, unlabelled, logits: tf.Tensor, valid: tf.Tensor) -> None:
 
 
 def pictures(method, unlabelled) -> dict[str, dict[str, tf.Tensor]]:
-    """Returns pictures of unlabelled images and their weak labels; see `Method.pictures`."""
+    """Returns pictures of unlabelled images and their weak labels; see `Method.pictures`.
+
+    Args:
+        method: A `Method`, of which all strong views are shown.
+        unlabelled: Unlabelled part of a batch.
+    """
+    images = {'image': unlabelled['weak'], 'strong view': mixing.strong_view(unlabelled)}
+    if method.strong_views == 2:
+        images['strong view 2'] = mixing.strong_view(unlabelled, '_2')
     truth = {'truth': unlabelled['label']} if 'label' in unlabelled else {}
     scores = method.predict_scores(unlabelled['weak'])
     return {
-        'images': {'image': unlabelled['weak'], 'strong view': mixing.strong_view(unlabelled)},
+        'images': images,
         'labels': {**truth, 'prediction': method.predict_labels(unlabelled['weak'])},
         'scores': {'weak label': tf.nn.softmax(tf.cast(scores, tf.float32))},
     }

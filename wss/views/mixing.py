@@ -104,11 +104,12 @@ def mix(values: tf.Tensor, boxes: tf.Tensor, full_size) -> tf.Tensor:
     return tf.where(inside, tf.roll(values, 1, axis=0), values)
 
 
-def strong_view(unlabelled) -> tf.Tensor:
-    """Returns the strong view that the network sees, float32 `[M, H, W, 3]`: mixed if it has boxes.
+def strong_view(unlabelled, ending: str = '') -> tf.Tensor:
+    """Returns a strong view that the network sees, float32 `[M, H, W, 3]`: mixed if it has boxes.
 
     Args:
         unlabelled: Unlabelled part of a batch.
+        ending: `_2` for the second strong view.
     """
-    strong = unlabelled['strong']
-    return mix_all([strong], unlabelled.get('box'), strong.shape[1:3])[0]
+    strong = unlabelled[f'strong{ending}']
+    return mix_all([strong], unlabelled.get(f'box{ending}'), strong.shape[1:3])[0]
