@@ -41,8 +41,8 @@ PADDING = (127.5, 127.5, 127.5)
 BATCH = 4
 _mix = mixing.mix
 pseudoseg = functools.partial(PseudoSeg, attention_width=8)
-# New networks are undecided between three classes: about half of the pixels reach it.
-CONFIDENT = 0.3334
+# New networks are undecided between classes: above 0, rounding would decide which pixels count.
+CONFIDENT = 0.0
 # Name: method, whether batch norm is frozen, or else synchronised.
 CASES = {
     'supervised': (Supervised, True),
