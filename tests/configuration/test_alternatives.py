@@ -116,7 +116,7 @@ SMALL = ("Shapes.counts = {'train': 4, 'val': 1}", 'Shapes.size = 33', 'Views.cr
         ('PseudoSeg.temperature = 0.7', 'pseudoseg.PseudoSeg.temperature'),
         (
             'learning_rate = 1',
-            r'did you mean momentum_poly\.learning_rate or adamw',
+            r'learning_rate, .* momentum_poly\.learning_rate or adamw',
         ),
     ],
 )
