@@ -12,6 +12,8 @@ COMMON = (
     'Schedule.checkpoint_every = 100',
     'Schedule.log_every = 50',
     'Compute.input_workers = 1',
+    'Labelled.batch_size = 8',
+    'Unlabelled.batch_size = 8',
 )
 # How many training images have masks, and the list of them in the folder of the data.
 LISTS = {83: 'labelled_85.txt', 172: 'labelled_170.txt', 337: 'labelled_340.txt', 1363: 'train.txt'}
