@@ -5,7 +5,9 @@
 The same command resumes what was interrupted and starts what is missing. Each run is a process of
 its own with one thread, set by the variables TF_NUM_INTRAOP_THREADS, TF_NUM_INTEROP_THREADS and
 OMP_NUM_THREADS. At its end its last weights are scored once on the split `test`. What is trained
-is in benchmarks/evidencing/rows.py. A run whose settings have changed since is refused.
+is in benchmarks/evidencing/rows.py. A run whose settings have changed since is refused. A run of
+which --scores has the scores, by the same settings, is not trained again; delete its entry there if
+it should be.
 """
 
 import argparse
@@ -19,7 +21,7 @@ os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '3')
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / 'launch')]  # The package of this checkout.
 
-from evidencing import page, rows, runs, scored  # noqa: E402
+from evidencing import kept, page, rows, runs, scored  # noqa: E402
 from sweeping import folder, jobs, report  # noqa: E402
 
 
@@ -44,6 +46,7 @@ def _flags(arguments):
     add('--steps', type=int, help='steps of the recipe (default: those of the gin files)')
     add('--retries', type=int, default=5, help='how often an interrupted run is resumed')
     add('--tables', action='store_true', help='write the tables of what is there; train nothing')
+    add('--scores', type=path, help='a file that keeps scores without the folders of their runs')
     add('--page', type=path, help='a page whose places for tables are filled, docs/evidence.md')
     add('--figures', type=path, help='a folder for the figures of the page, docs')
     add('--dry_run', action='store_true', help='print what would be trained, and stop')
@@ -78,6 +81,10 @@ def _work(flags):
     planned = runs.plan(
         rows.choose(flags.only), home, flags.seeds, flags.steps, flags.data, flags.weights
     )
+    earlier = kept.read(flags.scores)
+    for run in planned:
+        if run.state == 'waiting' and kept.has(earlier, run):
+            run.state = 'finished'
     waiting = [run for run in planned if run.state == 'waiting']
     for line in dict.fromkeys(
         f'{run.name}: {run.reason.rstrip(".")}.' for run in planned if run.reason
@@ -137,12 +144,16 @@ def _write_in_between(home, flags):
 
 def _write(home, flags, is_shown=True):
     """Writes the tables of what is there."""
-    found = scored.read(home, flags.steps)
+    earlier = kept.read(flags.scores)
+    found = kept.merge(earlier, scored.read(home, flags.steps), home, flags.steps)
+    if flags.scores is not None:
+        kept.write(flags.scores, earlier, found, flags.steps)
     page.write_tables(home, found)
     if flags.page is not None:
         page.fill_page(flags.page, page.parts(found))
     if is_shown:
-        places = [f'{home}/tables.md', f'{home}/scores.json', *filter(None, [flags.page])]
+        places = [f'{home}/tables.md', f'{home}/scores.json']
+        places += filter(None, [flags.scores, flags.page])
         if flags.figures is not None:
             from evidencing import figures  # Loads TensorFlow.
 

@@ -25,6 +25,7 @@ def parts(found: Mapping[str, tables.Scores]) -> dict[str, str]:
 
 def write_tables(home: str | os.PathLike, found: Mapping[str, tables.Scores]) -> None:
     """Writes `tables.md` for readers and `scores.json` for programs into the folder of the runs."""
+    os.makedirs(home, exist_ok=True)
     texts = parts(found)
     heads = {**PARTS, 'cost': 'What the runs cost'}
     sections = [f'## {heads[name]}\n\n{text}\n' for name, text in texts.items()]
