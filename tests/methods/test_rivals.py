@@ -283,6 +283,26 @@ def test_pictures(kind):
     assert set(shown['labels']) == {'truth', 'prediction'}
 
 
+@pytest.mark.parametrize('kind', [FixMatch, UniMatch, MeanTeacher, CPS])
+def test_weight_and_warm_up_scale_all_but_the_supervised_losses(kind, monkeypatch):
+    options = {} if kind is CPS else {'threshold': 0.5}
+    method = make_method(kind, consistency_weight=1.0, consistency_warm_up=0, **options)
+    for network in (method.network, *filter(None, [method.second_network])):
+        simplify(monkeypatch, network, MATRIX if network is method.network else OTHER)
+    if kind is UniMatch:
+        method.drop_channels = lambda maps, training: maps
+    method.compile(optimizer=keras.optimizers.SGD())
+    batch = full_batch()
+    plain = method.compute_losses(*batch)
+    method.consistency_weight, method.consistency_warm_up = 3.0, 4
+    for step, factor in ((0, 0.0), (1, 0.75), (4, 3.0), (9, 3.0)):
+        method.optimizer.iterations.assign(step)
+        for name, loss in method.compute_losses(*batch).items():
+            share = 1.0 if name.startswith('supervised') else factor
+            assert plain[name] > 0.01
+            np.testing.assert_allclose(loss, share * plain[name], rtol=1e-5, err_msg=name)
+
+
 def test_hard_label_by_hand():
     # Probabilities (1, 3) / 4 and (8, 2) / 10.
     logits = tf.math.log(tf.constant([[[[1.0, 3.0], [8.0, 2.0]]]]))
@@ -311,6 +331,11 @@ def test_hard_consistency_by_hand():
         (MeanTeacher, {'threshold': 2}, r'MeanTeacher\.threshold is 2'),
         (MeanTeacher, {'consistency_weight': -1}, r'MeanTeacher\.consistency_weight is -1'),
         (CPS, {'consistency_weight': -1}, r'CPS\.consistency_weight is -1'),
+        (CPS, {'consistency_warm_up': 0.5}, r'CPS\.consistency_warm_up is 0\.5'),
+        (FixMatch, {'consistency_weight': 1001}, r'FixMatch\.consistency_weight is 1001'),
+        (FixMatch, {'consistency_warm_up': -1}, r'FixMatch\.consistency_warm_up is -1'),
+        (UniMatch, {'consistency_warm_up': -1}, r'UniMatch\.consistency_warm_up is -1'),
+        (MeanTeacher, {'consistency_warm_up': -1}, r'MeanTeacher\.consistency_warm_up is -1'),
     ],
 )
 def test_settings_out_of_range(kind, options, words):

@@ -2,11 +2,10 @@
 
 import tensorflow as tf
 
-from wss.methods import losses, weak_label
+from wss.methods import consistency, losses, weak_label
 from wss.methods.method import Method
 from wss.networks import resize
 from wss.results import metrics
-from wss.settings import ranges
 from wss.views import mixing
 
 
@@ -21,6 +20,8 @@ class CPS(Method):
         network: See `Method`.
         info: See `Method`.
         consistency_weight: Factor of the losses against the other's labels, 0 to 1000.
+        consistency_warm_up: Steps in which that factor rises linearly from 0; 0 for none, as in the
+            paper.
 
     Raises:
         ValueError: If an option is outside its range.
@@ -30,10 +31,13 @@ class CPS(Method):
     needs_second_network = True
     mixes = True
 
-    def __init__(self, network, info, consistency_weight: float = 1.5):
+    def __init__(
+        self, network, info, consistency_weight: float = 1.5, consistency_warm_up: int = 0
+    ):
         super().__init__(network, info)
-        ranges.number('CPS.consistency_weight', consistency_weight, 0, 1000)
         self.consistency_weight = consistency_weight
+        self.consistency_warm_up = consistency_warm_up
+        consistency.check(self)
         for name in ('first', 'second'):
             self.quality[name] = metrics.PseudoLabelQuality(
                 info.num_classes, info.ignore_value, 0.8, name
@@ -69,7 +73,7 @@ class CPS(Method):
             cross = losses.hard_consistency(strong_logits, label, valid, every_pixel)
             logits = _logits(networks[name], labelled['image'], size)
             values[f'supervised_{name}'] = self.supervised(logits, labelled['label'])
-            values[f'consistency_{name}'] = self.consistency_weight * cross
+            values[f'consistency_{name}'] = consistency.factor(self) * cross
         return values
 
     def pictures(self, labelled, unlabelled):

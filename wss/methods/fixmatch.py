@@ -1,6 +1,6 @@
 """FixMatch for the pixels of an image (Sohn et al., NeurIPS 2020), as UniMatch takes it."""
 
-from wss.methods import losses, weak_label
+from wss.methods import consistency, losses, weak_label
 from wss.methods.method import Method
 from wss.networks import resize
 from wss.results import metrics
@@ -20,6 +20,9 @@ class FixMatch(Method):
         network: See `Method`.
         info: See `Method`.
         threshold: Least probability of a label that counts, 0 to 1.
+        consistency_weight: Factor of the consistency loss, 0 to 1000.
+        consistency_warm_up: Steps in which that factor rises linearly from 0; 0 for none, as in the
+            paper.
 
     Raises:
         ValueError: If an option is outside its range.
@@ -40,10 +43,20 @@ class FixMatch(Method):
     needs_unlabelled = True
     mixes = True
 
-    def __init__(self, network, info, threshold: float = 0.95):
+    def __init__(
+        self,
+        network,
+        info,
+        threshold: float = 0.95,
+        consistency_weight: float = 1.0,
+        consistency_warm_up: int = 0,
+    ):
         super().__init__(network, info)
         ranges.share('FixMatch.threshold', threshold)
         self.threshold = threshold
+        self.consistency_weight = consistency_weight
+        self.consistency_warm_up = consistency_warm_up
+        consistency.check(self)
         self.quality['decoder'] = metrics.PseudoLabelQuality(
             info.num_classes, info.ignore_value, threshold, 'decoder'
         )
@@ -66,9 +79,10 @@ class FixMatch(Method):
         strong_logits = self._logits(strong, size)
 
         logits = self._logits(labelled['image'], size)
+        loss = losses.hard_consistency(strong_logits, label, valid, confident)
         return {
             'supervised': self.supervised(logits, labelled['label']) / 2,
-            'consistency': losses.hard_consistency(strong_logits, label, valid, confident) / 2,
+            'consistency': consistency.factor(self) * loss / 2,
         }
 
     def _logits(self, images, size):

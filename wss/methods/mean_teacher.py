@@ -3,7 +3,7 @@
 import tensorflow as tf
 
 from wss.devices import replicas
-from wss.methods import weak_label
+from wss.methods import consistency, weak_label
 from wss.methods.method import Method
 from wss.methods.update import move_averages
 from wss.networks import resize
@@ -58,6 +58,7 @@ class MeanTeacher(Method):
         decay: Decay of the average in the long run, 0 to 0.999999.
         threshold: Confidence that counts for the share, 0 to 1.
         consistency_weight: Factor of the consistency loss, 0 to 1000.
+        consistency_warm_up: Steps in which that factor rises linearly from 0; 0 for none.
 
     Raises:
         ValueError: If an option is outside its range.
@@ -74,14 +75,16 @@ class MeanTeacher(Method):
         decay: float = 0.99,
         threshold: float = 0.97,
         consistency_weight: float = 1.0,
+        consistency_warm_up: int = 0,
     ):
         super().__init__(network, info)
         ranges.number('MeanTeacher.decay', decay, 0, 0.999999)
         ranges.share('MeanTeacher.threshold', threshold)
-        ranges.number('MeanTeacher.consistency_weight', consistency_weight, 0, 1000)
         self.decay = decay
         self.threshold = threshold
         self.consistency_weight = consistency_weight
+        self.consistency_warm_up = consistency_warm_up
+        consistency.check(self)
         self.quality['teacher'] = metrics.PseudoLabelQuality(
             info.num_classes, info.ignore_value, threshold, 'teacher'
         )
@@ -118,7 +121,7 @@ class MeanTeacher(Method):
         logits = network.decode(features, size, training=True)
         return {
             'supervised': self.supervised(logits, labelled['label']),
-            'consistency': self.consistency_weight * error,
+            'consistency': consistency.factor(self) * error,
         }
 
     def _confident_share(self, target, valid):

@@ -2,7 +2,7 @@
 
 import tensorflow as tf
 
-from wss.methods import losses
+from wss.methods import consistency, losses
 from wss.methods.method import Method
 from wss.networks import resize
 from wss.networks.network import same_in_training
@@ -135,10 +135,7 @@ class PseudoSeg(Method):
         ranges.share('PseudoSeg.sgc_batch_norm_decay', decay)
         ranges.choice('PseudoSeg.source', self.source, fusion.SOURCES)
         ranges.number('PseudoSeg.temperature', self.temperature, 0.01, 100)
-        ranges.number('PseudoSeg.consistency_weight', self.consistency_weight, 0, 1000)
-        ranges.whole(
-            'PseudoSeg.consistency_warm_up', self.consistency_warm_up, 0, ranges.MOST_STEPS
-        )
+        consistency.check(self)
         for name in ('threshold', 'gate_threshold', 'monitored_confidence'):
             ranges.share(f'PseudoSeg.{name}', getattr(self, name))
         for name in (
@@ -196,16 +193,9 @@ class PseudoSeg(Method):
             'supervised': self.supervised(logits, labelled['label']),
             'sgc': self.supervised(labelled_sgc, labelled['label']),
             'classification': losses.classification(class_logits, class_labels),
-            'consistency': self._consistency_factor()
+            'consistency': consistency.factor(self)
             * losses.consistency(strong_logits, target, valid, confident),
         }
-
-    def _consistency_factor(self):
-        """Returns the factor of the consistency loss at this step."""
-        if not self.consistency_warm_up or self.optimizer is None:
-            return self.consistency_weight
-        steps = tf.cast(self.optimizer.iterations, tf.float32)
-        return self.consistency_weight * tf.minimum(1.0, steps / self.consistency_warm_up)
 
     def own_multipliers(self):
         """See `Method.own_multipliers`; that of SGC."""

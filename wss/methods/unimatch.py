@@ -2,7 +2,7 @@
 
 import tensorflow as tf
 
-from wss.methods import losses, weak_label
+from wss.methods import consistency, losses, weak_label
 from wss.methods.method import Method
 from wss.networks import resize
 from wss.networks.layers import Dropout
@@ -27,6 +27,9 @@ class UniMatch(Method):
         threshold: Least probability of a label that counts, 0 to 1 (the paper: 0.95, and 0 on
             Cityscapes).
         dropout: Probability that a channel is dropped, 0 to 0.999.
+        consistency_weight: Factor of the three losses against labels of the weak view, 0 to 1000.
+        consistency_warm_up: Steps in which that factor rises linearly from 0; 0 for none, as in the
+            paper.
 
     Raises:
         ValueError: If an option is outside its range.
@@ -48,11 +51,22 @@ class UniMatch(Method):
     mixes = True
     strong_views = 2
 
-    def __init__(self, network, info, threshold: float = 0.95, dropout: float = 0.5):
+    def __init__(
+        self,
+        network,
+        info,
+        threshold: float = 0.95,
+        dropout: float = 0.5,
+        consistency_weight: float = 1.0,
+        consistency_warm_up: int = 0,
+    ):
         super().__init__(network, info)
         ranges.share('UniMatch.threshold', threshold)
         ranges.number('UniMatch.dropout', dropout, 0, 0.999)
         self.threshold = threshold
+        self.consistency_weight = consistency_weight
+        self.consistency_warm_up = consistency_warm_up
+        consistency.check(self)
         self.drop_channels = Dropout(dropout, whole_channels=True, name='drop_channels')
         self.quality['decoder'] = metrics.PseudoLabelQuality(
             info.num_classes, info.ignore_value, threshold, 'decoder'
@@ -75,15 +89,18 @@ class UniMatch(Method):
         perturbed_logits = network.decode(perturbed, size, training=True)
         logits = self._logits(labelled['image'], size)
         confident = weak_label.at_least(confidence, self.threshold)
+        factor = consistency.factor(self)
+        loss = losses.hard_consistency(perturbed_logits, label, valid, confident)
         values = {
             'supervised': self.supervised(logits, labelled['label']) / 2,
-            'perturbed': losses.hard_consistency(perturbed_logits, label, valid, confident) / 4,
+            'perturbed': factor * loss / 4,
         }
         for name, boxes in (('strong', 'box'), ('strong_2', 'box_2')):
             strong, *target = mixing.mix_all(
                 (unlabelled[name], label, valid, confident), unlabelled.get(boxes), size
             )
-            values[name] = losses.hard_consistency(self._logits(strong, size), *target) / 8
+            loss = losses.hard_consistency(self._logits(strong, size), *target)
+            values[name] = factor * loss / 8
         return values
 
     def _logits(self, images, size):
