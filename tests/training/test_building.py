@@ -7,6 +7,7 @@ import pytest
 import tensorflow as tf
 
 from wss.methods.cps import CPS
+from wss.methods.mean_teacher import MeanTeacher
 from wss.training import building, optimisers
 
 CROP = (33, 33)
@@ -45,3 +46,9 @@ def test_two_networks_are_two(tiny):
     experiment = tiny.experiment(make_method=CPS, make_network=lambda **classes: network)
     with pytest.raises(ValueError, match='returned the same one twice'):
         build(experiment)
+
+
+def test_an_average_of_the_student_is_refused_beside_the_teacher(tiny):
+    words = r'Update\.average_decay is 0\.9, but MeanTeacher is evaluated by'
+    with pytest.raises(ValueError, match=words):
+        build(tiny.experiment(make_method=MeanTeacher, average_decay=0.9))

@@ -30,6 +30,7 @@ def new_method(
     # Workers share the initial values of variables, so one may be missed here already.
     with lost.exits_when_lost(strategy), strategy.scope():
         method = _build(experiment, info, crop_size, experiment.update)
+        _refuse_unused_averages(method)
         method.compile(optimizer=contracts.optimiser(make_optimiser()))
         if isinstance(method.optimizer, optimisers.AdamW):
             _refuse_two_decays(method)
@@ -62,6 +63,15 @@ def method_of_run(
     step = checkpoints.Checkpoints(workdir, method).restore(checkpoint)
     method.use_averages()
     return method, step
+
+
+def _refuse_unused_averages(method):
+    if method.update.average_decay and method.evaluated_network not in method.trained_networks:
+        raise ValueError(
+            f'Update.average_decay is {method.update.average_decay}, but '
+            f'{type(method).__name__} is evaluated by a network that is an average already. Set '
+            'Update.average_decay = None.'
+        )
 
 
 def _refuse_two_decays(method):
