@@ -61,7 +61,8 @@ def test_every_experiment_takes_a_step(name, tiny, tmp_path, shallow):
     )
     schedule = dataclasses.replace(experiment.schedule, steps=1, picture_every=0)
     experiment = dataclasses.replace(experiment, data=data, schedule=schedule)
-    if '@tf1_checkpoint.' in gin.config_str():  # A test has no such weights.
+    # A test has no such weights.
+    if re.search(r'@(tf1_checkpoint|keras_applications)\.', gin.config_str()):
         experiment = dataclasses.replace(experiment, initial_weights=None)
     assert experiment.train(tmp_path / 'run')['last']['step'] == 1
 
