@@ -10,6 +10,7 @@ import tf_keras as keras
 from tests.methods.test_rivals import CROP, full_batch, make_method
 from tests.small_batches import make_batch
 from wss.inference import saved_model
+from wss.methods import gradients
 from wss.methods.cps import CPS
 from wss.methods.mean_teacher import MeanTeacher
 from wss.methods.update import Update
@@ -111,7 +112,7 @@ def test_the_recipe_is_of_both_networks_of_cps():
     factors = dict(
         zip(
             [v.ref() for v in method.trainable_variables],
-            method._step_factors(method.trainable_variables),
+            gradients.step_factors(method, method.trainable_variables),
             strict=True,
         )
     )

@@ -9,6 +9,7 @@ import tf_keras as keras
 
 from tests.small_batches import make_batch
 from wss.datasets.info import DatasetInfo
+from wss.methods import gradients
 from wss.methods.losses import SupervisedLoss
 from wss.methods.pseudoseg import PseudoSeg
 from wss.methods.supervised import Supervised
@@ -239,7 +240,7 @@ def test_without_imported_weights_every_step_is_multiplied():
 def test_factors_of_one_leave_the_step_alone():
     method = make_method()
     assert method.fresh is None
-    assert set(method._step_factors(method.trainable_variables)) == {1.0}
+    assert set(gradients.step_factors(method, method.trainable_variables)) == {1.0}
 
 
 @pytest.mark.parametrize('name', ['fresh_multiplier', 'backbone_multiplier'])

@@ -1,4 +1,4 @@
-"""Gradients of a step: averaged over the replicas, with weight decay, and their factors."""
+"""Gradients of a step: averaged over the replicas, with weight decay, and factors."""
 
 from collections.abc import Iterable, Sequence
 
@@ -67,3 +67,22 @@ def multipliers(method, variables: Sequence[tf.Variable]) -> list[float]:
     biases = [getattr(layer, 'bias', None) for layer in method.submodules]
     biases = {bias.ref() for bias in biases if isinstance(bias, tf.Variable)}
     return [method.update.multiplier(v.ref() in last, v.ref() in biases) for v in variables]
+
+
+def step_factors(method, variables: Sequence[tf.Variable]) -> list[float]:
+    """Returns the factor of the step of each variable.
+
+    Args:
+        method: A `Method`.
+        variables: Its trainable variables.
+    """
+    networks = method.trained_networks
+    backbone = {v.ref() for network in networks for v in network.backbone.variables}
+    fresh = method.running.is_fresh or [True] * len(variables)
+    update, own = method.update, method.own_multipliers()
+    return [
+        (update.fresh_multiplier if is_fresh else 1.0)
+        * (update.backbone_multiplier if v.ref() in backbone else 1.0)
+        * own.get(v.ref(), 1.0)
+        for v, is_fresh in zip(variables, fresh, strict=True)
+    ]

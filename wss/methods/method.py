@@ -1,7 +1,5 @@
-"""What every method shares: the training step, the evaluation step and the measures."""
+"""What every method shares in training: the step, the recipe and the making of variables."""
 
-import contextlib
-import types
 from collections.abc import Callable
 from typing import Any
 
@@ -12,12 +10,12 @@ from wss.datasets.info import DatasetInfo
 from wss.devices import replicas
 from wss.methods import execution, gradients, losses
 from wss.methods.initial_weights import import_into
-from wss.methods.update import Update, average, average_rate, scale_steps
-from wss.networks import batch_norm, resize
-from wss.results import metrics
+from wss.methods.segmenter import Segmenter
+from wss.methods.update import Update, scale_steps
+from wss.networks import batch_norm
 
 
-class Method(keras.Model):
+class Method(Segmenter):
     """Trains a network; a method adds only `compute_losses`.
 
     Attributes:
@@ -26,10 +24,8 @@ class Method(keras.Model):
         mixes: Whether it shows boxes of other images where batches have them (`views/mixing.py`).
         strong_views: How many strong views it learns from.
         needs_second_network: Whether it has a second network, of the same making.
-        second_network: That network; None for a method without one.
         fresh: int64 variable, whether each trainable variable started fresh, 0 or 1; None if it
             does not matter.
-        averages: Moving averages of the trainable variables, in their order; may be empty.
 
     Args:
         network: The segmentation network (see `networks/network.py`).
@@ -42,26 +38,10 @@ class Method(keras.Model):
     strong_views = 1
     needs_second_network = False
 
-    def __init__(
-        self,
-        network: keras.Model,
-        info: DatasetInfo,
-    ):
-        super().__init__(autocast=False)
-        self.network = network
-        self.second_network = None
-        self.info = info
+    def __init__(self, network: keras.Model, info: DatasetInfo):
+        super().__init__(network, info)
         self.set_recipe(Update(), losses.SupervisedLoss())
-        self.averages = []
         self.fresh = None
-        # In a namespace, so that Keras does not put them into checkpoints: counts of an evaluation
-        # are no state of training, and sums over replicas cannot be restored on others of them.
-        self.running = types.SimpleNamespace(
-            confusion=metrics.ConfusionMatrix(info.num_classes, info.ignore_value),
-            quality={},
-            is_fresh=None,
-            pairs=[],  # The variables of both networks, side by side.
-        )
 
     def set_recipe(self, update: Update, supervised_loss: losses.SupervisedLoss) -> None:
         """Sets the recipe that all methods share; call it before `build_variables`.
@@ -82,29 +62,9 @@ class Method(keras.Model):
         """The networks that gradients train: of their kernels and layers the recipe speaks."""
         return [self.network]
 
-    @property
-    def evaluated_network(self) -> keras.Model:
-        """The network that is scored, predicts and is exported."""
-        return self.network
-
     def decayed_kernels(self) -> list[tf.Variable]:
         """Kernels under weight decay, of all trained networks."""
         return [k for network in self.trained_networks for k in network.decayed_kernels()]
-
-    @property
-    def confusion(self) -> metrics.ConfusionMatrix:
-        """Counts of the evaluation step."""
-        return self.running.confusion
-
-    @property
-    def quality(self) -> dict[str, metrics.PseudoLabelQuality | metrics.ImageLabelQuality]:
-        """Running measures of pseudo labels and classifier by name; empty if a method has none."""
-        return self.running.quality
-
-    @property
-    def metrics(self):
-        """Empty, since `fit` and `evaluate` would reset measures that are listed here."""
-        return []
 
     def compute_losses(self, labelled, unlabelled) -> dict[str, tf.Tensor]:
         """Returns the losses of one step by name, each a float32 scalar with its weight applied.
@@ -171,7 +131,7 @@ class Method(keras.Model):
             grads = gradients.add_decay(grads, variables, kernels, self.update.weight_decay)
         norm = tf.linalg.global_norm([g for g in grads if g is not None])
         multipliers = gradients.multipliers(self, variables)
-        scaled = {i: f for i, f in enumerate(self._step_factors(variables)) if f != 1}
+        scaled = {i: f for i, f in enumerate(gradients.step_factors(self, variables)) if f != 1}
         scaled_variables = [variables[i] for i in scaled]
         before = [tf.identity(variable) for variable in scaled_variables]
         self.optimizer.apply_gradients(
@@ -184,7 +144,7 @@ class Method(keras.Model):
         )
         if scaled:
             scale_steps(scaled_variables, before, scaled.values())
-        self._update_averages(variables)
+        self.update_averages(self.update.average_decay)
         self.after_update()
         return {**values, 'gradient_norm': norm}
 
@@ -198,12 +158,6 @@ class Method(keras.Model):
                     self.running.is_fresh = [bool(f) for f in replicas.local(self.fresh)]
             self.train_function = execution.train_function(self)
         return self.train_function
-
-    def make_test_function(self, force=False):
-        """Makes what `evaluate` calls (see `execution.test_function`)."""
-        if self.test_function is None or force:
-            self.test_function = execution.test_function(self)
-        return self.test_function
 
     def decay_loss(self) -> tf.Tensor:
         """Computes the L2 term of the present weights, `weight_decay`, float32 scalar."""
@@ -238,25 +192,6 @@ class Method(keras.Model):
         """Returns factors of the steps of a method's own layers, by `variable.ref()`."""
         return {}
 
-    def _step_factors(self, variables):
-        """Returns the factor of the step of each variable."""
-        networks = self.trained_networks
-        backbone = {v.ref() for network in networks for v in network.backbone.variables}
-        fresh = self.running.is_fresh or [True] * len(variables)
-        update, own = self.update, self.own_multipliers()
-        return [
-            (update.fresh_multiplier if is_fresh else 1.0)
-            * (update.backbone_multiplier if v.ref() in backbone else 1.0)
-            * own.get(v.ref(), 1.0)
-            for v, is_fresh in zip(variables, fresh, strict=True)
-        ]
-
-    def _update_averages(self, variables):
-        if self.averages:
-            rate = average_rate(self.update.average_decay, self.optimizer.iterations)
-            for last, variable in zip(self.averages, variables, strict=True):
-                last.assign(average(last, variable, rate))
-
     def import_weights(self, initial_weights: Callable[[Any], Any] | None) -> str | None:
         """Sets initial weights; call it after `build_variables`, before training.
 
@@ -271,102 +206,6 @@ class Method(keras.Model):
         """
         return import_into(self, initial_weights)
 
-    def start_averages(self) -> None:
-        """Starts the averages, if there are any, from the present weights."""
-        if self.averages:
-            for mean, variable in zip(self.averages, self.trainable_variables, strict=True):
-                mean.assign(variable)
-
-    def use_averages(self) -> None:
-        """Replaces the weights by their averages, if there are any.
-
-        Only trainable variables have averages. The moving statistics of batch norm, which come from
-        the raw weights, do not change.
-        """
-        if self.averages:
-            for variable, mean in zip(self.trainable_variables, self.averages, strict=True):
-                variable.assign(mean)
-
-    @contextlib.contextmanager
-    def averaged(self):
-        """Inside a `with`, replaces the weights by their averages, if there are any."""
-        if not self.averages:
-            yield
-            return
-        raw = [tf.identity(variable) for variable in self.trainable_variables]
-        try:
-            self.use_averages()
-            yield
-        finally:
-            for variable, value in zip(self.trainable_variables, raw, strict=True):
-                variable.assign(value)
-
-    @tf.autograph.experimental.do_not_convert
-    def test_step(self, data):
-        """Adds a batch of `evaluation.WholeImages` to `confusion`."""
-        self.count(data, self.predict_scores(data['image']))
-        return {}
-
-    def count(self, data, scores) -> None:
-        """Compares the labels of scores, float `[N, h, w, C]`, with those of a batch."""
-        rows, columns = data.get('rows'), data.get('columns')
-        # All images of a batch have the same.
-        grid = None if rows is None else resize.Grid(rows[0], columns[0])
-        predicted = self._labels(scores, data['image'], grid)
-        self.confusion.update_state(data['label'], predicted)
-
-    def extra_scores(self) -> dict[str, float]:
-        """Returns further scores of the evaluation, beside those of `confusion`, by name."""
-        return {}
-
-    def reset_scores(self) -> None:
-        """Resets the counts, before an evaluation."""
-        self.confusion.reset_state()
-
-    def predict_scores(self, images: tf.Tensor) -> tf.Tensor:
-        """Computes a score of each class, of which labels are the highest: the decoder's logits.
-
-        Args:
-            images: float32 `[N, H, W, 3]` in [0, 255].
-
-        Returns:
-            float `[N, h, w, C]`, at any resolution; its corner pixels are those of the images.
-        """
-        network = self.evaluated_network
-        return network.decode(network.features(images), resize.spatial_size(images))
-
-    def predict_labels(self, images: tf.Tensor, grid: resize.Grid | None = None) -> tf.Tensor:
-        """Predicts classes.
-
-        Args:
-            images: float32 `[N, H, W, 3]` in [0, 255].
-            grid: Rows `[H']` and columns `[W']` at which classes are asked for; None for all.
-
-        Returns:
-            int32 `[N, H', W']`.
-        """
-        return self._labels(self.predict_scores(images), images, grid)
-
-    def predict_probabilities(
-        self, images: tf.Tensor, grid: resize.Grid | None = None
-    ) -> tf.Tensor:
-        """Predicts float32 `[N, H', W', C]`, whose sum over the classes is 1; see the labels."""
-        size = resize.spatial_size(images)
-        scores = self.predict_scores(images)
-        return self.probabilities(resize.sample(scores, size, grid or resize.all_pixels(size)))
-
-    def probabilities(self, scores: tf.Tensor) -> tf.Tensor:
-        """Turns scores, float32 `[..., C]`, into probabilities."""
-        return tf.nn.softmax(scores)
-
-    def _labels(self, scores, images, grid=None):
-        size = resize.spatial_size(images)
-        return resize.sample_labels(scores, size, grid or resize.all_pixels(size))
-
-    def call(self, images, training=False):
-        """Returns the logits at stride 4, float `[N, h, w, C]`."""
-        return self.evaluated_network(images, training=training)[0]
-
     def synchronise_batch_norm(self) -> None:
         """Makes batch norm use statistics of all replicas; call it before `build_variables`."""
         for layer in self.submodules:
@@ -376,7 +215,8 @@ class Method(keras.Model):
     def build_variables(self, crop_size) -> None:
         """Creates every variable by one pass over empty images of `(height, width)` pixels."""
         self.build_layers(crop_size)
-        self._freeze_batch_norm()
+        frozen = {'backbone': [n.backbone for n in self.trained_networks], 'all': [self]}
+        batch_norm.freeze(frozen.get(self.update.freeze_batch_norm, []))
         for layer in batch_norm.layers_of(self):
             if self.update.statistics_warm_up and layer.trainable:
                 layer.count_updates()
@@ -394,14 +234,6 @@ class Method(keras.Model):
         if self.evaluated_network is not self.network:
             self.evaluated = self.evaluated_network  # A second name: checkpoints say which it is.
         self.built = True
-
-    def _freeze_batch_norm(self):
-        backbones = [network.backbone for network in self.trained_networks]
-        parts = {None: [], 'backbone': backbones, 'all': [self]}
-        for part in parts[self.update.freeze_batch_norm]:
-            for layer in part.submodules:
-                if isinstance(layer, keras.layers.BatchNormalization):
-                    layer.trainable = False
 
     def build_layers(self, crop_size) -> None:
         """Creates the variables of all layers; part of `build_variables`."""

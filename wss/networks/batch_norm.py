@@ -1,6 +1,7 @@
 """Batch norm whose moving statistics follow short runs."""
 
 import math
+from collections.abc import Iterable
 
 import numpy as np
 import tensorflow as tf
@@ -138,6 +139,14 @@ class BatchNorm(keras.layers.BatchNormalization):
 def over_replicas(layer: keras.layers.BatchNormalization) -> None:
     """Makes a layer take its statistics over all replicas; call it before the layer is built."""
     layer.synchronized, layer.fused = True, False
+
+
+def freeze(modules: Iterable[tf.Module]) -> None:
+    """Makes batch norm run in inference mode throughout, and keeps all of its values."""
+    for module in modules:
+        for layer in module.submodules:
+            if isinstance(layer, keras.layers.BatchNormalization):
+                layer.trainable = False
 
 
 def layers_of(module: tf.Module) -> list[BatchNorm]:
