@@ -1,14 +1,16 @@
 """Scores that stay when the folder of a run is deleted."""
 
 import json
+import pathlib
 import shutil
 
 import evidence
 import pytest
-from evidencing import kept, rows, runs, scored
+from evidencing import kept, page, rows, runs, scored
 
 from tests.benchmarks.evidencing.finished_run import finish, plan
 
+DOCS = pathlib.Path(__file__).resolve().parents[3] / 'docs'
 PLACES = ('main', 'options', 'labels', 'cost')
 
 
@@ -76,3 +78,12 @@ def test_a_damaged_file_is_refused(tmp_path, capsys, text):
     assert evidence.main(flags) == 1
     assert f'--scores {path} is damaged' in capsys.readouterr().err
     assert path.read_text() == text
+
+
+def test_the_page_shows_the_kept_scores(tmp_path):
+    """A recipe that changes leaves scores behind that are no longer those of the page."""
+    scores = kept.read(DOCS / 'evidence.json')
+    assert scores
+    found = kept.merge(scores, {row.name: {} for row in rows.ROWS}, str(tmp_path))
+    text = (DOCS / 'evidence.md').read_text('utf-8')
+    assert page.fill(text, page.parts(found)) == text
