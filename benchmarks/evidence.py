@@ -145,9 +145,10 @@ def _write_in_between(home, flags):
 def _write(home, flags, is_shown=True):
     """Writes the tables of what is there."""
     earlier = kept.read(flags.scores)
-    found = kept.merge(earlier, scored.read(home, flags.steps), home, flags.steps)
+    trained = scored.read(home, flags.steps)
     if flags.scores is not None:
-        kept.write(flags.scores, earlier, found, flags.steps)
+        kept.write(flags.scores, earlier, trained, flags.steps)
+    found = kept.merge(earlier, trained, home, flags.steps)
     page.write_tables(home, found)
     if flags.page is not None:
         page.fill_page(flags.page, page.parts(found))

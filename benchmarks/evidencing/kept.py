@@ -76,7 +76,7 @@ def write(
     found: Mapping[str, Mapping[int, Scored]],
     steps: int | None = None,
 ) -> None:
-    """Writes the scores of all runs; those of other settings stay until a run replaces them."""
+    """Adds what `scored.read` found; what is kept stays until a run replaces it."""
     content = {name: dict(seeds) for name, seeds in kept.items()}
     for row in rows.ROWS:
         for seed, one in found.get(row.name, {}).items():

@@ -7,19 +7,21 @@ from wss.settings import ranges
 MOST_WEIGHT = 1000
 
 
-def check(method) -> None:
-    """Refuses a weight or a warm-up out of range, by the name of the method's class.
+def set_options(method, weight: float, warm_up: int) -> None:
+    """Sets `consistency_weight` and `consistency_warm_up` of a method.
 
     Args:
-        method: A `Method` with `consistency_weight` and `consistency_warm_up`.
+        method: A `Method`, of whose class errors have the name.
+        weight: Factor of the losses, 0 to 1000.
+        warm_up: Steps in which it rises linearly from 0; 0 for none.
 
     Raises:
         ValueError: If one is out of range.
     """
     own = type(method).__name__
-    weight, steps = method.consistency_weight, method.consistency_warm_up
     ranges.number(f'{own}.consistency_weight', weight, 0, MOST_WEIGHT)
-    ranges.whole(f'{own}.consistency_warm_up', steps, 0, ranges.MOST_STEPS)
+    ranges.whole(f'{own}.consistency_warm_up', warm_up, 0, ranges.MOST_STEPS)
+    method.consistency_weight, method.consistency_warm_up = weight, warm_up
 
 
 def factor(method) -> float | tf.Tensor:

@@ -35,9 +35,7 @@ class CPS(Method):
         self, network, info, consistency_weight: float = 1.5, consistency_warm_up: int = 0
     ):
         super().__init__(network, info)
-        self.consistency_weight = consistency_weight
-        self.consistency_warm_up = consistency_warm_up
-        consistency.check(self)
+        consistency.set_options(self, consistency_weight, consistency_warm_up)
         for name in ('first', 'second'):
             self.quality[name] = metrics.PseudoLabelQuality(
                 info.num_classes, info.ignore_value, 0.8, name

@@ -54,9 +54,7 @@ class FixMatch(Method):
         super().__init__(network, info)
         ranges.share('FixMatch.threshold', threshold)
         self.threshold = threshold
-        self.consistency_weight = consistency_weight
-        self.consistency_warm_up = consistency_warm_up
-        consistency.check(self)
+        consistency.set_options(self, consistency_weight, consistency_warm_up)
         self.quality['decoder'] = metrics.PseudoLabelQuality(
             info.num_classes, info.ignore_value, threshold, 'decoder'
         )

@@ -82,9 +82,7 @@ class MeanTeacher(Method):
         ranges.share('MeanTeacher.threshold', threshold)
         self.decay = decay
         self.threshold = threshold
-        self.consistency_weight = consistency_weight
-        self.consistency_warm_up = consistency_warm_up
-        consistency.check(self)
+        consistency.set_options(self, consistency_weight, consistency_warm_up)
         self.quality['teacher'] = metrics.PseudoLabelQuality(
             info.num_classes, info.ignore_value, threshold, 'teacher'
         )

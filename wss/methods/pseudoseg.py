@@ -102,8 +102,7 @@ class PseudoSeg(Method):
         self.temperature = temperature
         self.soft = soft
         self.threshold = threshold
-        self.consistency_weight = consistency_weight
-        self.consistency_warm_up = consistency_warm_up
+        consistency.set_options(self, consistency_weight, consistency_warm_up)
         self.gate_threshold = gate_threshold
         self.sgc_multiplier = sgc_multiplier
         self.cam_from_training_pass = cam_from_training_pass
@@ -135,7 +134,6 @@ class PseudoSeg(Method):
         ranges.share('PseudoSeg.sgc_batch_norm_decay', decay)
         ranges.choice('PseudoSeg.source', self.source, fusion.SOURCES)
         ranges.number('PseudoSeg.temperature', self.temperature, 0.01, 100)
-        consistency.check(self)
         for name in ('threshold', 'gate_threshold', 'monitored_confidence'):
             ranges.share(f'PseudoSeg.{name}', getattr(self, name))
         for name in (

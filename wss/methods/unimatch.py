@@ -64,9 +64,7 @@ class UniMatch(Method):
         ranges.share('UniMatch.threshold', threshold)
         ranges.number('UniMatch.dropout', dropout, 0, 0.999)
         self.threshold = threshold
-        self.consistency_weight = consistency_weight
-        self.consistency_warm_up = consistency_warm_up
-        consistency.check(self)
+        consistency.set_options(self, consistency_weight, consistency_warm_up)
         self.drop_channels = Dropout(dropout, whole_channels=True, name='drop_channels')
         self.quality['decoder'] = metrics.PseudoLabelQuality(
             info.num_classes, info.ignore_value, threshold, 'decoder'

@@ -8,14 +8,9 @@ import evidence
 import pytest
 from evidencing import kept, page, rows, runs, scored
 
-from tests.benchmarks.evidencing.finished_run import finish, plan
+from tests.benchmarks.evidencing.finished_run import finish, plan, write_page
 
 DOCS = pathlib.Path(__file__).resolve().parents[3] / 'docs'
-PLACES = ('main', 'options', 'labels', 'cost')
-
-
-def write_page(path):
-    path.write_text(''.join(f'<!-- begin {n} -->\n<!-- end {n} -->\n' for n in PLACES))
 
 
 def test_scores_outlive_the_folder_of_the_run(tmp_path, capsys):

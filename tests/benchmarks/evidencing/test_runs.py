@@ -6,7 +6,7 @@ import evidence
 import pytest
 from evidencing import rows, runs, scored
 
-from tests.benchmarks.evidencing.finished_run import finish, plan
+from tests.benchmarks.evidencing.finished_run import finish, plan, write_page
 
 
 def test_a_finished_run_is_not_trained_again(tmp_path):
@@ -135,10 +135,7 @@ def test_tables_are_written_without_training(tmp_path, capsys):
     [run] = plan(tmp_path, steps=4)
     finish(run)
     page = tmp_path / 'page.md'
-    places = [
-        f'<!-- begin {n} -->\n<!-- end {n} -->\n' for n in ('main', 'options', 'labels', 'cost')
-    ]
-    page.write_text(''.join(places))
+    write_page(page)
     flags = ['--workdir', str(tmp_path), '--steps', '4', '--tables', '--page', str(page)]
     assert evidence.main(flags) == 0
     assert '| supervised | 1 of 3 † | 20.0 | 25.0 | - | - | - |' in page.read_text()
