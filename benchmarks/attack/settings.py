@@ -24,9 +24,18 @@ SIZES = ("Shapes.counts = {'train': 4, 'val': 1}", 'Shapes.size = 33', 'Views.cr
 SHAPES = ('experiments/shapes_pseudoseg.gin',)
 # Parts that the first configuration lacks, and where they are.
 OTHERS = {
+    'FixMatch': ('datasets/shapes.gin', 'methods/fixmatch.gin', 'networks/small.gin'),
+    'UniMatch': ('datasets/shapes.gin', 'methods/unimatch.gin', 'networks/small.gin'),
+    'MeanTeacher': ('datasets/shapes.gin', 'methods/mean_teacher.gin', 'networks/small.gin'),
+    'CPS': ('datasets/shapes.gin', 'methods/cps.gin', 'networks/small.gin'),
     'ResNetV1': ('datasets/shapes.gin', 'methods/supervised.gin', 'networks/resnet_v1_50.gin'),
     'Xception': ('datasets/shapes.gin', 'methods/supervised.gin', 'networks/xception_41.gin'),
     'MobileNetV2': ('datasets/shapes.gin', 'methods/supervised.gin', 'networks/mobilenet_v2.gin'),
+    'adamw_poly': (
+        'datasets/shapes.gin',
+        'methods/supervised.gin',
+        'networks/mobilenet_v2_imagenet.gin',
+    ),
     'Folder': ('datasets/camvid.gin', 'methods/supervised.gin', 'networks/small.gin'),
     'Prepared': ('datasets/voc.gin', 'methods/supervised.gin', 'networks/small.gin'),
     'TFRecord': ('datasets/voc_records.gin', 'methods/supervised.gin', 'networks/small.gin'),
@@ -35,10 +44,18 @@ OTHERS = {
     'tf1_checkpoint.load_model': (*SHAPES, 'networks/resnet_v1_50_imagenet.gin'),
     'keras_applications.load_backbone': (*SHAPES, 'networks/resnet_v1_50_keras.gin'),
 }
-LOADS = (
-    'Experiment.initial_weights = @tf1_checkpoint.load_model',
-    "tf1_checkpoint.load_model.path = 'nowhere'",
-)
+# Settings beside the files, of parts that no file names.
+LOADS = {
+    'tf1_checkpoint.load_model': (
+        'Experiment.initial_weights = @tf1_checkpoint.load_model',
+        "tf1_checkpoint.load_model.path = 'nowhere'",
+    ),
+    'run_weights.load_run': (
+        'Experiment.initial_weights = @run_weights.load_run',
+        "run_weights.load_run.folder = 'nowhere'",
+    ),
+}
+WEIGHTS = ('npz', 'tf1_checkpoint', 'keras_applications', 'run_weights')
 # Values that no number, text or tuple can plausibly have.
 ABSURD = ('1e999', '-1e999', '1e39', '-1', str(2**63 - 1), str(2**63), str(10**30))
 ODD = (*ABSURD, '-0.5', '1e-300', 'True', "''", "'nonsense'", '()', '{}', "('a',)", '(-1, 1e999)',
@@ -88,8 +105,7 @@ def tries() -> Iterator[Try]:
             if name in owners and name not in ('Supervised', 'Classification'):
                 files = OTHERS.get(name, SHAPES)
                 params = () if 'datasets/' in files[0] else SIZES
-                if name == 'tf1_checkpoint.load_model':
-                    params += LOADS
+                params += LOADS.get(name, ())
                 for value in ODD:
                     yield Try(files, params, f'{name}.{setting}', value, hints[setting])
 
@@ -166,7 +182,7 @@ def _build(one: Try) -> None:
     experiment.data.frame(network.backbone)
     method = contracts.method(experiment.make_method(network, info))
     method.set_recipe(Update(), experiment.supervised_loss)
-    if one.setting.split('.')[0] in ('npz', 'tf1_checkpoint', 'keras_applications'):
+    if one.setting.split('.')[0] in WEIGHTS:
         experiment.initial_weights(types.SimpleNamespace(network=network))
 
 

@@ -31,6 +31,12 @@ def test_odd_values_of_a_setting_are_refused_by_its_name(setting):
     assert 'refused' in {settings.attempt(one) for one in tried}
 
 
+def test_every_part_is_built_with_the_value_that_is_tried():
+    """Minus infinity has no meaning anywhere; a part that no configuration has would take it."""
+    tried = [one for one in settings.tries() if one.value == '-1e999']
+    assert {settings.attempt(one) for one in tried} == {'refused'}
+
+
 def test_every_setting_is_tried(tmp_path):
     tried = {one.setting for one in settings.tries()}
     assert {'Experiment.seed', 'Folder.skip_broken', 'npz.load.parts', 'Views.hue'} <= tried
