@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from tests.tiny_backbone import TinyBackbone
 from wss.datasets.examples import Examples
 from wss.datasets.info import DatasetInfo
 from wss.devices.compute import Compute
@@ -16,7 +17,6 @@ from wss.methods.pseudoseg import PseudoSeg
 from wss.methods.supervised import Supervised
 from wss.methods.update import Update
 from wss.networks.backbones import resnet_v1, xception
-from wss.networks.backbones.small import SmallResNet
 from wss.networks.deeplab import DeepLabV3Plus
 from wss.pipeline import data
 from wss.runs.configuration import Configuration
@@ -75,7 +75,7 @@ def tiny():
         make_dataset=partial(Squares, make_info(), {'train': 12, 'val': 5, 'all4': 4}),
         make_network=partial(
             DeepLabV3Plus,
-            make_backbone=partial(SmallResNet, filters=(16, 16, 16, 16)),
+            make_backbone=TinyBackbone,
             aspp_filters=16,
             decoder_filters=16,
             low_level_filters=16,

@@ -1,4 +1,4 @@
-"""Whether training and evaluation step would run on a TPU (see `docs/tpu_readiness.md`)."""
+"""Whether training and evaluation step would run on a TPU (see `docs/tpu.md`)."""
 
 import functools
 import os
@@ -9,6 +9,7 @@ import readiness
 import tensorflow as tf
 import tf_keras as keras
 
+from tests.tiny_backbone import TinyBackbone
 from wss.devices import tpu_input
 from wss.methods import losses
 from wss.methods.classification import Classification
@@ -20,7 +21,6 @@ from wss.methods.supervised import Supervised
 from wss.methods.unimatch import UniMatch
 from wss.methods.update import Update
 from wss.networks.backbones import mobilenet_v2, resnet_v1, xception
-from wss.networks.backbones.small import SmallResNet
 from wss.networks.deeplab import DeepLabV3Plus
 from wss.runs.configuration import Configuration
 from wss.training import optimisers
@@ -50,7 +50,7 @@ METHODS = {
 }
 MIXED = ('mixed', 'fixmatch', 'unimatch', 'mean_teacher', 'cps')
 BACKBONES = {
-    'small': functools.partial(SmallResNet, filters=(8, 8, 8, 8)),
+    'tiny': functools.partial(TinyBackbone, filters=(8, 8, 8)),
     'resnet': functools.partial(resnet_v1.ResNetV1, 'resnet_v1_50'),
     'resnet_beta': functools.partial(resnet_v1.ResNetV1, 'resnet_v1_50_beta'),
     'xception': functools.partial(xception.Xception, 'xception_41'),
@@ -133,14 +133,14 @@ DIFFERENCES = ('fixmatch', 'mean_teacher')
 @pytest.mark.parametrize(
     ('precision', 'method', 'backbone'),
     [
-        ('float32', 'hard_pixels', 'small'),
-        ('float32', 'soft', 'small'),
-        *(('float32', method, 'small') for method in MIXED),
+        ('float32', 'hard_pixels', 'tiny'),
+        ('float32', 'soft', 'tiny'),
+        *(('float32', method, 'tiny') for method in MIXED),
         ('float32', 'classification', 'resnet_beta'),
         ('float32', 'classification', 'xception'),
         ('float32', 'classification', 'mobilenet'),
-        ('mixed_bfloat16', 'hard_weak', 'small'),
-        ('mixed_bfloat16', 'classification', 'small'),
+        ('mixed_bfloat16', 'hard_weak', 'tiny'),
+        ('mixed_bfloat16', 'classification', 'tiny'),
     ],
     indirect=['precision'],
 )

@@ -188,9 +188,7 @@ def test_what_cannot_be_loaded_is_a_sentence(tiny, tmp_path):
         run_weights.load_run(method, folder, 'newest')
     other = dataclasses.replace(CLASSES)
     backbone = tiny.make_network.keywords['make_backbone']
-    wide = make(
-        tiny, tiny.supervised, other, make_backbone=lambda: backbone(filters=(16, 16, 16, 8))
-    )
+    wide = make(tiny, tiny.supervised, other, make_backbone=lambda: backbone(filters=(16, 16, 8)))
     before = [v.numpy() for v in wide.variables]
     with pytest.raises(ValueError, match=r'is another one .* there and .* here'):
         run_weights.load_run(wide, folder, 'last')
