@@ -33,9 +33,9 @@ def configuration(text):
     return lambda: Configuration(text, frozenset({'Schedule.log_every', 'Schedule.extend'}))
 
 
-def last_weights(workdir):
-    """All variables of the last checkpoint by name."""
-    reader = tf.train.load_checkpoint(str(workdir / 'checkpoints' / 'last'))
+def last_weights(workdir, kind='last'):
+    """All variables of the last or best checkpoint by name."""
+    reader = tf.train.load_checkpoint(str(workdir / 'checkpoints' / kind))
     names = [name for name in reader.get_variable_to_shape_map() if name.endswith('VARIABLE_VALUE')]
     return {name: reader.get_tensor(name) for name in names}
 
@@ -178,10 +178,14 @@ def test_a_run_that_dies_at_its_last_evaluation_makes_up_for_it(
     assert 'resuming at step 4' in capsys.readouterr().out
     assert result == trained.result
     assert logged(tmp_path) == logged(trained.workdir)
-    for name in ('scores.json', 'best/ckpt-*.index'):
-        there, here = (sorted(w.glob(f'checkpoints/{name}')) for w in (trained.workdir, tmp_path))
-        assert [path.name for path in here] == [path.name for path in there]
-        assert [path.read_bytes() for path in here] == [path.read_bytes() for path in there]
+    there, here = (workdir / 'checkpoints' for workdir in (trained.workdir, tmp_path))
+    assert (here / 'scores.json').read_bytes() == (there / 'scores.json').read_bytes()
+    files = [sorted(path.name for path in place.glob('best/ckpt-*')) for place in (there, here)]
+    assert files[0] == files[1]
+    expected, saved = last_weights(trained.workdir, 'best'), last_weights(tmp_path, 'best')
+    assert saved.keys() == expected.keys()
+    for name, value in expected.items():
+        np.testing.assert_array_equal(saved[name], value, name)
 
 
 def test_a_run_without_steps_that_dies_before_its_scores_makes_up_for_them(
