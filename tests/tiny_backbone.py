@@ -19,16 +19,16 @@ class TinyBackbone(keras.layers.Layer):
 
     def __init__(self, filters=(16, 16, 16), name='tiny_backbone'):
         super().__init__(name=name, autocast=False)
-        names = ('stem', *self.blocks)
-        self.convolutions = [
-            ConvBatchNorm(width, stride=2, name=layer)
-            for layer, width in zip(names, filters, strict=True)
-        ]
+        self.stem = ConvBatchNorm(filters[0], stride=2, name='stem')
+        self.first = ConvBatchNorm(filters[1], stride=2, name=self.blocks[0])
+        self.second = ConvBatchNorm(filters[2], stride=2, name=self.blocks[1])
 
     def call(self, images, training=False):
         """Returns the maps of the blocks, and `stride_4`."""
-        maps, found = images * (2 / 255) - 1, []
-        for convolution in self.convolutions:
-            maps = convolution(maps, training=training)
-            found.append(maps)
-        return {'block_1': found[1], 'block_2': found[2], 'stride_4': found[1]}
+        maps = self.stem(images * (2 / 255) - 1, training=training)
+        first = self.first(maps, training=training)
+        return {
+            'block_1': first,
+            'block_2': self.second(first, training=training),
+            'stride_4': first,
+        }

@@ -1,18 +1,16 @@
 """Which loss reaches which weights, which statistics move, and what the options change."""
 
-import functools
-
 import numpy as np
 import pytest
 import tensorflow as tf
 import tf_keras as keras
 
+from tests.tiny_backbone import TinyBackbone
 from wss.datasets.info import DatasetInfo
 from wss.methods import losses
 from wss.methods.pseudoseg import PseudoSeg
 from wss.methods.supervised import Supervised
 from wss.methods.update import Update
-from wss.networks.backbones.small import SmallResNet
 from wss.networks.deeplab import DeepLabV3Plus
 
 CROP = (33, 33)
@@ -28,7 +26,7 @@ def make_method(kind, has_background=True, update=None, supervised_loss=None, **
     network = DeepLabV3Plus(
         info.num_classes,
         info.num_image_classes,
-        functools.partial(SmallResNet, (16, 16, 16, 16)),
+        TinyBackbone,
         aspp_filters=16,
         decoder_filters=16,
         low_level_filters=16,

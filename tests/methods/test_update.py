@@ -1,20 +1,18 @@
 """Factors of gradients and moving averages of weights, by hand."""
 
-import functools
-
 import numpy as np
 import pytest
 import tensorflow as tf
 import tf_keras as keras
 
 from tests.small_batches import make_batch
+from tests.tiny_backbone import TinyBackbone
 from wss.datasets.info import DatasetInfo
 from wss.methods import gradients
 from wss.methods.losses import SupervisedLoss
 from wss.methods.pseudoseg import PseudoSeg
 from wss.methods.supervised import Supervised
 from wss.methods.update import Update, average, average_rate
-from wss.networks.backbones.small import SmallResNet
 from wss.networks.deeplab import DeepLabV3Plus
 from wss.results import scores
 from wss.training import optimisers
@@ -25,8 +23,7 @@ CROP = (33, 33)
 
 def make_method(kind=Supervised, update=None, **options):
     keras.utils.set_random_seed(1)
-    backbone = functools.partial(SmallResNet, (16, 16, 16, 16))
-    network = DeepLabV3Plus(3, 2, backbone, 16, 16, 16, aspp_rates=(1, 2, 3), aspp_dropout=0.0)
+    network = DeepLabV3Plus(3, 2, TinyBackbone, 16, 16, 16, aspp_rates=(1, 2, 3), aspp_dropout=0.0)
     method = kind(network, INFO, **options)
     method.set_recipe(update or Update(), SupervisedLoss())
     method.build_variables(CROP)
