@@ -61,7 +61,7 @@ def test_convolutions_are_bfloat16_and_decisions_float32():
     backbone = [
         operation
         for operation in graph.get_operations()
-        if operation.type == 'Conv2D' and 'small_resnet' in operation.name
+        if operation.type == 'Conv2D' and 'tiny_backbone' in operation.name
     ]
     assert backbone
     assert all(operation.inputs[0].dtype == tf.bfloat16 for operation in backbone)
