@@ -135,6 +135,21 @@ def test_evaluation_prints_a_table_and_writes_json(folder):
     assert scores['miou'] == trained['miou']
 
 
+def test_evaluation_over_copies_has_a_file_of_its_own(folder):
+    result = start(folder, 'evaluate', '--workdir', 'run', '--scales', '0.75,1', '--flip')
+    assert result.returncode == 0, result.stderr
+    written = folder / 'run' / 'evaluation-best-val-scales_0.75_1_flip.json'
+    assert json.loads(written.read_text())['scales'] == [0.75, 1.0]
+
+
+def test_other_scales_are_refused(folder):
+    result = start(folder, 'evaluate', '--workdir', 'run', '--scales', '1,half')
+    assert refused(result).startswith("--scales is '1,half'; it must be numbers")
+    given = ('--workdir', 'run', '--images', 'images', '--out', 'out')
+    result = start(folder, 'predict', *given, '--scales', '9')
+    assert refused(result) == 'A value of scales is 9.0; it must be a number, 0.1 to 4.'
+
+
 def test_evaluation_of_an_unknown_split_or_folder(folder):
     result = start(folder, 'evaluate', '--workdir', 'run', '--split', 'vall')
     assert "no split 'vall'" in refused(result)
@@ -142,14 +157,16 @@ def test_evaluation_of_an_unknown_split_or_folder(folder):
     assert 'nowhere is not the folder of a run' in refused(result)
 
 
-def test_prediction_of_any_size_and_of_damaged_images(folder):
+@pytest.mark.parametrize('copies', [(), ('--flip', '--scales=0.5,1')])
+def test_prediction_of_any_size_and_of_damaged_images(folder, copies):
     sizes = {'small': (1, 30), 'deep/wide': (40, 131), 'tall': (90, 60)}
     for name, (height, width) in sizes.items():
         path = folder / 'images' / f'{name}.png'
         path.parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray(np.full([height, width, 3], 90, np.uint8)).save(path)
     (folder / 'images' / 'damaged.png').write_bytes(b'no image')
-    result = start(folder, 'predict', '--workdir', 'run', '--images', 'images', '--out', 'out')
+    given = ('--workdir', 'run', '--images', 'images', '--out', 'out', *copies)
+    result = start(folder, 'predict', *given)
     assert result.returncode == 1
     assert 'Traceback' not in result.stderr
     assert 'damaged.png' in result.stdout + result.stderr

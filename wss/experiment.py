@@ -16,7 +16,8 @@ from wss.devices import gpus, lost, strategies, tpu_input, workers
 from wss.devices.compute import Compute
 from wss.devices.strategies import Devices
 from wss.inference import folder as image_folder
-from wss.inference import memory, predictor
+from wss.inference import predictor
+from wss.inference.averaging import Averaging
 from wss.methods.losses import SupervisedLoss
 from wss.methods.method import Method
 from wss.methods.update import Update
@@ -35,6 +36,7 @@ from wss.training.progress import EvaluationProgress
 from wss.training.schedule import Schedule
 
 ONE_DEVICE = Devices('one')
+PLAIN = Averaging()
 _PARTS = {
     'data': Data,
     'schedule': Schedule,
@@ -226,6 +228,7 @@ class Experiment:
         checkpoint: str = 'best',
         split: str | None = None,
         devices: Devices = ONE_DEVICE,
+        averaging: Averaging = PLAIN,
     ) -> dict:
         """Scores the weights of a run on a split whose examples have masks.
 
@@ -233,16 +236,20 @@ class Experiment:
             workdir: Folder of the run.
             checkpoint: `best` or `last`.
             split: Name of the split; None for the validation split.
-            devices: Where it computes.
+            devices: Where it computes; one device where copies are averaged.
+            averaging: Which copies of each image are predicted and averaged.
 
         Returns:
-            `checkpoint`, its `step`, `split` and the scores by class.
+            `checkpoint`, its `step`, `split` and the scores by class; `scales` and `flip` where
+            copies are averaged.
 
         Raises:
             FileNotFoundError: See `load`.
             ValueError: See `load`; also if the dataset has other classes than the run.
         """
         workdir = whole.expanded(workdir)
+        if not averaging.is_plain:
+            devices = strategies.only_one(devices, 'An evaluation with --scales or --flip')
         strategy = self._start(devices)
         dataset = contracts.dataset(self.data.make_dataset())
         split = split or self.data.validation.split
@@ -258,14 +265,26 @@ class Experiment:
             examples = request(dataset, split)
             validation_masks.check(examples, dataset.info, split, to_train=False)
             frame = self.frame_of_run(workdir, method)
-            make_batches = self._validation_batches(examples, frame, strategy)
-            context = tf.distribute.InputContext(num_replicas_in_sync=strategy.num_replicas_in_sync)
-            tpu_input.check_shapes(strategy, make_batches(context))
-            method.compile()
-            shown = [EvaluationProgress(make_batches.plan)] if workers.is_chief() else []
-            found = scores.evaluate(method, make_batches, shown)
+            if averaging.is_plain:
+                found = self._score(method, examples, frame, strategy)
+            else:
+                copies = dataclasses.asdict(averaging)
+                trained = predictor.Predictor(method, frame.size, frame.long_side)
+                found = scores.evaluate_singly(
+                    functools.partial(trained.predict, **copies), examples, EvaluationProgress
+                )
+                found = {**copies, **found}
         found = scores.by_class(found, method.info.class_names)
         return {'checkpoint': checkpoint, 'step': step, 'split': split, **found}
+
+    def _score(self, method, examples, frame, strategy):
+        """Returns the scores of a method in batches, on all devices."""
+        make_batches = self._validation_batches(examples, frame, strategy)
+        context = tf.distribute.InputContext(num_replicas_in_sync=strategy.num_replicas_in_sync)
+        tpu_input.check_shapes(strategy, make_batches(context))
+        method.compile()
+        shown = [EvaluationProgress(make_batches.plan)] if workers.is_chief() else []
+        return scores.evaluate(method, make_batches, shown)
 
     def predict(
         self,
@@ -273,6 +292,7 @@ class Experiment:
         images: str | os.PathLike,
         out: str | os.PathLike,
         checkpoint: str = 'best',
+        averaging: Averaging = PLAIN,
     ) -> image_folder.Predicted:
         """Predicts the images of a folder with the weights of a run; needs no dataset.
 
@@ -284,6 +304,7 @@ class Experiment:
             images: Folder of images, or one image.
             out: Folder for a mask and an overlay of each.
             checkpoint: `best` or `last`.
+            averaging: Which copies of each image are predicted and averaged.
 
         Raises:
             FileNotFoundError: See `load`; also if there is no such folder, or no image in it.
@@ -292,16 +313,13 @@ class Experiment:
         """
         images, out = whole.expanded(images), whole.expanded(out)
         trained = self.predictor(workdir, checkpoint)
-        frame = trained.frame
-        bytes_of = memory.network_bytes(
-            trained.method, lambda size: frame.padded_size(frame.scaled_size(size))
-        )
         return image_folder.predict_folder(
             images,
             out,
-            trained.predict,
+            functools.partial(trained.predict, **dataclasses.asdict(averaging)),
             trained.method.info,
-            network_bytes=bytes_of,
+            network_bytes=trained.bytes_of(averaging),
+            largest_scale=max(averaging.scales),
         )
 
     def predictor(

@@ -4,9 +4,11 @@ from absl import flags
 
 from wss.configuration import binary, gin_files
 from wss.experiment import Experiment
+from wss.inference.averaging import Averaging
 
 CHECKPOINT = binary.define_checkpoint_flag()
 IMAGES = binary.define_path('images', None, 'Folder of images of any size, or one image.')
+AVERAGING = binary.define_averaging_flags()
 OUT = binary.define_path('out', None, 'Folder for a mask and an overlay of each image.')
 flags.adopt_module_key_flags(binary)
 
@@ -15,7 +17,9 @@ def main() -> int:
     """Predicts; the exit status is 1 if an image was not predicted."""
     workdir, out = binary.WORKDIR.value, OUT.value
     gin_files.parse_run(workdir, binary.GIN_PARAM.value)
-    done = gin_files.build(Experiment).predict(workdir, IMAGES.value, out, CHECKPOINT.value)
+    done = gin_files.build(Experiment).predict(
+        workdir, IMAGES.value, out, CHECKPOINT.value, Averaging(**AVERAGING())
+    )
     print(f'Predicted {done.predicted} images into {out}{"; " if done.failed else ""}{done}.')
     return 1 if done.failed else 0
 

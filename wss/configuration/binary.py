@@ -91,6 +91,29 @@ def define_device_flags() -> Callable[[], dict]:
     return lambda: {holder.name: holder.value for holder in holders}
 
 
+def define_averaging_flags() -> Callable[[], dict]:
+    """Defines the flags of an `averaging.Averaging`; returns a function that reads them by name."""
+    scales = flags.DEFINE_list(
+        'scales',
+        ['1'],
+        'Average the predictions of copies of each image, scaled by these factors, such as '
+        '0.5,0.75,1,1.25,1.5,1.75.',
+    )
+    flip = flags.DEFINE_bool('flip', False, 'Average over mirrored copies, too.')
+
+    def read():
+        try:
+            factors = tuple(float(scale) for scale in scales.value)
+        except ValueError as error:
+            raise ValueError(
+                f'--scales is {",".join(scales.value)!r}; it must be numbers, divided by commas, '
+                'such as 0.5,1,1.5.'
+            ) from error
+        return {'scales': factors, 'flip': flip.value}
+
+    return read
+
+
 def show_warnings() -> None:
     """Prints each warning of the library and of a user's parts once, as `Warning: sentence`.
 

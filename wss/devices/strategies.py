@@ -44,6 +44,17 @@ class Devices:
     wait_minutes: float = 10.0
 
 
+def only_one(devices: Devices, what: str) -> Devices:
+    """Returns one device, for what cannot be divided.
+
+    Raises:
+        ValueError: If several devices, or a TPU, are asked for.
+    """
+    if devices.strategy not in ('auto', 'one') or devices.tpu or devices.replicas not in (None, 1):
+        raise ValueError(f'{what} takes one device; leave out --strategy, --tpu and --replicas.')
+    return Devices('one')
+
+
 @functools.lru_cache(maxsize=1)  # A process can have one strategy of several devices only.
 def make_strategy(devices: Devices) -> tf.distribute.Strategy:
     """Makes the strategy of a run. Call it before any TensorFlow operation.

@@ -55,6 +55,7 @@ def predict_folder(
     info: DatasetInfo,
     report: Callable[[str], None] = print,
     network_bytes: Callable[[tuple[int, int]], float] = lambda size: 0,
+    largest_scale: float = 1.0,
 ) -> Predicted:
     """Writes `NAME.png` (class indices with a palette) and `NAME_overlay.jpg` for every image.
 
@@ -73,6 +74,7 @@ def predict_folder(
         report: Prints a line about an image that is not predicted, or not wholly.
         network_bytes: From the height and width of an image to the bytes of memory that
             `predict_image` needs.
+        largest_scale: Factor by which `predict_image` scales an image up.
 
     Raises:
         FileNotFoundError: If there is no such folder or no image in it.
@@ -85,19 +87,21 @@ def predict_folder(
     _prepare(out, places.values())
     counts = {'predicted': 0, 'unreadable': unreadable, 'too_large': 0, 'unwritten': 0}
     for source, target in places.items():
-        outcome, sentence = _predict(source, target, predict_image, info, network_bytes)
+        outcome, sentence = _predict(
+            source, target, predict_image, info, network_bytes, largest_scale
+        )
         counts[outcome] += 1
         if sentence:
             report(finding.shown(sentence))
     return Predicted(**counts)
 
 
-def _predict(source, target, predict_image, info, network_bytes):
+def _predict(source, target, predict_image, info, network_bytes, largest_scale):
     """Predicts one image; returns the name of the count that it belongs to, and a sentence."""
     name = finding.shown(source)
     try:
         size = decoding.image_size(source, name)
-        memory.check(size, _file_bytes(source), network_bytes, name)
+        memory.check(size, _file_bytes(source), network_bytes, name, largest_scale)
         image = decoding.decode_image(source, name, bit_depth=info.bit_depth)
     except (memory.TooLargeError, MemoryError) as error:
         return 'too_large', str(error) or _memory_sentence(name)

@@ -32,6 +32,7 @@ def check(
     file_bytes: int,
     network_bytes: Callable[[tuple[int, int]], float],
     name: str,
+    largest_scale: float = 1.0,
 ) -> None:
     """Refuses an image whose prediction would need more memory than there is.
 
@@ -40,13 +41,15 @@ def check(
         file_bytes: Size of its file.
         network_bytes: From height and width to the bytes that the network needs.
         name: Name of the image in messages.
+        largest_scale: Factor by which the network sees the image scaled up.
 
     Raises:
         TooLargeError: If the memory would not suffice (a ValueError).
     """
     pixels, usable = size[0] * size[1], _SHARE * available()
     needed = file_bytes + _ARRAYS * pixels
-    if file_bytes + _SURELY_ENOUGH * pixels > usable:  # The estimate takes a second.
+    seen = max(1.0, largest_scale) ** 2 * pixels
+    if file_bytes + _SURELY_ENOUGH * seen > usable:  # The estimate takes a second.
         needed += network_bytes(size)
     if needed > usable:
         raise TooLargeError(

@@ -1,13 +1,15 @@
 """Predicts single images of any size with a trained method."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import tensorflow as tf
 from PIL import Image
 
 from wss.datasets.files import checks, decoding, depth
+from wss.inference import averaging, memory
+from wss.inference.averaging import Averaging
 from wss.pipeline import frame
 from wss.pipeline.frame import Frame
 from wss.results import pictures
@@ -45,6 +47,7 @@ class Predictor:
         self.frame = frame.for_backbone(method.network.backbone, size, long_side)
         self._labels = _function(method.predict_labels, self.frame)
         self._probabilities = _function(method.predict_probabilities, self.frame)
+        self._averaged = {}  # Functions by `Averaging`.
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -52,7 +55,11 @@ class Predictor:
         return self.method.info.class_names
 
     def predict(
-        self, image: Picture, probabilities: bool = False
+        self,
+        image: Picture,
+        probabilities: bool = False,
+        scales: Sequence[float] = (1.0,),
+        flip: bool = False,
     ) -> np.ndarray | tuple[np.ndarray, np.ndarray]:
         """Predicts one image.
 
@@ -62,6 +69,9 @@ class Predictor:
                 is taken as it is. A uint16 array is scaled by the `bit_depth` of the dataset, as
                 16-bit files are, and refused without one.
             probabilities: Whether the probabilities of the classes are returned too.
+            scales: The probabilities are averaged over copies of the image, scaled by these
+                factors, 0.1 to 4.
+            flip: Whether each copy is predicted mirrored, too.
 
         Returns:
             Label map int32 `[H, W]`, upright as the image is; with `probabilities` also float32
@@ -69,13 +79,38 @@ class Predictor:
 
         Raises:
             FileNotFoundError: If there is no such file.
-            ValueError: If the image is damaged or is not RGB.
+            ValueError: If the image is damaged or is not RGB, or a scale is out of range.
         """
+        copies = Averaging(tuple(scales), flip)
         pixels = as_rgb(image, self.method.info.bit_depth)[np.newaxis].astype(np.float32)
-        if not probabilities:
+        if copies.is_plain and not probabilities:
             return self._labels(pixels)[0].numpy()
-        found = self._probabilities(pixels)[0].numpy()
-        return found.argmax(axis=-1).astype(np.int32), found
+        found = self._probabilities_of(copies)(pixels)[0].numpy()
+        labels = found.argmax(axis=-1).astype(np.int32)
+        return (labels, found) if probabilities else labels
+
+    def _probabilities_of(self, copies):
+        """Returns what computes probabilities; each has a graph, made when it is asked for."""
+        if copies.is_plain:
+            return self._probabilities
+        if copies not in self._averaged:
+            self._averaged[copies] = _graph(
+                lambda images: averaging.probabilities(
+                    self.method.predict_probabilities, self.frame, copies, images
+                )
+            )
+        return self._averaged[copies]
+
+    def bytes_of(self, copies: Averaging) -> Callable[[tuple[int, int]], float]:
+        """Returns a function from height and width to the bytes that `predict` needs, about."""
+        largest, classes = max(copies.scales), self.method.info.num_classes
+
+        def padded_size(size):
+            seen = tf.cast(self.frame.scaled_size(size), tf.float32)
+            return self.frame.padded_size(tf.cast(tf.round(largest * seen), tf.int32))
+
+        of_network = memory.network_bytes(self.method, padded_size)
+        return lambda size: of_network(size) + copies.bytes_of_sums(size, classes)
 
     def overlay(self, image: Picture, labels: np.ndarray) -> Image.Image:
         """Draws a label map over its image.
@@ -155,9 +190,9 @@ def predict_whole(predict: Callable[..., tf.Tensor], rule: Frame, images: tf.Ten
 
 def _function(predict, rule):
     """Returns a graph of `predict_whole` for one image of any size."""
+    return _graph(lambda images: predict_whole(predict, rule, images))
+
+
+def _graph(function):
     spec = tf.TensorSpec([1, None, None, 3], tf.float32)
-    return tf.function(
-        lambda images: predict_whole(predict, rule, images),
-        input_signature=[spec],
-        autograph=False,
-    )
+    return tf.function(function, input_signature=[spec], autograph=False)

@@ -93,7 +93,7 @@ def scaled_size(size, long_side: int | None) -> tf.Tensor:
 
 
 def scaled_images(images: tf.Tensor, long_side: int | None) -> tf.Tensor:
-    """Scales images down as `scaled_size` says: bilinear, antialiased, rounded to whole values.
+    """Scales images down as `scaled_size` says, by `resized`.
 
     Args:
         images: uint8 or float32 `[N, H, W, 3]` in [0, 255].
@@ -107,18 +107,28 @@ def scaled_images(images: tf.Tensor, long_side: int | None) -> tf.Tensor:
     size = tf.shape(images)[1:3]
     scaled = scaled_size(size, long_side)
 
-    def smaller():
-        values = tf.raw_ops.ScaleAndTranslate(
-            images=images,
-            size=scaled,
-            scale=tf.cast(scaled, tf.float32) / tf.cast(size, tf.float32),
-            translation=[0.0, 0.0],
-            kernel_type='triangle',
-            antialias=True,
-        )
-        return tf.cast(tf.clip_by_value(tf.round(values), 0.0, 255.0), images.dtype)
+    return tf.cond(tf.reduce_all(scaled == size), lambda: images, lambda: resized(images, scaled))
 
-    return tf.cond(tf.reduce_all(scaled == size), lambda: images, smaller)
+
+def resized(images: tf.Tensor, size) -> tf.Tensor:
+    """Resizes images: bilinear, half-pixel centres, antialiased, rounded to whole values.
+
+    Args:
+        images: uint8 or float32 `[N, H, W, 3]` in [0, 255].
+        size: Height and width, int32 `[2]`.
+
+    Returns:
+        The same type, `[N, *size, 3]`.
+    """
+    values = tf.raw_ops.ScaleAndTranslate(
+        images=images,
+        size=size,
+        scale=tf.cast(size, tf.float32) / tf.cast(tf.shape(images)[1:3], tf.float32),
+        translation=[0.0, 0.0],
+        kernel_type='triangle',
+        antialias=True,
+    )
+    return tf.cast(tf.clip_by_value(tf.round(values), 0.0, 255.0), images.dtype)
 
 
 def scaled_examples(examples: Examples, long_side: int | None) -> Examples:

@@ -1,7 +1,9 @@
 """Scores a method on a split, and lays out the scores in a table."""
 
+import types
 from collections.abc import Callable
 
+import numpy as np
 import tensorflow as tf
 
 from wss.results import metrics
@@ -45,10 +47,44 @@ def evaluate(method, make_batches: Callable[..., tf.data.Dataset], callbacks=())
             callbacks=list(callbacks),
             verbose=0,
         )
-    scores = metrics.summarise(method.confusion.result().numpy())
+    return {**_summary(method.confusion), **method.extra_scores()}
+
+
+def evaluate_singly(
+    predict: Callable[[np.ndarray], np.ndarray], examples, make_progress: Callable
+) -> dict:
+    """Scores what predicts one image at a time, at the size of its mask.
+
+    Args:
+        predict: From uint8 `[H, W, 3]` to a label map int32 `[H, W]`.
+        examples: `Examples` with label maps.
+        make_progress: Makes a callback from a plan, such as `EvaluationProgress`.
+
+    Returns:
+        See `evaluate`, without `extra_scores`.
+
+    Raises:
+        ValueError: If no pixel is labelled.
+    """
+    confusion = metrics.ConfusionMatrix(examples.info.num_classes, examples.info.ignore_value)
+    sizes = np.ones([len(examples), 2], int) if examples.sizes is None else examples.sizes
+    progress = make_progress(
+        [types.SimpleNamespace(images=1, pixels=int(np.prod(size))) for size in sizes]
+    )
+    progress.on_test_begin()
+    loaded = tf.data.Dataset.range(len(examples)).map(examples.load).prefetch(1)
+    for number, example in enumerate(loaded.as_numpy_iterator()):
+        confusion.update_state(example['label'], predict(example['image']))
+        progress.on_test_batch_end(number)
+    progress.on_test_end()
+    return _summary(confusion)
+
+
+def _summary(confusion):
+    scores = metrics.summarise(confusion.result().numpy())
     if not scores['pixels']:
         raise ValueError('There is nothing to score: the split has no labelled pixel.')
-    return {**scores, **method.extra_scores()}
+    return scores
 
 
 def by_class(scores: dict, class_names) -> dict:

@@ -1,0 +1,106 @@
+"""Predictions averaged over scaled and mirrored copies of an image, as DeepLab is evaluated."""
+
+import dataclasses
+from collections.abc import Callable
+
+import tensorflow as tf
+
+from wss.pipeline import frame
+from wss.pipeline.frame import Frame
+from wss.settings import ranges
+
+_MOST_SCALES = 20
+_SCALES = (0.1, 4.0)
+# A sum, a summand, and what it is interpolated from, at the size of the image.
+_MAPS = 4
+
+
+@dataclasses.dataclass(frozen=True)
+class Averaging:
+    """Which copies of an image are predicted.
+
+    The probabilities of the copies are averaged at the pixels of the image. Chen et al.,
+    *Encoder-Decoder with Atrous Separable Convolution* (ECCV 2018), section 4: scales 0.5 to 1.75
+    in steps of 0.25, with mirrored copies.
+
+    Attributes:
+        scales: Factors of the size that the network sees, which `Data.long_side` limits; 0.1 to 4.
+        flip: Whether each copy is predicted mirrored, too.
+
+    Raises:
+        ValueError: If there is no scale, or one is out of range.
+
+    Example:
+        >>> from wss.inference.averaging import Averaging
+        >>> Averaging(scales=(0.5, 1), flip=True).copies
+        4
+    """
+
+    scales: tuple[float, ...] = (1.0,)
+    flip: bool = False
+
+    def __post_init__(self):
+        ranges.several('scales', self.scales, range(1, _MOST_SCALES + 1), ranges.number, *_SCALES)
+        ranges.switch('flip', self.flip)
+        object.__setattr__(self, 'scales', tuple(float(scale) for scale in self.scales))
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether the image itself is the only copy."""
+        return self.scales == (1.0,) and not self.flip
+
+    @property
+    def copies(self) -> int:
+        """How many copies there are."""
+        return len(self.scales) * (1 + self.flip)
+
+    def bytes_of_sums(self, size: tuple[int, int], num_classes: int) -> int:
+        """Returns the bytes of memory that the sums over copies of an image need."""
+        return 0 if self.is_plain else _MAPS * 4 * num_classes * size[0] * size[1]
+
+    def __str__(self):
+        """Names the copies, for a file or a line: `scales_0.5_1_flip`."""
+        scales = '_'.join(f'{scale:g}' for scale in self.scales)
+        return f'scales_{scales}{"_flip" if self.flip else ""}'
+
+
+def probabilities(
+    predict: Callable[..., tf.Tensor], rule: Frame, averaging: Averaging, images: tf.Tensor
+) -> tf.Tensor:
+    """Returns the mean of the probabilities of all copies.
+
+    Args:
+        predict: `Method.predict_probabilities`.
+        rule: How images are scaled and padded.
+        averaging: The copies.
+        images: float32 `[N, H, W, 3]` in [0, 255].
+
+    Returns:
+        float32 `[N, H, W, C]`.
+    """
+    size = tf.shape(images)[1:3]
+    seen = frame.scaled_images(images, rule.long_side)
+    total = 0.0
+    for scale in averaging.scales:
+        copy = _scaled(seen, scale)
+        for mirrored in (False, True)[: 1 + averaging.flip]:
+            # One after another: side by side, they would need the memory of all at a time.
+            with tf.control_dependencies([tf.convert_to_tensor(total)]):
+                total += _of_copy(predict, rule, tf.identity(copy), size, mirrored)
+    return total / averaging.copies
+
+
+def _scaled(images, scale):
+    if scale == 1:
+        return images
+    size = tf.cast(tf.shape(images)[1:3], tf.float32)
+    return frame.resized(images, tf.maximum(tf.cast(tf.round(scale * size), tf.int32), 1))
+
+
+def _of_copy(predict, rule, images, size, mirrored):
+    """Returns the probabilities of one copy, at the pixels of the image."""
+    images = tf.reverse(images, [2]) if mirrored else images
+    own = tf.shape(images)[1:3]
+    padded = rule.padded(images, rule.padded_size(own))
+    found = predict(padded, frame.original_grid(own, size))
+    return tf.reverse(found, [2]) if mirrored else found
