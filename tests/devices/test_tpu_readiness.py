@@ -21,6 +21,7 @@ from wss.methods.supervised import Supervised
 from wss.methods.unimatch import UniMatch
 from wss.methods.update import Update
 from wss.networks.backbones import mobilenet_v2, resnet_v1, xception
+from wss.networks.backbones.small import SmallResNet
 from wss.networks.deeplab import DeepLabV3Plus
 from wss.runs.configuration import Configuration
 from wss.training import optimisers
@@ -51,6 +52,7 @@ METHODS = {
 MIXED = ('mixed', 'fixmatch', 'unimatch', 'mean_teacher', 'cps')
 BACKBONES = {
     'tiny': functools.partial(TinyBackbone, filters=(8, 8, 8)),
+    'small': functools.partial(SmallResNet, filters=(8, 8, 8, 8)),
     'resnet': functools.partial(resnet_v1.ResNetV1, 'resnet_v1_50'),
     'resnet_beta': functools.partial(resnet_v1.ResNetV1, 'resnet_v1_50_beta'),
     'xception': functools.partial(xception.Xception, 'xception_41'),
@@ -139,8 +141,8 @@ DIFFERENCES = ('fixmatch', 'mean_teacher')
         ('float32', 'classification', 'resnet_beta'),
         ('float32', 'classification', 'xception'),
         ('float32', 'classification', 'mobilenet'),
-        ('mixed_bfloat16', 'hard_weak', 'tiny'),
-        ('mixed_bfloat16', 'classification', 'tiny'),
+        ('mixed_bfloat16', 'hard_weak', 'small'),
+        ('mixed_bfloat16', 'classification', 'small'),
     ],
     indirect=['precision'],
 )
