@@ -16,7 +16,7 @@ from wss.experiment import Experiment
 from wss.methods.pseudoseg import PseudoSeg
 from wss.methods.supervised import Supervised
 from wss.methods.update import Update
-from wss.networks.backbones import resnet_v1, xception
+from wss.networks.backbones import mobilenet_v2, resnet_v1, xception
 from wss.networks.deeplab import DeepLabV3Plus
 from wss.pipeline import data
 from wss.runs.configuration import Configuration
@@ -146,3 +146,11 @@ def shallow(monkeypatch):
         monkeypatch.setitem(resnet_v1.VARIANTS, name, less)
     for name in xception.MIDDLE_UNITS:
         monkeypatch.setitem(xception.MIDDLE_UNITS, name, 1)
+    stages = [
+        # The decoder takes a map of the second unit of this stage. A stage changes the width.
+        dataclasses.replace(stage, width=4 * number, units=2 if number == 2 else 1)
+        for number, stage in enumerate(mobilenet_v2._STAGES, 1)
+    ]
+    monkeypatch.setattr(mobilenet_v2, '_STAGES', tuple(stages))
+    names = ['expanded_conv', *(f'expanded_conv_{number}' for number in range(2, 8))]
+    monkeypatch.setattr(mobilenet_v2.MobileNetV2, 'blocks', tuple(names))
