@@ -33,11 +33,24 @@ def configuration(text):
     return lambda: Configuration(text, frozenset({'Schedule.log_every', 'Schedule.extend'}))
 
 
-def last_weights(workdir, kind='last'):
-    """All variables of the last or best checkpoint by name."""
+def saved(workdir, kind):
+    """All values of the last or best checkpoint by name, but for the graph that names them."""
     reader = tf.train.load_checkpoint(str(workdir / 'checkpoints' / kind))
-    names = [name for name in reader.get_variable_to_shape_map() if name.endswith('VARIABLE_VALUE')]
+    names = set(reader.get_variable_to_shape_map()) - {'_CHECKPOINTABLE_OBJECT_GRAPH'}
     return {name: reader.get_tensor(name) for name in names}
+
+
+def last_weights(workdir):
+    """All variables of the last checkpoint by name."""
+    values = saved(workdir, 'last')
+    return {name: value for name, value in values.items() if name.endswith('VARIABLE_VALUE')}
+
+
+def check_equal(found, expected):
+    """Compares values by name, bit for bit."""
+    assert found.keys() == expected.keys()
+    for name, value in expected.items():
+        np.testing.assert_array_equal(found[name], value, name)
 
 
 def logged(workdir):
@@ -146,9 +159,7 @@ def test_a_stopped_run_goes_on_as_if_it_had_not_stopped(trained, tmp_path, capsy
     assert 'resuming at step 2' in capsys.readouterr().out
     assert logged(workdir) == logged(trained.workdir)
     expected, resumed = last_weights(trained.workdir), last_weights(workdir)
-    assert expected.keys() == resumed.keys()
-    for name, value in expected.items():
-        np.testing.assert_array_equal(resumed[name], value, name)
+    check_equal(resumed, expected)
 
 
 @pytest.mark.parametrize('missing', ['evaluate', 'save_if_best', 'note_score'])
@@ -182,10 +193,7 @@ def test_a_run_that_dies_at_its_last_evaluation_makes_up_for_it(
     assert (here / 'scores.json').read_bytes() == (there / 'scores.json').read_bytes()
     files = [sorted(path.name for path in place.glob('best/ckpt-*')) for place in (there, here)]
     assert files[0] == files[1]
-    expected, saved = last_weights(trained.workdir, 'best'), last_weights(tmp_path, 'best')
-    assert saved.keys() == expected.keys()
-    for name, value in expected.items():
-        np.testing.assert_array_equal(saved[name], value, name)
+    check_equal(saved(tmp_path, 'best'), saved(trained.workdir, 'best'))
 
 
 def test_a_run_without_steps_that_dies_before_its_scores_makes_up_for_them(
@@ -206,8 +214,7 @@ def test_the_same_run_twice_gives_the_same_weights(tiny, tmp_path):
         result = experiment.train(tmp_path / name)
         assert result == {'steps': 2}
     first, second = (last_weights(tmp_path / name) for name in ('first', 'second'))
-    for name, value in first.items():
-        np.testing.assert_array_equal(second[name], value, name)
+    check_equal(second, first)
 
 
 def test_another_configuration_is_refused_and_nothing_changes(trained):
@@ -246,9 +253,7 @@ def test_averages_go_on_as_if_the_run_had_not_stopped(averaged, tmp_path):
     forget_the_end(workdir, 2)
     averaged.experiment.train(workdir, configuration('Schedule.steps = 4\n'))
     expected, resumed = last_weights(averaged.workdir), last_weights(workdir)
-    assert expected.keys() == resumed.keys()
-    for name, value in expected.items():
-        np.testing.assert_array_equal(resumed[name], value, name)
+    check_equal(resumed, expected)
 
 
 # Every pixel counts: networks that have learnt nothing are never confident.
@@ -289,8 +294,7 @@ def test_methods_go_on_with_adamw_and_all_strong_views(tiny, tmp_path, name):
     expected, resumed = last_weights(whole), last_weights(copy)
     assert expected.keys() == resumed.keys()
     assert sum('optimizer' in name for name in expected) > 40
-    for name, value in expected.items():
-        np.testing.assert_array_equal(resumed[name], value, name)
+    check_equal(resumed, expected)
 
 
 @pytest.mark.parametrize('checkpoint', ['best', 'last'])
@@ -463,8 +467,7 @@ def test_a_finished_run_trains_on(tiny, tmp_path, capsys):
     assert 'resuming at step 7' in said and 'is extended' not in said
     assert rates[1] == rates[0]
     expected, resumed = last_weights(workdir), last_weights(killed)
-    for name, value in expected.items():
-        np.testing.assert_array_equal(resumed[name], value, name)
+    check_equal(resumed, expected)
     with pytest.raises(ValueError, match=r'Schedule\.steps is 8 there and 6 here'):
         dataclasses.replace(longer, schedule=dataclasses.replace(longer.schedule, steps=6)).train(
             workdir, configuration(text.format(6))
@@ -675,8 +678,7 @@ def test_a_damaged_newest_checkpoint_is_named_and_the_one_before_is_used(trained
     assert result == trained.result
     assert len(list(last.glob('ckpt-4.data-*.damaged'))) == 1
     expected, resumed = last_weights(trained.workdir), last_weights(workdir)
-    for name, value in expected.items():
-        np.testing.assert_array_equal(resumed[name], value, name)
+    check_equal(resumed, expected)
 
 
 def test_nothing_starts_anew_where_every_checkpoint_is_damaged(trained, tmp_path):
@@ -736,9 +738,7 @@ def test_a_signal_saves_and_the_run_goes_on_as_if_there_had_been_none(
     assert json.loads((tmp_path / 'parts' / 'run.json').read_text())['state'] == 'stopped'
     result = experiment.train(tmp_path / 'parts', devices=devices)
     whole, parts = last_weights(tmp_path / 'whole'), last_weights(tmp_path / 'parts')
-    assert whole.keys() == parts.keys()
-    for name, value in whole.items():
-        np.testing.assert_array_equal(parts[name], value, name)
+    check_equal(parts, whole)
     assert result == json.loads((tmp_path / 'whole' / 'result.json').read_text())
     assert logged(tmp_path / 'whole') == logged(tmp_path / 'parts')
 
@@ -767,8 +767,7 @@ def test_several_steps_an_execution_change_nothing_but_when_one_looks(tiny, tmp_
     assert one == two
     assert points(tmp_path / 'one') == points(tmp_path / 'two')
     first, second = last_weights(tmp_path / 'one'), last_weights(tmp_path / 'two')
-    for name, value in first.items():
-        np.testing.assert_array_equal(second[name], value, name)
+    check_equal(second, first)
     with pytest.raises(ValueError, match=r'steps_per_execution is 3, but something'):
         tiny.experiment(steps_per_execution=3).train(tmp_path / 'no')
     assert not (tmp_path / 'no').exists()

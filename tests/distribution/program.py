@@ -15,7 +15,6 @@ import tf_keras as keras
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2]))
 from tests.conftest import Squares, make_info
-from tests.tiny_backbone import TinyBackbone
 from wss.devices import strategies, workers
 from wss.methods.cps import CPS
 from wss.methods.fixmatch import FixMatch
@@ -25,6 +24,7 @@ from wss.methods.pseudoseg import PseudoSeg
 from wss.methods.supervised import Supervised
 from wss.methods.unimatch import UniMatch
 from wss.methods.update import Update
+from wss.networks.backbones.small import SmallResNet
 from wss.networks.deeplab import DeepLabV3Plus
 from wss.networks.layers import ConvBatchNorm
 from wss.pipeline import batches
@@ -74,7 +74,7 @@ def make_network(info):
     return DeepLabV3Plus(
         info.num_classes,
         info.num_image_classes,
-        functools.partial(TinyBackbone, filters=(8, 8, 8)),
+        functools.partial(SmallResNet, filters=(8, 8, 8, 8)),
         aspp_filters=8,
         decoder_filters=8,
         low_level_filters=8,

@@ -1,18 +1,20 @@
 """The rivals: their losses against an independent computation from the same logits."""
 
+import functools
+
 import numpy as np
 import pytest
 import tensorflow as tf
 import tf_keras as keras
 
 from tests.small_batches import make_batch
-from tests.tiny_backbone import TinyBackbone
 from wss.datasets.info import DatasetInfo
 from wss.methods import losses, weak_label
 from wss.methods.cps import CPS
 from wss.methods.fixmatch import FixMatch
 from wss.methods.mean_teacher import MeanTeacher, squared_error, teacher_rate
 from wss.methods.unimatch import UniMatch
+from wss.networks.backbones.small import SmallResNet
 from wss.networks.deeplab import DeepLabV3Plus
 from wss.networks.layers import Dropout
 
@@ -25,11 +27,12 @@ NEAREST = np.floor(np.arange(9) * 33 / 9).astype(int)
 
 def make_method(kind, **options):
     keras.utils.set_random_seed(1)
-    network = DeepLabV3Plus(3, 2, TinyBackbone, 16, 16, 16, aspp_rates=(1, 2, 3), aspp_dropout=0.0)
+    backbone = functools.partial(SmallResNet, (16, 16, 16, 16))
+    network = DeepLabV3Plus(3, 2, backbone, 16, 16, 16, aspp_rates=(1, 2, 3), aspp_dropout=0.0)
     method = kind(network, INFO, **options)
     if method.needs_second_network:
         method.second_network = DeepLabV3Plus(
-            3, 2, TinyBackbone, 16, 16, 16, aspp_rates=(1, 2, 3), aspp_dropout=0.0
+            3, 2, backbone, 16, 16, 16, aspp_rates=(1, 2, 3), aspp_dropout=0.0
         )
     method.build_variables(CROP)
     return method
