@@ -64,10 +64,9 @@ def trained(method, steps):
     """The variables after each step, those of the student and of the teacher side by side."""
     method.compile(optimizer=optimisers.momentum_poly(9, 0.01))
     method.optimizer.build(method.trainable_variables)
-    step = tf.function(method.train_step, autograph=False)
     history = []
     for _ in range(steps):
-        step(make_batch(CROP))
+        method.train_step(make_batch(CROP))
         history.append([(s.numpy(), t.numpy()) for s, t in method.running.pairs])
     return history
 
