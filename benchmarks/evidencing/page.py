@@ -9,7 +9,12 @@ from collections.abc import Mapping
 from evidencing import rows, tables
 from wss.datasets.files import whole
 
-PARTS = {'main': 'The main runs', 'options': 'One option changed', 'labels': 'More labels'}
+PARTS = {
+    'main': 'The main runs',
+    'longer': 'Longer runs',
+    'options': 'One option changed',
+    'labels': 'More labels',
+}
 _NOTE = (
     'mIoU in percent of the last weights: mean ± sample standard deviation over seeds. '
     f'{tables.ONE_SEED}: one seed, so the difference has no interval.'

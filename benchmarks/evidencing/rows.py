@@ -19,7 +19,9 @@ COMMON = (
 LISTS = {83: 'labelled_85.txt', 172: 'labelled_170.txt', 337: 'labelled_340.txt', 1363: 'train.txt'}
 DATA = 'data/voc_small'
 # A step of PseudoSeg takes so many times the CPU time of a supervised step (the tables show both).
-STEPS_OF_EQUAL_TIME = 2.5
+# Longer runs have so many times the steps.
+LONGER = 2.5
+_LONGER_WARM_UP = 'PseudoSeg.consistency_warm_up = 1000'  # Half of the steps, as in a short run.
 SEEDS = 3  # Of main rows; the others have one.
 MOST_SEEDS = 10  # For which the quantiles are known.
 _RIVAL_WITH_MORE_LABELS = 'unimatch'
@@ -34,7 +36,7 @@ class Row:
         title: What a reader sees.
         methods: Gin files of the method.
         params: Settings of the row alone, lines of `name = value`.
-        table: `main`, `options` or `labels`.
+        table: `main`, `longer`, `options` or `labels`.
         labels: How many training images have masks.
         against: Name of the row that it is compared with; None for none.
         seeds: How many seeds it has.
@@ -67,7 +69,7 @@ _MAIN = (
         'supervised_longer',
         'supervised, as long as PseudoSeg takes',
         _SUPERVISED,
-        steps=STEPS_OF_EQUAL_TIME,
+        steps=LONGER,
     ),
     Row('pseudoseg', 'PseudoSeg', _PSEUDOSEG),
     Row('weak', 'PseudoSeg, image labels known', _WEAK),
@@ -75,6 +77,19 @@ _MAIN = (
     Row('unimatch', 'UniMatch', ('methods/unimatch.gin',)),
     Row('mean_teacher', 'Mean Teacher', ('methods/mean_teacher.gin',)),
     Row('cps', 'CPS', ('methods/cps.gin',)),
+)
+
+
+def _longer(name, title, methods, *params):
+    more = f'{title}, {LONGER} times the steps'
+    return Row(f'{name}_longer', more, methods, params, 'longer', steps=LONGER)
+
+
+_LONGER = (
+    _longer('pseudoseg', 'PseudoSeg', _PSEUDOSEG, _LONGER_WARM_UP),
+    _longer('weak', 'PseudoSeg, image labels known', _WEAK, _LONGER_WARM_UP),
+    _longer('fixmatch', 'FixMatch', ('methods/fixmatch.gin',)),
+    _longer('unimatch', 'UniMatch', ('methods/unimatch.gin',)),
 )
 
 
@@ -129,6 +144,7 @@ def _with_labels(row, labels):
 _ALSO_WITH_MORE = ('supervised', 'pseudoseg', 'weak', _RIVAL_WITH_MORE_LABELS)
 ROWS = (
     *_MAIN,
+    *_LONGER,
     *_OPTIONS,
     *(
         _with_labels(row, labels)
