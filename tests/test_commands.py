@@ -135,19 +135,21 @@ def test_evaluation_prints_a_table_and_writes_json(folder):
     assert scores['miou'] == trained['miou']
 
 
-def test_evaluation_over_copies_has_a_file_of_its_own(folder):
-    result = start(folder, 'evaluate', '--workdir', 'run', '--scales', '0.75,1', '--flip')
+def test_evaluation_over_copies_and_windows_has_a_file_of_its_own(folder):
+    given = ('--scales', '0.75,1', '--flip', '--window', '33', '--overlap', '0')
+    result = start(folder, 'evaluate', '--workdir', 'run', *given)
     assert result.returncode == 0, result.stderr
-    written = folder / 'run' / 'evaluation-best-val-scales_0.75_1_flip.json'
-    assert json.loads(written.read_text())['scales'] == [0.75, 1.0]
+    written = folder / 'run' / 'evaluation-best-val-scales_0.75_1_flip_window_33_0.json'
+    found = json.loads(written.read_text())
+    assert (found['scales'], found['window'], found['overlap']) == ([0.75, 1.0], 33, 0.0)
 
 
-def test_other_scales_are_refused(folder):
+def test_other_scales_and_windows_are_refused(folder):
     result = start(folder, 'evaluate', '--workdir', 'run', '--scales', '1,half')
     assert refused(result).startswith("--scales is '1,half'; it must be numbers")
     given = ('--workdir', 'run', '--images', 'images', '--out', 'out')
-    result = start(folder, 'predict', *given, '--scales', '9')
-    assert refused(result) == 'A value of scales is 9.0; it must be a number, 0.1 to 4.'
+    result = start(folder, 'predict', *given, '--window', '20')
+    assert refused(result) == 'window is 20; it must be a whole number, 33 to 4097.'
 
 
 def test_evaluation_of_an_unknown_split_or_folder(folder):
@@ -157,7 +159,7 @@ def test_evaluation_of_an_unknown_split_or_folder(folder):
     assert 'nowhere is not the folder of a run' in refused(result)
 
 
-@pytest.mark.parametrize('copies', [(), ('--flip', '--scales=0.5,1')])
+@pytest.mark.parametrize('copies', [(), ('--flip', '--scales=0.5,1', '--window=65')])
 def test_prediction_of_any_size_and_of_damaged_images(folder, copies):
     sizes = {'small': (1, 30), 'deep/wide': (40, 131), 'tall': (90, 60)}
     for name, (height, width) in sizes.items():

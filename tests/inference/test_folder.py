@@ -290,7 +290,7 @@ def test_what_does_not_fit_into_the_memory_is_passed_over(tmp_path, tiny, monkey
     Image.new('1', (20000, 20000)).save(tmp_path / 'in' / 'c.png')
     for name in 'de':
         write_image(tmp_path / 'in' / f'{name}.png')
-    monkeypatch.setattr(memory, 'available', lambda: 10**10)
+    monkeypatch.setattr(memory, 'available', lambda: 4 * 10**9)
 
     def predict(image):
         calls.append(1)

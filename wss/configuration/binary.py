@@ -100,6 +100,15 @@ def define_averaging_flags() -> Callable[[], dict]:
         '0.5,0.75,1,1.25,1.5,1.75.',
     )
     flip = flags.DEFINE_bool('flip', False, 'Average over mirrored copies, too.')
+    window = flags.DEFINE_integer(
+        'window',
+        None,
+        'Predict an image with a longer side than these pixels in windows of this size, so that '
+        'its memory does not grow with its height; by default each image is seen as a whole.',
+    )
+    overlap = flags.DEFINE_float(
+        'overlap', 0.33, 'Share of a window that the next one shows again, 0 to 0.9.'
+    )
 
     def read():
         try:
@@ -109,7 +118,12 @@ def define_averaging_flags() -> Callable[[], dict]:
                 f'--scales is {",".join(scales.value)!r}; it must be numbers, divided by commas, '
                 'such as 0.5,1,1.5.'
             ) from error
-        return {'scales': factors, 'flip': flip.value}
+        return {
+            'scales': factors,
+            'flip': flip.value,
+            'window': window.value,
+            'overlap': overlap.value,
+        }
 
     return read
 

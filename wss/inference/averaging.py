@@ -1,4 +1,4 @@
-"""Predictions averaged over scaled and mirrored copies of an image, as DeepLab is evaluated."""
+"""Predictions averaged over copies of an image, as DeepLab is evaluated, and over windows."""
 
 import dataclasses
 from collections.abc import Callable
@@ -13,22 +13,28 @@ _MOST_SCALES = 20
 _SCALES = (0.1, 4.0)
 # A sum, a summand, and what it is interpolated from, at the size of the image.
 _MAPS = 4
+# Rows of windows: one that is filled, and what it shares with the one above.
+_BANDS = 2
+_WINDOWS = (33, 4097)
 
 
 @dataclasses.dataclass(frozen=True)
 class Averaging:
-    """Which copies of an image are predicted.
+    """Which copies and which windows of an image are predicted.
 
     The probabilities of the copies are averaged at the pixels of the image. Chen et al.,
     *Encoder-Decoder with Atrous Separable Convolution* (ECCV 2018), section 4: scales 0.5 to 1.75
-    in steps of 0.25, with mirrored copies.
+    in steps of 0.25, with mirrored copies. An image that is larger than a window is predicted
+    window by window (`windows`), with the copies of each window.
 
     Attributes:
         scales: Factors of the size that the network sees, which `Data.long_side` limits; 0.1 to 4.
         flip: Whether each copy is predicted mirrored, too.
+        window: Pixels of the sides of a window, 33 to 4097; None to see each image as a whole.
+        overlap: Share of a window that the next one shows again, 0 to 0.9.
 
     Raises:
-        ValueError: If there is no scale, or one is out of range.
+        ValueError: If there is no scale, or a value is out of range.
 
     Example:
         >>> from wss.inference.averaging import Averaging
@@ -38,16 +44,31 @@ class Averaging:
 
     scales: tuple[float, ...] = (1.0,)
     flip: bool = False
+    window: int | None = None
+    overlap: float = 0.33
 
     def __post_init__(self):
         ranges.several('scales', self.scales, range(1, _MOST_SCALES + 1), ranges.number, *_SCALES)
         ranges.switch('flip', self.flip)
+        if self.window is not None:
+            ranges.whole('window', self.window, *_WINDOWS)
+        ranges.number('overlap', self.overlap, 0, 0.9)
         object.__setattr__(self, 'scales', tuple(float(scale) for scale in self.scales))
 
     @property
     def is_plain(self) -> bool:
-        """Whether the image itself is the only copy."""
-        return self.scales == (1.0,) and not self.flip
+        """Whether the whole image itself is all that is predicted."""
+        return self.scales == (1.0,) and not self.flip and self.window is None
+
+    @property
+    def of_window(self) -> 'Averaging':
+        """The copies of one window."""
+        return Averaging(self.scales, self.flip)
+
+    def seen(self, size: tuple[int, int]) -> tuple[int, int]:
+        """Returns height and width of the windows of an image, or of the image itself."""
+        most = self.window or max(size)
+        return min(size[0], most), min(size[1], most)
 
     @property
     def copies(self) -> int:
@@ -55,13 +76,17 @@ class Averaging:
         return len(self.scales) * (1 + self.flip)
 
     def bytes_of_sums(self, size: tuple[int, int], num_classes: int) -> int:
-        """Returns the bytes of memory that the sums over copies of an image need."""
-        return 0 if self.is_plain else _MAPS * 4 * num_classes * size[0] * size[1]
+        """Returns the bytes of memory that the sums over copies and windows of an image need."""
+        height, width = self.seen(size)
+        of_copies = 0 if self.of_window.is_plain else _MAPS * height * width
+        of_windows = _BANDS * height * size[1] if (height, width) != tuple(size) else 0
+        return 4 * num_classes * (of_copies + of_windows)
 
     def __str__(self):
-        """Names the copies, for a file or a line: `scales_0.5_1_flip`."""
+        """Names what is averaged, for a file or a line: `scales_0.5_1_flip_window_513_0.33`."""
         scales = '_'.join(f'{scale:g}' for scale in self.scales)
-        return f'scales_{scales}{"_flip" if self.flip else ""}'
+        windows = f'_window_{self.window}_{self.overlap:g}' if self.window else ''
+        return f'scales_{scales}{"_flip" if self.flip else ""}{windows}'
 
 
 def probabilities(

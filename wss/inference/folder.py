@@ -147,7 +147,7 @@ def _file_bytes(source):
 
 
 def _memory_sentence(name):
-    return f'{name} is too large for the memory; scale it down or cut it.'
+    return f'{name} is too large for the memory; predict it in windows, or scale it down.'
 
 
 def _write_sentence(error, what):

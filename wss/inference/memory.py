@@ -6,9 +6,9 @@ from collections.abc import Callable
 
 import tensorflow as tf
 
-# Bytes a pixel of the image as it is decoded, padded and drawn: about 110, of which most are
-# float32 copies of the overlay.
-_ARRAYS = 128
+# Bytes a pixel of the image as it is decoded, padded and drawn: a float32 copy or two, labels, and
+# overlay.
+_ARRAYS = 48
 # Convolutions keep copies of their inputs in other layouts, and branches run at the same time:
 # measured were 1.3 to 1.6 times the tensors.
 _COPIES = 1.8
@@ -54,8 +54,8 @@ def check(
     if needed > usable:
         raise TooLargeError(
             f'{name} is too large for the memory: {size[1]}x{size[0]} pixels (width x height) need '
-            f'about {needed / 1e9:.1f} GB, and {usable / 1e9:.1f} GB can be used; scale it down '
-            'or cut it.'
+            f'about {needed / 1e9:.1f} GB, and {usable / 1e9:.1f} GB can be used; predict it in '
+            'windows, or scale it down.'
         )
 
 

@@ -8,7 +8,7 @@ import tensorflow as tf
 from PIL import Image
 
 from wss.datasets.files import checks, decoding, depth
-from wss.inference import averaging, memory
+from wss.inference import averaging, memory, windows
 from wss.inference.averaging import Averaging
 from wss.pipeline import frame
 from wss.pipeline.frame import Frame
@@ -60,6 +60,8 @@ class Predictor:
         probabilities: bool = False,
         scales: Sequence[float] = (1.0,),
         flip: bool = False,
+        window: int | None = None,
+        overlap: float = 0.33,
     ) -> np.ndarray | tuple[np.ndarray, np.ndarray]:
         """Predicts one image.
 
@@ -72,6 +74,9 @@ class Predictor:
             scales: The probabilities are averaged over copies of the image, scaled by these
                 factors, 0.1 to 4.
             flip: Whether each copy is predicted mirrored, too.
+            window: Pixels, 33 to 4097. An image with a longer side is predicted in square windows
+                of these sides, and its memory is that of a row of windows; None for whole images.
+            overlap: Share of a window that the next one shows again, 0 to 0.9.
 
         Returns:
             Label map int32 `[H, W]`, upright as the image is; with `probabilities` also float32
@@ -79,15 +84,48 @@ class Predictor:
 
         Raises:
             FileNotFoundError: If there is no such file.
-            ValueError: If the image is damaged or is not RGB, or a scale is out of range.
+            ValueError: If the image is damaged or is not RGB, or an option is out of range.
         """
-        copies = Averaging(tuple(scales), flip)
-        pixels = as_rgb(image, self.method.info.bit_depth)[np.newaxis].astype(np.float32)
-        if copies.is_plain and not probabilities:
-            return self._labels(pixels)[0].numpy()
-        found = self._probabilities_of(copies)(pixels)[0].numpy()
+        how = Averaging(tuple(scales), flip, window, overlap)
+        self.check(how)
+        pixels = as_rgb(image, self.method.info.bit_depth)
+        size = pixels.shape[:2]
+        if how.seen(size) != size:
+            return self._in_windows(pixels, how, probabilities)
+        if how.of_window.is_plain and not probabilities:
+            return self._labels(_one(pixels))[0].numpy()
+        found = self._probabilities_of(how.of_window)(_one(pixels))[0].numpy()
         labels = found.argmax(axis=-1).astype(np.int32)
         return (labels, found) if probabilities else labels
+
+    def _in_windows(self, pixels, how, probabilities):
+        """Predicts an image in windows; keeps the probabilities only if they are asked for."""
+        compute, size = self._probabilities_of(how.of_window), pixels.shape[:2]
+        labels = np.empty(size, np.int32)
+        kept = np.empty([*size, len(self.classes)], np.float32) if probabilities else None
+        found = windows.bands(
+            lambda part: compute(_one(part))[0].numpy(), pixels, how.window, how.overlap
+        )
+        for top, band in found:
+            rows = slice(top, top + len(band))
+            labels[rows] = band.argmax(axis=-1)
+            if probabilities:
+                kept[rows] = band
+        return (labels, kept) if probabilities else labels
+
+    def check(self, how: Averaging) -> None:
+        """Refuses windows that would cut images which are scaled down to fit the network.
+
+        Raises:
+            ValueError: If `Data.long_side` of the run is more than a window.
+        """
+        long_side = self.frame.long_side
+        if how.window is not None and long_side is not None and long_side > how.window:
+            raise ValueError(
+                f'window is {how.window}, but images are scaled down to a longer side of '
+                f'{long_side} pixels (Data.long_side of the run), which needs no windows; leave '
+                'it out.'
+            )
 
     def _probabilities_of(self, copies):
         """Returns what computes probabilities; each has a graph, made when it is asked for."""
@@ -102,7 +140,12 @@ class Predictor:
         return self._averaged[copies]
 
     def bytes_of(self, copies: Averaging) -> Callable[[tuple[int, int]], float]:
-        """Returns a function from height and width to the bytes that `predict` needs, about."""
+        """Returns a function from height and width to the bytes that `predict` needs, about.
+
+        Raises:
+            ValueError: See `check`.
+        """
+        self.check(copies)
         largest, classes = max(copies.scales), self.method.info.num_classes
 
         def padded_size(size):
@@ -110,7 +153,7 @@ class Predictor:
             return self.frame.padded_size(tf.cast(tf.round(largest * seen), tf.int32))
 
         of_network = memory.network_bytes(self.method, padded_size)
-        return lambda size: of_network(size) + copies.bytes_of_sums(size, classes)
+        return lambda size: of_network(copies.seen(size)) + copies.bytes_of_sums(size, classes)
 
     def overlay(self, image: Picture, labels: np.ndarray) -> Image.Image:
         """Draws a label map over its image.
@@ -186,6 +229,11 @@ def predict_whole(predict: Callable[..., tf.Tensor], rule: Frame, images: tf.Ten
     if rule.long_side is None:
         return predict(padded)[:, : size[0], : size[1]]
     return predict(padded, frame.original_grid(scaled_size, size))
+
+
+def _one(pixels):
+    """Returns a batch of one image, as the graphs take it."""
+    return pixels[np.newaxis].astype(np.float32)
 
 
 def _function(predict, rule):

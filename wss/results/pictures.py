@@ -10,6 +10,7 @@ _IGNORED = (255, 255, 255)
 _INK = (30, 30, 30)
 _PAPER = (250, 250, 250)
 _GAP = 6
+_PART = 2**20
 _JPEG_SIDE = 65500  # Of the library that writes JPEG files.
 
 
@@ -51,10 +52,20 @@ def overlay(image: np.ndarray, labels: np.ndarray, info) -> np.ndarray:
     Returns:
         uint8 `[..., H, W, 3]`.
     """
-    labels = np.asarray(labels)
+    image, labels = np.asarray(image), np.asarray(labels)
+    drawn = np.empty([*labels.shape, 3], np.uint8)
+    pixels, classes, places = image.reshape(-1, 3), labels.reshape(-1), drawn.reshape(-1, 3)
+    # A part at a time: the float copies would need ten times the memory of the image.
+    for first in range(0, len(classes), _PART):
+        part = slice(first, first + _PART)
+        places[part] = _overlaid(pixels[part], classes[part], info)
+    return drawn
+
+
+def _overlaid(pixels, labels, info):
     coloured = colour_labels(labels, info.colours, info.ignore_value).astype(np.float32)
     kept = (labels == info.ignore_value) | (info.has_background & (labels == 0))
-    mixed = np.where(kept[..., None], image, 0.5 * np.asarray(image, np.float32) + 0.5 * coloured)
+    mixed = np.where(kept[:, None], pixels, 0.5 * pixels.astype(np.float32) + 0.5 * coloured)
     return as_picture(mixed)
 
 

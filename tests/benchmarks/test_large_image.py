@@ -1,0 +1,30 @@
+"""The benchmark of large images: that it predicts one in windows, and what it counts."""
+
+import large_image
+import numpy as np
+import pytest
+
+from wss.inference.averaging import Averaging
+
+
+def test_it_measures_an_image_in_windows(trained):
+    model = trained.experiment.predictor(trained.workdir, 'last')
+    seen = []
+
+    def predict(image, **options):
+        seen.append((image.shape, options['window']))
+        return np.zeros(image.shape[:2], np.int32)
+
+    model.predict = predict
+    found = large_image.measure(model, (300, 400), Averaging(window=65))
+    assert seen == [((65, 65, 3), 65), ((300, 400, 3), 65)]
+    assert found['seconds'] > 0 and found.get('gigabytes', 1) > 0
+
+
+def test_the_peak_counts_what_was_freed():
+    before = large_image._start_of_peak()
+    if before is None:
+        pytest.skip('This system does not tell the peak of memory.')
+    np.ones(10**8, np.uint8)
+    assert large_image._memory('VmHWM') - before > 0.9e8
+    assert large_image._memory('VmRSS') - before < 0.5e8
