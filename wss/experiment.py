@@ -236,12 +236,12 @@ class Experiment:
             workdir: Folder of the run.
             checkpoint: `best` or `last`.
             split: Name of the split; None for the validation split.
-            devices: Where it computes; one device where copies are averaged.
-            averaging: Which copies of each image are predicted and averaged.
+            devices: Where it computes; one device where copies or windows are averaged.
+            averaging: Which copies and windows of each image are predicted and averaged.
 
         Returns:
-            `checkpoint`, its `step`, `split` and the scores by class; `scales` and `flip` where
-            copies are averaged.
+            `checkpoint`, its `step`, `split` and the scores by class; also the fields of
+            `averaging` where something is averaged.
 
         Raises:
             FileNotFoundError: See `load`.
@@ -249,7 +249,8 @@ class Experiment:
         """
         workdir = whole.expanded(workdir)
         if not averaging.is_plain:
-            devices = strategies.only_one(devices, 'An evaluation with --scales or --flip')
+            asked = 'An evaluation with --scales, --flip or --window'
+            devices = strategies.only_one(devices, asked)
         strategy = self._start(devices)
         dataset = contracts.dataset(self.data.make_dataset())
         split = split or self.data.validation.split
@@ -304,7 +305,7 @@ class Experiment:
             images: Folder of images, or one image.
             out: Folder for a mask and an overlay of each.
             checkpoint: `best` or `last`.
-            averaging: Which copies of each image are predicted and averaged.
+            averaging: Which copies and windows of each image are predicted and averaged.
 
         Raises:
             FileNotFoundError: See `load`; also if there is no such folder, or no image in it.
