@@ -294,6 +294,7 @@ class Experiment:
         out: str | os.PathLike,
         checkpoint: str = 'best',
         averaging: Averaging = PLAIN,
+        skip_existing: bool = False,
     ) -> image_folder.Predicted:
         """Predicts the images of a folder with the weights of a run; needs no dataset.
 
@@ -306,6 +307,7 @@ class Experiment:
             out: Folder for a mask and an overlay of each.
             checkpoint: `best` or `last`.
             averaging: Which copies and windows of each image are predicted and averaged.
+            skip_existing: Whether an image is skipped whose mask and overlay are in `out`.
 
         Raises:
             FileNotFoundError: See `load`; also if there is no such folder, or no image in it.
@@ -321,6 +323,7 @@ class Experiment:
             trained.method.info,
             network_bytes=trained.bytes_of(averaging),
             largest_scale=max(averaging.scales),
+            skip_existing=skip_existing,
         )
 
     def predictor(

@@ -10,6 +10,7 @@ CHECKPOINT = binary.define_checkpoint_flag()
 IMAGES = binary.define_path('images', None, 'Folder of images of any size, or one image.')
 AVERAGING = binary.define_averaging_flags()
 OUT = binary.define_path('out', None, 'Folder for a mask and an overlay of each image.')
+SKIP = flags.DEFINE_bool('skip_existing', False, 'Skip images that have a mask and an overlay.')
 flags.adopt_module_key_flags(binary)
 
 
@@ -18,9 +19,10 @@ def main() -> int:
     workdir, out = binary.WORKDIR.value, OUT.value
     gin_files.parse_run(workdir, binary.GIN_PARAM.value)
     done = gin_files.build(Experiment).predict(
-        workdir, IMAGES.value, out, CHECKPOINT.value, Averaging(**AVERAGING())
+        workdir, IMAGES.value, out, CHECKPOINT.value, Averaging(**AVERAGING()), SKIP.value
     )
-    print(f'Predicted {done.predicted} images into {out}{"; " if done.failed else ""}{done}.')
+    notes = f'; {done}' if str(done) else ''
+    print(f'Predicted {done.predicted} images into {out}{notes}.')
     return 1 if done.failed else 0
 
 

@@ -161,6 +161,36 @@ def test_a_corrected_prediction_is_not_overwritten(tmp_path, tiny):
         predict()
 
 
+def test_a_stopped_prediction_resumes(tmp_path, tiny):
+    for name in 'abc':
+        write_image(tmp_path / 'in' / f'{name}.jpg')
+    seen = []
+
+    def predict(image):
+        seen.append(1)
+        if len(seen) == 2:
+            raise KeyboardInterrupt
+        return bright(image)
+
+    def start(**options):
+        return image_folder.predict_folder(
+            tmp_path / 'in', tmp_path / 'out', predict, tiny.make_info(), **options
+        )
+
+    with pytest.raises(KeyboardInterrupt):
+        start(skip_existing=True)
+    found = start(skip_existing=True)
+    assert found == image_folder.Predicted(predicted=2, skipped=1) and not found.failed
+    assert str(found) == '1 had their predictions' and len(seen) == 4
+    # Half of a pair, or a beginning of one, is predicted again; without the option all are.
+    (tmp_path / 'out/a_overlay.jpg').unlink()
+    mask = (tmp_path / 'out/b.png').read_bytes()
+    (tmp_path / 'out/b.png').write_bytes(mask[: len(mask) // 2])
+    assert start(skip_existing=True) == image_folder.Predicted(predicted=2, skipped=1)
+    assert (tmp_path / 'out/b.png').read_bytes() == mask
+    assert start() == image_folder.Predicted(predicted=3)
+
+
 @pytest.mark.parametrize('moment', range(1, 5))
 def test_a_kill_at_any_moment_leaves_a_folder_that_can_be_used_again(
     tmp_path, tiny, monkeypatch, moment

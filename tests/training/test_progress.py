@@ -22,15 +22,15 @@ def test_a_line_every_ten_seconds():
     stream = io.StringIO()
     run(stream, [6.0, 12.0, 18.0, 24.0, 40.0])
     assert stream.getvalue().splitlines() == [
-        'evaluated 4/10 images  0:18 left',
-        'evaluated 9/10 images  0:03 left',
+        'evaluated 4/10 images  0.333 images/s  0:18 left',
+        'evaluated 9/10 images  0.375 images/s  0:03 left',
     ]
 
 
 def test_executions_of_several_batches():
     stream = io.StringIO()
     run(stream, [15.0, 30.0], batches=(2, 4))
-    assert stream.getvalue() == 'evaluated 8/10 images  0:04 left\n'
+    assert stream.getvalue() == 'evaluated 8/10 images  0.533 images/s  0:04 left\n'
 
 
 def test_a_short_evaluation_prints_nothing():
@@ -44,5 +44,5 @@ def test_one_line_on_a_terminal():
     stream.isatty = lambda: True
     run(stream, [1.0, 2.0, 2.1, 3.0, 4.0])
     shown = stream.getvalue().split('\r\x1b[K')
-    assert shown[1] == 'evaluated 2/10 images  0:04 left'
+    assert shown[1] == 'evaluated 2/10 images  2 images/s  0:04 left'
     assert len(shown) == 5 and shown[-1] == ''  # The line is deleted.

@@ -9,6 +9,7 @@ from wss.datasets.files import whole
 
 COMMENT = b'wss.predict'
 _PNG = b'\x89PNG\r\n\x1a\n'
+_JPEG_END = b'\xff\xd9'
 _PNG_END = b'\0\0\0\0IEND\xaeB\x60\x82'
 
 
@@ -44,6 +45,22 @@ def can_be_replaced(path: str | os.PathLike) -> bool:
         return _is_marked_jpeg(path) if os.fspath(path).endswith('.jpg') else _is_ours(path)
     except OSError:  # What cannot be read is not known.
         return False
+
+
+def are_whole(target: str | os.PathLike) -> bool:
+    """Whether mask and overlay of an image are there, as prediction wrote them.
+
+    Args:
+        target: Their path without `.png` and `_overlay.jpg`.
+    """
+    try:
+        with open(f'{target}.png', 'rb') as file:
+            mask = file.read()
+        with open(f'{target}_overlay.jpg', 'rb') as file:
+            overlay = file.read()
+    except OSError:
+        return False
+    return is_marked_png(mask) and COMMENT in overlay and overlay.endswith(_JPEG_END)
 
 
 def _is_ours(path):

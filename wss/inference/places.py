@@ -1,0 +1,137 @@
+"""Where the predictions of a folder of images go."""
+
+import errno
+import os
+import re
+from collections.abc import Callable, Iterable
+
+from wss.datasets.files import decoding, finding
+from wss.inference import marks
+
+
+def reason(error: Exception) -> str:
+    """Returns what the system says of an error of a file."""
+    reason = getattr(error, 'strerror', None) or getattr(error, 'message', None) or str(error)
+    return reason.rsplit('; ', 1)[-1].rstrip('.')  # TensorFlow gives the path before it.
+
+
+def find(images: str, out: str, report: Callable[[str], None]) -> tuple[dict[str, str], int]:
+    """Returns for every image its target without ending, and how many cannot be read here.
+
+    Args:
+        images: Folder of images, or one image.
+        out: Folder of the predictions.
+        report: Takes a sentence about images that are left out.
+
+    Raises:
+        FileNotFoundError: If there is no such folder or no image in it.
+        ValueError: If `out` cannot be the place for the predictions.
+    """
+    if os.path.isfile(images):
+        found, folder = finding.Found((os.path.basename(images),), {}, {}), os.path.dirname(images)
+    else:
+        found, folder = _found(images, report), images
+        if _is_inside(out, images):
+            raise ValueError(
+                f'The predictions would be written among the images ({out} is {images} or is '
+                'inside it); give another --out.'
+            )
+    if '://' in out:
+        raise ValueError(f'{out} is not a folder of this machine; give another --out.')
+    if os.path.lexists(out) and not os.path.isdir(out):
+        raise ValueError(f'{out} is a file; give a folder for the predictions.')
+    places = {
+        os.path.join(folder, inside): os.path.join(out, os.path.splitext(inside)[0])
+        for inside in found.files
+        if inside not in found.copies
+    }
+    _refuse_overwriting(places)
+    return places, sum(found.left_out.values()) + len(found.closed)
+
+
+def _found(images, report):
+    """Finds the images of a folder, and reports those that are not predicted."""
+    try:
+        found = finding.find(images)
+    except FileNotFoundError as error:
+        raise FileNotFoundError(f'The folder of images {error}.') from error
+    except NotADirectoryError as error:
+        raise ValueError(f'{finding.shown(images)} is not a folder or an image.') from error
+    sentences = list(found.closed)
+    if found.left_out:
+        sentences.append(finding.left_out_sentence(found.left_out, images))
+    if not found.files:
+        endings = ', '.join(decoding.ENDINGS)
+        none = f'{images} holds no image (no file whose name ends in {endings}).'
+        raise FileNotFoundError(finding.shown(' '.join([none, *sentences])))
+    if found.copies:
+        copy, original = next(iter(found.copies.items()))
+        sentences.append(
+            f'{len(found.copies)} images are links to others and are predicted once, such as '
+            f'{finding.shown(copy)}, which is {finding.shown(original)}.'
+        )
+    for sentence in sentences:
+        report(sentence)
+    return found
+
+
+def _is_inside(path, folder):
+    path, folder = (os.path.join(os.path.realpath(each), '') for each in (path, folder))
+    return path.startswith(folder)
+
+
+def _refuse_overwriting(places):
+    """Refuses to write a file twice, or over one that is not a prediction."""
+    by_target = {}
+    for source, target in places.items():
+        if target in by_target:
+            raise ValueError(
+                f'{finding.shown(by_target[target])} and {finding.shown(source)} would both give '
+                f'{finding.shown(target)}.png; rename one.'
+            )
+        by_target[target] = source
+    sources = {os.path.realpath(source) for source in places}
+    for target in by_target:
+        for path, what in ((f'{target}.png', 'mask'), (f'{target}_overlay.jpg', 'overlay')):
+            shown = finding.shown(path)
+            if os.path.realpath(path) in sources:
+                raise ValueError(f'A {what} would be written over {shown}; give another --out.')
+            if not marks.can_be_replaced(path):
+                raise ValueError(
+                    f'{shown} exists and is not a prediction as this program wrote it; give '
+                    'another --out, or move the file.'
+                )
+
+
+def prepare(out: str, targets: Iterable[str]) -> None:
+    """Makes the folder of the predictions, and deletes what a process that was killed has left.
+
+    Raises:
+        OSError: If the folder cannot be written.
+    """
+    try:
+        os.makedirs(out, exist_ok=True)
+        if not os.access(out, os.W_OK | os.X_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+    except OSError as error:
+        shown = finding.shown(out)
+        raise OSError(f'The folder {shown} cannot be written: {reason(error)}.') from error
+    outputs = {f'{target}{end}' for target in targets for end in ('.png', '_overlay.jpg')}
+    for folder in {os.path.dirname(path) for path in outputs}:
+        for name in os.listdir(folder) if os.path.isdir(folder) else ():
+            part = re.fullmatch(r'(.+)\.(\d+)\.part', name, re.DOTALL)
+            if part and os.path.join(folder, part[1]) in outputs and not _runs(int(part[2])):
+                os.remove(os.path.join(folder, name))
+
+
+def _runs(process):
+    """Whether a process of this number runs on this machine, or may do so."""
+    if os.name != 'posix':  # There the call below would end it.
+        return True
+    try:
+        os.kill(process, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except OSError:
+        pass
+    return True
