@@ -4,7 +4,7 @@ import contextlib
 import dataclasses
 import functools
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import tensorflow as tf
@@ -290,7 +290,7 @@ class Experiment:
     def predict(
         self,
         workdir: str | os.PathLike,
-        images: str | os.PathLike,
+        images: str | os.PathLike | Sequence[str | os.PathLike],
         out: str | os.PathLike,
         checkpoint: str = 'best',
         averaging: Averaging = PLAIN,
@@ -303,7 +303,7 @@ class Experiment:
 
         Args:
             workdir: Folder of the run.
-            images: Folder of images, or one image.
+            images: Folder of images, or one image; also several, patterns and lists of these.
             out: Folder for a mask and an overlay of each.
             checkpoint: `best` or `last`.
             averaging: Which copies and windows of each image are predicted and averaged.
@@ -314,10 +314,11 @@ class Experiment:
             ValueError: See `load`; also if `out` cannot be the place for the predictions.
             OSError: If `out` cannot be written, or the disk is full.
         """
-        images, out = whole.expanded(images), whole.expanded(out)
+        inputs = [images] if isinstance(images, str | os.PathLike) else images
+        out = whole.expanded(out)
         trained = self.predictor(workdir, checkpoint)
         return image_folder.predict_folder(
-            images,
+            [whole.expanded(one) for one in inputs],
             out,
             functools.partial(trained.predict, **dataclasses.asdict(averaging)),
             trained.method.info,

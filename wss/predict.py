@@ -7,7 +7,11 @@ from wss.experiment import Experiment
 from wss.inference.averaging import Averaging
 
 CHECKPOINT = binary.define_checkpoint_flag()
-IMAGES = binary.define_path('images', None, 'Folder of images of any size, or one image.')
+IMAGES = binary.define_multi_path(
+    'images',
+    'Folder of images of any size, or one image; also a pattern such as "trip/*.jpg" or a '
+    '.txt file with one of these on each line. Can be given several times.',
+)
 AVERAGING = binary.define_averaging_flags()
 OUT = binary.define_path('out', None, 'Folder for a mask and an overlay of each image.')
 SKIP = flags.DEFINE_bool('skip_existing', False, 'Skip images that have a mask and an overlay.')

@@ -161,6 +161,47 @@ def test_a_corrected_prediction_is_not_overwritten(tmp_path, tiny):
         predict()
 
 
+def test_several_inputs(tmp_path, tiny, monkeypatch):
+    here = tmp_path / 'here'
+    for path in ('in/deep/a.png', 'in/b.png', 'trip/c1.png', 'trip/c2.png', 'trip/d.png', 'e.png'):
+        write_image(here / path)
+    (here / 'list.txt').write_text('\ufefftrip/c*.png\n\n  e.png\n', encoding='utf-8')
+
+    def predicted(*inputs):
+        out = tmp_path / str(len(os.listdir(tmp_path)))
+        image_folder.predict_folder(inputs, out, bright, tiny.make_info())
+        return sorted(str(path.relative_to(out)) for path in out.rglob('*.png'))
+
+    monkeypatch.chdir(here)
+    assert predicted('in', 'e.png') == ['b.png', 'deep/a.png', 'e.png']
+    assert predicted('trip/*.png', 'trip/d.png') == ['c1.png', 'c2.png', 'd.png']
+    assert predicted('list.txt', 'in/b.png') == ['b.png', 'c1.png', 'c2.png', 'e.png']
+    assert predicted('**/a.png') == ['a.png']
+    with pytest.raises(FileNotFoundError, match=r'No file fits the pattern trip/x\*\.png'):
+        predicted('in', 'trip/x*.png')
+    with pytest.raises(FileNotFoundError, match=r'nowhere\.png does not exist'):
+        predicted('in', 'nowhere.png')
+    write_image(here / 'other' / 'b.png')
+    with pytest.raises(ValueError, match=r'would both give .*b\.png; rename one'):
+        predicted('in', 'other')
+
+
+@pytest.mark.parametrize(
+    ('content', 'words'),
+    [
+        (b'\n \n', r'list\.txt lists no image'),
+        (b'a.png\nlist.txt', r'list\.txt lists list\.txt; a list holds images and folders'),
+        (b'\xff\xfea', r'list\.txt is not a list of images in UTF-8'),
+    ],
+)
+def test_other_lists_are_refused(tmp_path, tiny, content, words):
+    (tmp_path / 'list.txt').write_bytes(content)
+    with pytest.raises(ValueError, match=words):
+        image_folder.predict_folder(
+            tmp_path / 'list.txt', tmp_path / 'out', bright, tiny.make_info()
+        )
+
+
 def test_a_stopped_prediction_resumes(tmp_path, tiny):
     for name in 'abc':
         write_image(tmp_path / 'in' / f'{name}.jpg')

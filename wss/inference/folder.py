@@ -4,7 +4,7 @@ import dataclasses
 import errno
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import tensorflow as tf
@@ -53,7 +53,7 @@ class Predicted:
 
 
 def predict_folder(
-    images: str | os.PathLike,
+    images: str | os.PathLike | Sequence[str | os.PathLike],
     out: str | os.PathLike,
     predict_image: Callable[[np.ndarray], np.ndarray],
     info: DatasetInfo,
@@ -72,7 +72,8 @@ def predict_folder(
     images as viewers show them.
 
     Args:
-        images: Folder of images, or one image; subfolders are included, and kept in `out`.
+        images: Folder of images, or one image; subfolders are included, and kept in `out`. Also
+            several, patterns, and lists; see `places.find`.
         out: Folder of this machine to write to; made if it does not exist.
         predict_image: From uint8 `[H, W, 3]` to a label map int32 `[H, W]`.
         info: The classes and their colours.
@@ -88,8 +89,9 @@ def predict_folder(
             the same file, or a file is there that is not a prediction.
         OSError: If `out` cannot be written, or the disk is full.
     """
-    images, out = os.fspath(images), os.fspath(out)
-    targets, unreadable = places.find(images, out, report)
+    inputs = [images] if isinstance(images, str | os.PathLike) else images
+    out = os.fspath(out)
+    targets, unreadable = places.find([os.fspath(one) for one in inputs], out, report)
     places.prepare(out, targets.values())
     waiting = {s: t for s, t in targets.items() if not (skip_existing and marks.are_whole(t))}
     counts = dict.fromkeys(('predicted', 'too_large', 'unwritten'), 0)

@@ -1,11 +1,12 @@
 """Where the predictions of a folder of images go."""
 
 import errno
+import glob
 import os
 import re
 from collections.abc import Callable, Iterable
 
-from wss.datasets.files import decoding, finding
+from wss.datasets.files import decoding, finding, whole
 from wss.inference import marks
 
 
@@ -15,11 +16,14 @@ def reason(error: Exception) -> str:
     return reason.rsplit('; ', 1)[-1].rstrip('.')  # TensorFlow gives the path before it.
 
 
-def find(images: str, out: str, report: Callable[[str], None]) -> tuple[dict[str, str], int]:
+def find(
+    inputs: Iterable[str], out: str, report: Callable[[str], None]
+) -> tuple[dict[str, str], int]:
     """Returns for every image its target without ending, and how many cannot be read here.
 
     Args:
-        images: Folder of images, or one image.
+        inputs: Folders of images, images, patterns such as `trip/*.jpg`, and `.txt` files with one
+            of these on each line. The images of a folder keep their subfolders; others have none.
         out: Folder of the predictions.
         report: Takes a sentence about images that are left out.
 
@@ -27,26 +31,64 @@ def find(images: str, out: str, report: Callable[[str], None]) -> tuple[dict[str
         FileNotFoundError: If there is no such folder or no image in it.
         ValueError: If `out` cannot be the place for the predictions.
     """
-    if os.path.isfile(images):
-        found, folder = finding.Found((os.path.basename(images),), {}, {}), os.path.dirname(images)
-    else:
-        found, folder = _found(images, report), images
-        if _is_inside(out, images):
-            raise ValueError(
-                f'The predictions would be written among the images ({out} is {images} or is '
-                'inside it); give another --out.'
-            )
+    targets, left_out = {}, 0
+    for images in _expanded(inputs):
+        if os.path.isfile(images):
+            folder, name = os.path.split(images)
+            found = finding.Found((name,), {}, {})
+        else:
+            found, folder = _found(images, report), images
+            _check_outside(out, images)
+        left_out += sum(found.left_out.values()) + len(found.closed)
+        for inside in found.files:
+            if inside not in found.copies:
+                target = os.path.join(out, os.path.splitext(inside)[0])
+                targets[os.path.join(folder, inside)] = target
     if '://' in out:
         raise ValueError(f'{out} is not a folder of this machine; give another --out.')
     if os.path.lexists(out) and not os.path.isdir(out):
         raise ValueError(f'{out} is a file; give a folder for the predictions.')
-    places = {
-        os.path.join(folder, inside): os.path.join(out, os.path.splitext(inside)[0])
-        for inside in found.files
-        if inside not in found.copies
-    }
-    _refuse_overwriting(places)
-    return places, sum(found.left_out.values()) + len(found.closed)
+    _refuse_overwriting(targets)
+    return targets, left_out
+
+
+def _expanded(inputs):
+    """Yields folders and images: those of patterns and lists, and the others as they are."""
+    for one in inputs:
+        if one.lower().endswith('.txt') and os.path.isfile(one):
+            yield from _expanded(_listed(one))
+        elif glob.has_magic(one) and not os.path.lexists(one) and '://' not in one:
+            found = sorted(glob.glob(one, recursive=True))
+            if not found:
+                raise FileNotFoundError(f'No file fits the pattern {finding.shown(one)}.')
+            yield from found
+        else:
+            yield one
+
+
+def _listed(path):
+    try:
+        lines = whole.read(path).decode('utf-8-sig').splitlines()
+    except UnicodeDecodeError as error:
+        raise ValueError(f'{finding.shown(path)} is not a list of images in UTF-8.') from error
+    found = [whole.expanded(line.strip()) for line in lines if line.strip()]
+    if not found:
+        raise ValueError(f'{finding.shown(path)} lists no image.')
+    for line in found:
+        if line.lower().endswith('.txt'):
+            raise ValueError(
+                f'{finding.shown(path)} lists {finding.shown(line)}; a list holds images and '
+                'folders, no lists.'
+            )
+    return found
+
+
+def _check_outside(out, images):
+    if _is_inside(out, images):
+        raise ValueError(
+            f'The predictions would be written among the images ({out} is {images} or is inside '
+            'it); give another --out.'
+        )
 
 
 def _found(images, report):
