@@ -132,7 +132,10 @@ def test_other_windows_are_refused(options, words):
 
 def test_images_that_are_scaled_down_need_no_windows(model, image):
     scaled = Predictor(model.method, model.frame.size, long_side=64)
-    scaled.predict(image, window=64)
+    whole = scaled.predict(image, probabilities=True)[1]
+    np.testing.assert_array_equal(scaled.predict(image, True, window=64)[1], whole)
+    size = (900, 4000)
+    assert scaled.bytes_of(Averaging(window=64))(size) == scaled.bytes_of(Averaging())(size)
     words = r'window is 33, but images are scaled down to a longer side of 64 pixels'
     for call in (
         lambda: scaled.predict(image, window=33),

@@ -86,8 +86,7 @@ class Predictor:
             FileNotFoundError: If there is no such file.
             ValueError: If the image is damaged or is not RGB, or an option is out of range.
         """
-        how = Averaging(tuple(scales), flip, window, overlap)
-        self.check(how)
+        how = self._fitting(Averaging(tuple(scales), flip, window, overlap))
         pixels = as_rgb(image, self.method.info.bit_depth)
         size = pixels.shape[:2]
         if how.seen(size) != size:
@@ -113,19 +112,18 @@ class Predictor:
                 kept[rows] = band
         return (labels, kept) if probabilities else labels
 
-    def check(self, how: Averaging) -> None:
-        """Refuses windows that would cut images which are scaled down to fit the network.
-
-        Raises:
-            ValueError: If `Data.long_side` of the run is more than a window.
-        """
+    def _fitting(self, how):
+        """Leaves windows out where no scaled image is larger; refuses those that would cut one."""
         long_side = self.frame.long_side
-        if how.window is not None and long_side is not None and long_side > how.window:
+        if how.window is None or long_side is None:
+            return how
+        if long_side > how.window:
             raise ValueError(
                 f'window is {how.window}, but images are scaled down to a longer side of '
                 f'{long_side} pixels (Data.long_side of the run), which needs no windows; leave '
                 'it out.'
             )
+        return how.of_window
 
     def _probabilities_of(self, copies):
         """Returns what computes probabilities; each has a graph, made when it is asked for."""
@@ -143,9 +141,9 @@ class Predictor:
         """Returns a function from height and width to the bytes that `predict` needs, about.
 
         Raises:
-            ValueError: See `check`.
+            ValueError: If windows would cut images that are scaled down to `Data.long_side`.
         """
-        self.check(copies)
+        copies = self._fitting(copies)
         largest, classes = max(copies.scales), self.method.info.num_classes
 
         def padded_size(size):
