@@ -18,9 +18,8 @@ import time
 import numpy as np
 from PIL import Image
 
-from wss.configuration.quiet import tf  # noqa: F401
-
-import wss  # isort: skip
+import wss
+from wss.configuration import quiet  # noqa: F401 (before the library)
 from wss.inference import folder as image_folder
 from wss.inference.averaging import Averaging
 

@@ -314,11 +314,9 @@ class Experiment:
             ValueError: See `load`; also if `out` cannot be the place for the predictions.
             OSError: If `out` cannot be written, or the disk is full.
         """
-        inputs = [images] if isinstance(images, str | os.PathLike) else images
-        out = whole.expanded(out)
         trained = self.predictor(workdir, checkpoint)
         return image_folder.predict_folder(
-            [whole.expanded(one) for one in inputs],
+            images,
             out,
             functools.partial(trained.predict, **dataclasses.asdict(averaging)),
             trained.method.info,

@@ -104,7 +104,7 @@ def values(variables):
     return [variable.read_value().numpy() for variable in variables]
 
 
-@functools.cache  # A third of the time of a case.
+@functools.cache  # Made once for all cases, which takes a fifth off them.
 def training_batches(pipeline, cutmix_probability):
     """Returns the batches of one host; `pipeline` is what its `InputContext` says, or None."""
     context = None if pipeline is None else tf.distribute.InputContext(*pipeline)

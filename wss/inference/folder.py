@@ -90,8 +90,8 @@ def predict_folder(
         OSError: If `out` cannot be written, or the disk is full.
     """
     inputs = [images] if isinstance(images, str | os.PathLike) else images
-    out = os.fspath(out)
-    targets, unreadable = places.find([os.fspath(one) for one in inputs], out, report)
+    out = whole.expanded(out)
+    targets, unreadable = places.find([whole.expanded(one) for one in inputs], out, report)
     places.prepare(out, targets.values())
     waiting = {s: t for s, t in targets.items() if not (skip_existing and marks.are_whole(t))}
     counts = dict.fromkeys(('predicted', 'too_large', 'unwritten'), 0)

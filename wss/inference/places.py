@@ -12,8 +12,8 @@ from wss.inference import marks
 
 def reason(error: Exception) -> str:
     """Returns what the system says of an error of a file."""
-    reason = getattr(error, 'strerror', None) or getattr(error, 'message', None) or str(error)
-    return reason.rsplit('; ', 1)[-1].rstrip('.')  # TensorFlow gives the path before it.
+    text = getattr(error, 'strerror', None) or getattr(error, 'message', None) or str(error)
+    return text.rsplit('; ', 1)[-1].rstrip('.')  # TensorFlow gives the path before it.
 
 
 def find(
