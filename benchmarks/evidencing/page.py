@@ -11,6 +11,7 @@ from wss.datasets.files import whole
 
 PARTS = {
     'main': 'The main runs',
+    'warm': 'Rivals with a warm-up',
     'longer': 'Longer runs',
     'options': 'One option changed',
     'labels': 'More labels',

@@ -36,7 +36,7 @@ class Row:
         title: What a reader sees.
         methods: Gin files of the method.
         params: Settings of the row alone, lines of `name = value`.
-        table: `main`, `longer`, `options` or `labels`.
+        table: `main`, `warm`, `longer`, `options` or `labels`.
         labels: How many training images have masks.
         against: Name of the row that it is compared with; None for none.
         seeds: How many seeds it has.
@@ -77,6 +77,20 @@ _MAIN = (
     Row('unimatch', 'UniMatch', ('methods/unimatch.gin',)),
     Row('mean_teacher', 'Mean Teacher', ('methods/mean_teacher.gin',)),
     Row('cps', 'CPS', ('methods/cps.gin',)),
+)
+
+
+def _warm(name, title, method):
+    """A rival whose consistency loss sets in slowly, as that of PseudoSeg's recipe does."""
+    params = (f'{method}.consistency_warm_up = 400',)
+    return Row(f'{name}_warm', f'{title}, warm-up', (f'methods/{name}.gin',), params, 'warm')
+
+
+_WARM = (
+    _warm('fixmatch', 'FixMatch', 'FixMatch'),
+    _warm('unimatch', 'UniMatch', 'UniMatch'),
+    _warm('mean_teacher', 'Mean Teacher', 'MeanTeacher'),
+    _warm('cps', 'CPS', 'CPS'),
 )
 
 
@@ -144,6 +158,7 @@ def _with_labels(row, labels):
 _ALSO_WITH_MORE = ('supervised', 'pseudoseg', 'weak', _RIVAL_WITH_MORE_LABELS)
 ROWS = (
     *_MAIN,
+    *_WARM,
     *_LONGER,
     *_OPTIONS,
     *(

@@ -97,7 +97,11 @@ def test_rows_have_names_of_their_own_and_baselines():
         assert row.labels in rows.LISTS
 
 
-@pytest.mark.parametrize('name', ['supervised', 'all_labels', 'pseudoseg', 'weak', 'hard', 'sgc'])
+@pytest.mark.parametrize(
+    'name',
+    ['supervised', 'all_labels', 'pseudoseg', 'weak', 'hard', 'sgc']
+    + [f'{rival}_warm' for rival in ('fixmatch', 'unimatch', 'mean_teacher', 'cps')],
+)
 def test_settings_of_a_row(name):
     [row] = rows.choose([name])
     settings = runs.wanted(row, 7, 12)
