@@ -8,8 +8,6 @@ time is printed. The model is loaded and has predicted one window before the mem
 """
 
 import argparse
-import dataclasses
-import functools
 import os
 import pathlib
 import tempfile
@@ -20,7 +18,6 @@ from PIL import Image
 
 import wss
 from wss.configuration import quiet  # noqa: F401 (before the library)
-from wss.inference import folder as image_folder
 from wss.inference.averaging import Averaging
 
 _STATUS = pathlib.Path('/proc/self/status')
@@ -57,20 +54,13 @@ def measure(trained, size: tuple[int, int], how: Averaging) -> dict[str, float]:
         `seconds`, and `gigabytes` (10^9 bytes) above what the process had before, where the system
         tells.
     """
-    predict = functools.partial(trained.predict, **dataclasses.asdict(how))
-    predict(np.zeros([*how.seen(size), 3], np.uint8))
+    trained.predict_images(np.zeros([1, *how.seen(size), 3], np.uint8), how)
     with tempfile.TemporaryDirectory() as place:
         source = os.path.join(place, 'large.jpg')
         _write(source, size)
         before = _start_of_peak()
         started = time.perf_counter()
-        done = image_folder.predict_folder(
-            source,
-            os.path.join(place, 'out'),
-            predict,
-            trained.method.info,
-            network_bytes=trained.bytes_of(how),
-        )
+        done = trained.predict_folder(source, os.path.join(place, 'out'), how)
         found = {'seconds': time.perf_counter() - started}
         if done.failed:
             raise SystemExit(1)

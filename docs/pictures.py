@@ -29,9 +29,9 @@ flags.adopt_module_key_flags(binary)
 
 def main() -> None:
     """Draws the stages, and what attention looks at."""
-    gin_files.parse_run(binary.WORKDIR.value)
+    gin_files.parse_run(binary.workdir())
     experiment = gin_files.build(Experiment)
-    method = experiment.load(binary.WORKDIR.value, 'last')
+    method = experiment.load(binary.workdir(), 'last')
     batch = views(experiment, method, SCENES.value)
     last_two = {name: values[-2:] for name, values in batch.items()}
     sheets = {

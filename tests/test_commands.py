@@ -128,11 +128,29 @@ def test_evaluation_prints_a_table_and_writes_json(folder):
     assert result.returncode == 0, result.stderr
     said = result.stdout.splitlines()
     assert said[0] == 'Split val, last weights (step 2) of run:'
-    assert said[1].split() == ['class', 'IoU', '%']
+    assert said[1].split() == ['class', 'IoU', '%', 'precision', '%', 'recall', '%']
     scores = json.loads((folder / 'run' / 'evaluation-last-val.json').read_text())
     trained = json.loads((folder / 'run' / 'result.json').read_text())['last']
     assert scores['iou'] == trained['iou']
     assert scores['miou'] == trained['miou']
+
+
+def test_evaluation_compares_two_runs_image_by_image(folder):
+    (folder / 'again').symlink_to('run')
+    given = ('--workdir', 'run', '--workdir', 'again', '--checkpoint', 'last', '--details')
+    result = start(folder, 'evaluate', *given)
+    assert result.returncode == 0, result.stderr
+    assert 'First: run; second: again\nIoU %' in result.stdout
+    assert result.stdout.splitlines()[-1].endswith('+0.00 (+0.00 to +0.00)')
+    compared = json.loads((folder / 'run/evaluation-last-val-against-run.json').read_text())
+    scores = json.loads((folder / 'run' / 'evaluation-last-val.json').read_text())
+    trained = json.loads((folder / 'run' / 'result.json').read_text())['last']
+    assert scores['miou'] == trained['miou'] == compared['miou']['first']
+    assert scores['boundary_iou_3_pixels'].keys() == scores['iou'].keys()
+    written = {path.name for path in (folder / 'run/evaluation-last-val').iterdir()}
+    assert written == {'confusion.csv', 'confusion.png', 'images.csv', 'worst.jpg'}
+    result = start(folder, 'evaluate', *given, '--replicas', '2')
+    assert 'An evaluation with --details or of several runs takes one device' in refused(result)
 
 
 def test_evaluation_over_copies_and_windows_has_a_file_of_its_own(folder):

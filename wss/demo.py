@@ -44,7 +44,7 @@ flags.adopt_module_key_flags(binary)
 def main() -> None:
     """Runs the comparison."""
     is_quick = QUICK.value
-    folder = binary.WORKDIR.value or os.path.join('runs', 'demo_quick' if is_quick else 'demo')
+    folder = binary.workdir() or os.path.join('runs', 'demo_quick' if is_quick else 'demo')
     if is_quick:
         print(f'{_INTRODUCTION} The short version takes {QUICK_TIME}.', flush=True)
     else:

@@ -7,17 +7,16 @@ import os
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import tensorflow as tf
-
-from wss.datasets.examples import request
 from wss.datasets.files import whole
-from wss.datasets.lists import validation_masks
 from wss.devices import gpus, lost, strategies, tpu_input, workers
 from wss.devices.compute import Compute
 from wss.devices.strategies import Devices
 from wss.inference import folder as image_folder
 from wss.inference import predictor
 from wss.inference.averaging import Averaging
+from wss.inference.evaluation import Evaluation
+from wss.inference.outputs import Outputs
+from wss.inference.predictor import MASKS, PLAIN
 from wss.methods.losses import SupervisedLoss
 from wss.methods.method import Method
 from wss.methods.update import Update
@@ -31,12 +30,11 @@ from wss.runs import lists as run_lists
 from wss.runs import record as run_record
 from wss.runs.configuration import Configuration
 from wss.settings import ranges
-from wss.training import building, contracts, loop, preparation, summary
+from wss.training import building, contracts, loop, preparation, scoring, summary
 from wss.training.progress import EvaluationProgress
 from wss.training.schedule import Schedule
 
 ONE_DEVICE = Devices('one')
-PLAIN = Averaging()
 _PARTS = {
     'data': Data,
     'schedule': Schedule,
@@ -247,45 +245,36 @@ class Experiment:
             FileNotFoundError: See `load`.
             ValueError: See `load`; also if the dataset has other classes than the run.
         """
-        workdir = whole.expanded(workdir)
         if not averaging.is_plain:
             asked = 'An evaluation with --scales, --flip or --window'
-            devices = strategies.only_one(devices, asked)
+            strategies.only_one(devices, asked)
+            return self.evaluate_images(workdir, checkpoint, split, averaging).scores
         strategy = self._start(devices)
-        dataset = contracts.dataset(self.data.make_dataset())
-        split = split or self.data.validation.split
-        if split is None:
-            raise ValueError('The run has no validation split; name one with --split.')
         with lost.exits_when_lost(strategy):
-            method, step = building.method_of_run(self, strategy, workdir, checkpoint)
-            if dataset.info != method.info:
-                raise ValueError(
-                    f'The dataset has other classes than the run in {workdir}: '
-                    f'{dataset.info.class_names} now, {method.info.class_names} then.'
-                )
-            examples = request(dataset, split)
-            validation_masks.check(examples, dataset.info, split, to_train=False)
-            frame = self.frame_of_run(workdir, method)
-            if averaging.is_plain:
-                found = self._score(method, examples, frame, strategy)
-            else:
-                copies = dataclasses.asdict(averaging)
-                trained = predictor.Predictor(method, frame.size, frame.long_side)
-                found = scores.evaluate_singly(
-                    functools.partial(trained.predict, **copies), examples, EvaluationProgress
-                )
-                found = {**copies, **found}
-        found = scores.by_class(found, method.info.class_names)
-        return {'checkpoint': checkpoint, 'step': step, 'split': split, **found}
+            run = scoring.find(self, strategy, whole.expanded(workdir), checkpoint, split)
+            make_batches = self._validation_batches(run.examples, run.frame, strategy)
+            return run.described(scoring.in_batches(run.method, make_batches, strategy))
 
-    def _score(self, method, examples, frame, strategy):
-        """Returns the scores of a method in batches, on all devices."""
-        make_batches = self._validation_batches(examples, frame, strategy)
-        context = tf.distribute.InputContext(num_replicas_in_sync=strategy.num_replicas_in_sync)
-        tpu_input.check_shapes(strategy, make_batches(context))
-        method.compile()
-        shown = [EvaluationProgress(make_batches.plan)] if workers.is_chief() else []
-        return scores.evaluate(method, make_batches, shown)
+    def evaluate_images(
+        self,
+        workdir: str | os.PathLike,
+        checkpoint: str = 'best',
+        split: str | None = None,
+        averaging: Averaging = PLAIN,
+    ) -> Evaluation:
+        """Scores the weights of a run image by image, on one device; see `evaluate`.
+
+        Returns:
+            The scores, which have boundary IoU here, and what was found of each image.
+        """
+        strategy = self._start(ONE_DEVICE)
+        run = scoring.find(self, strategy, whole.expanded(workdir), checkpoint, split)
+        trained = predictor.Predictor(run.method, run.frame.size, run.frame.long_side)
+        copies = dataclasses.asdict(averaging)
+        predict = functools.partial(trained.predict, **copies)
+        found, confusion, images = scores.evaluate_singly(predict, run.examples, EvaluationProgress)
+        named = run.described(found if averaging.is_plain else {**copies, **found})
+        return Evaluation(named, confusion, images, run.examples, predict)
 
     def predict(
         self,
@@ -294,7 +283,8 @@ class Experiment:
         out: str | os.PathLike,
         checkpoint: str = 'best',
         averaging: Averaging = PLAIN,
-        skip_existing: bool = False,
+        outputs: Outputs = MASKS,
+        batch_size: int = 1,
     ) -> image_folder.Predicted:
         """Predicts the images of a folder with the weights of a run; needs no dataset.
 
@@ -307,7 +297,8 @@ class Experiment:
             out: Folder for a mask and an overlay of each.
             checkpoint: `best` or `last`.
             averaging: Which copies and windows of each image are predicted and averaged.
-            skip_existing: Whether an image is skipped whose mask and overlay are in `out`.
+            outputs: What else is written for each image.
+            batch_size: How many images of one size, or windows, are predicted at a time.
 
         Raises:
             FileNotFoundError: See `load`; also if there is no such folder, or no image in it.
@@ -315,15 +306,7 @@ class Experiment:
             OSError: If `out` cannot be written, or the disk is full.
         """
         trained = self.predictor(workdir, checkpoint)
-        return image_folder.predict_folder(
-            images,
-            out,
-            functools.partial(trained.predict, **dataclasses.asdict(averaging)),
-            trained.method.info,
-            network_bytes=trained.bytes_of(averaging),
-            largest_scale=max(averaging.scales),
-            skip_existing=skip_existing,
-        )
+        return trained.predict_folder(images, out, averaging, outputs, batch_size)
 
     def predictor(
         self, workdir: str | os.PathLike, checkpoint: str = 'best'

@@ -19,7 +19,7 @@ def main() -> None:
         raise ValueError('Nothing to export: give --out, --weights or both.')
     if WEIGHTS.value:
         npz.check_target(WEIGHTS.value)
-    workdir = binary.WORKDIR.value
+    workdir = binary.workdir()
     gin_files.parse_run(workdir, binary.GIN_PARAM.value)
     experiment = gin_files.build(Experiment)
     method = experiment.load(workdir, CHECKPOINT.value)

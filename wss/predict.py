@@ -5,6 +5,7 @@ from absl import flags
 from wss.configuration import binary, gin_files
 from wss.experiment import Experiment
 from wss.inference.averaging import Averaging
+from wss.inference.outputs import Outputs
 
 CHECKPOINT = binary.define_checkpoint_flag()
 IMAGES = binary.define_multi_path(
@@ -14,16 +15,25 @@ IMAGES = binary.define_multi_path(
 )
 AVERAGING = binary.define_averaging_flags()
 OUT = binary.define_path('out', None, 'Folder for a mask and an overlay of each image.')
-SKIP = flags.DEFINE_bool('skip_existing', False, 'Skip images that have a mask and an overlay.')
+OUTPUTS = binary.define_output_flags()
+BATCH = flags.DEFINE_integer(
+    'batch_size', 1, 'How many images of one size, or windows of one image, to predict at a time.'
+)
 flags.adopt_module_key_flags(binary)
 
 
 def main() -> int:
     """Predicts; the exit status is 1 if an image was not predicted."""
-    workdir, out = binary.WORKDIR.value, OUT.value
+    workdir, out = binary.workdir(), OUT.value
     gin_files.parse_run(workdir, binary.GIN_PARAM.value)
     done = gin_files.build(Experiment).predict(
-        workdir, IMAGES.value, out, CHECKPOINT.value, Averaging(**AVERAGING()), SKIP.value
+        workdir,
+        IMAGES.value,
+        out,
+        CHECKPOINT.value,
+        Averaging(**AVERAGING()),
+        Outputs(**OUTPUTS()),
+        BATCH.value,
     )
     notes = f'; {done}' if str(done) else ''
     print(f'Predicted {done.predicted} images into {out}{notes}.')

@@ -17,7 +17,7 @@ flags.adopt_module_key_flags(binary)
 
 def main() -> None:
     """Reads the configuration and trains."""
-    workdir, files = binary.WORKDIR.value, GIN_FILE.value
+    workdir, files = binary.workdir(), GIN_FILE.value
     if files or not gin_files.holds_run(workdir):
         gin_files.parse(files, binary.GIN_PARAM.value)
     else:

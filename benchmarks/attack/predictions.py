@@ -140,6 +140,6 @@ def _predict(top):
     return done, sentence, said
 
 
-def _bright(image):
-    """Predicts class 1 where an image is bright."""
-    return (image.mean(axis=-1) > 127).astype(np.int32)
+def _bright(images):
+    """Predicts class 1 where images are bright."""
+    return (images.mean(axis=-1) > 127).astype(np.int32), None

@@ -11,13 +11,13 @@ def test_it_measures_an_image_in_windows(trained):
     model = trained.experiment.predictor(trained.workdir, 'last')
     seen = []
 
-    def predict(image, **options):
-        seen.append((image.shape, options['window']))
-        return np.zeros(image.shape[:2], np.int32)
+    def predict_images(images, how, *_):
+        seen.append((images.shape, how.window))
+        return np.zeros(images.shape[:3], np.int32), None
 
-    model.predict = predict
+    model.predict_images = predict_images
     found = large_image.measure(model, (300, 400), Averaging(window=65))
-    assert seen == [((65, 65, 3), 65), ((300, 400, 3), 65)]
+    assert seen == [((1, 65, 65, 3), 65), ((1, 300, 400, 3), 65)]
     assert found['seconds'] > 0 and found.get('gigabytes', 1) > 0
 
 

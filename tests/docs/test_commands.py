@@ -16,6 +16,7 @@ PAGES = [
     'docs/datasets.md',
     'docs/method.md',
     'docs/own_images.md',
+    'docs/predict.md',
     'docs/troubleshooting.md',
     'docs/weights.md',
 ]

@@ -177,7 +177,7 @@ def test_a_run_says_what_it_is_and_what_came_out(tiny, tmp_path, capsys):
         assert f'{line}\n' in said
     assert 'Shares of the labelled pixels (3 classes): ground ' in said
     table = said.split('Validation, best weights (step ')[1].splitlines()[1:]
-    assert table[0].split() == ['class', 'IoU', '%']
+    assert table[0].split() == ['class', 'IoU', '%', 'precision', '%', 'recall', '%']
     assert [line.split()[0] for line in table[2:5]] == ['ground', 'dark', 'light']
     assert said.count('starts fresh') == 1
     # A run that resumes takes its own weights, and one that is refused takes none.

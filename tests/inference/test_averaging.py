@@ -90,10 +90,11 @@ def test_the_network_sees_the_image_and_its_mirror_image(model):
 
 def test_one_image_at_a_time_scores_as_batches_do(trained, model):
     examples = trained.experiment.data.make_dataset().examples('val')
-    found = scores.evaluate_singly(model.predict, examples, EvaluationProgress)
+    found, confusion, images = scores.evaluate_singly(model.predict, examples, EvaluationProgress)
     expected = trained.experiment.evaluate(trained.workdir, 'last')
     assert list(expected['iou'].values()) == found['iou']
-    assert expected['pixels'] == found['pixels'] == 5 * 33 * 33
+    assert expected['pixels'] == found['pixels'] == confusion.sum() == 5 * 33 * 33
+    assert images.ids == examples.ids and images.counts[:, 1].sum() == found['pixels']
 
 
 def test_an_evaluation_of_copies_counts_their_labels(trained, model):
@@ -138,7 +139,8 @@ def test_a_name_for_files():
 
 
 def test_copies_need_more_memory(model):
-    plain = model.bytes_of(Averaging())((1000, 1000))
-    larger = model.bytes_of(Averaging((0.5, 2)))((1000, 1000))
+    arrays = 20 * 10**6  # Of the image, whose size is the same.
+    plain = model.needed(Averaging()).about((1000, 1000)) - arrays
+    larger = model.needed(Averaging((0.5, 2))).about((1000, 1000)) - arrays
     # The network sees 2,001 x 2,001 pixels in place of 1,001 x 1,001; 3 classes are summed.
     assert larger == pytest.approx(3.996 * plain + 4 * 4 * 3 * 10**6, rel=0.01)

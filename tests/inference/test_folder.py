@@ -10,12 +10,13 @@ from PIL import Image
 from wss.datasets.files import decoding, whole
 from wss.inference import folder as image_folder
 from wss.inference import memory, saved_model
+from wss.inference.outputs import Outputs
 from wss.inference.predictor import Predictor
 
 
-def bright(image):
-    """Predicts class 1 where an image is bright."""
-    return (image.mean(axis=-1) > 127).astype(np.int32)
+def bright(images):
+    """Predicts class 1 where images are bright."""
+    return (images.mean(axis=-1) > 127).astype(np.int32), None
 
 
 def write_image(path, size=(4, 6), value=200):
@@ -219,15 +220,17 @@ def test_a_stopped_prediction_resumes(tmp_path, tiny):
         )
 
     with pytest.raises(KeyboardInterrupt):
-        start(skip_existing=True)
-    found = start(skip_existing=True)
+        start(outputs=Outputs(skip_existing=True))
+    found = start(outputs=Outputs(skip_existing=True))
     assert found == image_folder.Predicted(predicted=2, skipped=1) and not found.failed
     assert str(found) == '1 had their predictions' and len(seen) == 4
     # Half of a pair, or a beginning of one, is predicted again; without the option all are.
     (tmp_path / 'out/a_overlay.jpg').unlink()
     mask = (tmp_path / 'out/b.png').read_bytes()
     (tmp_path / 'out/b.png').write_bytes(mask[: len(mask) // 2])
-    assert start(skip_existing=True) == image_folder.Predicted(predicted=2, skipped=1)
+    assert start(outputs=Outputs(skip_existing=True)) == image_folder.Predicted(
+        predicted=2, skipped=1
+    )
     assert (tmp_path / 'out/b.png').read_bytes() == mask
     assert start() == image_folder.Predicted(predicted=3)
 
@@ -384,7 +387,7 @@ def test_a_photo_of_100_million_pixels_is_not_refused_for_its_size(tmp_path, mon
     monkeypatch.setattr(memory, 'available', lambda: 10**11)
     Image.new('1', (10000, 10000)).save(tmp_path / 'a.png')
     size = decoding.image_size(tmp_path / 'a.png')
-    memory.check(size, 10**5, lambda size: 0, 'a.png')
+    memory.check(size, 10**5, memory.Needed(), 'a.png')
 
 
 def test_one_image_can_be_named(tmp_path, tiny):
@@ -438,3 +441,32 @@ def test_names_that_are_not_utf_8(tmp_path, tiny):
     assert sorted(os.listdir(os.fsencode(tmp_path / 'out'))) == [b'b\xe9.png', b'b\xe9_overlay.jpg']
     assert 'c\\udce9.png is not an image' in said[0]
     said[0].encode()
+
+
+def test_images_of_one_size_are_predicted_together(tmp_path, tiny):
+    for name, size in zip('abcdef', ((4, 6), (4, 6), (4, 6), (5, 6), (4, 6), (4, 6)), strict=True):
+        write_image(tmp_path / 'in' / f'{name}.png', size, value=200 if name in 'ae' else 10)
+    (tmp_path / 'in' / 'bad.png').write_bytes(b'no image')
+    seen, said = [], []
+
+    def predict(images):
+        seen.append(images.shape[:3])
+        if len(images) == 2 and len(seen) == 1:
+            raise tf.errors.ResourceExhaustedError(None, None, 'OOM when allocating')
+        return bright(images)
+
+    found = image_folder.predict_folder(
+        tmp_path / 'in',
+        tmp_path / 'out',
+        predict,
+        tiny.make_info(),
+        said.append,
+        at_once=lambda size: 2,
+    )
+    assert found == image_folder.Predicted(6, unreadable=1) and 'bad.png' in said[0]
+    # The two of the first batch are predicted one by one, since both were too much.
+    together = [(2, 4, 6), (1, 4, 6), (1, 4, 6), (1, 4, 6), (1, 5, 6), (2, 4, 6)]
+    assert seen == together
+    for name in 'abcdef':
+        with Image.open(tmp_path / 'out' / f'{name}.png') as mask:
+            assert np.unique(mask).tolist() == [1 if name in 'ae' else 0]

@@ -25,7 +25,9 @@ def test_the_estimate_grows_with_the_pixels(trained):
     assert 50 < small / 1001**2 < 5000
     assert estimate((1, 1)) < estimate((1, 70000)) < estimate((100, 70000))
     # Where images are scaled down first, what the network sees counts.
-    assert memory.network_bytes(method, lambda size: (1001, 1001))((9000, 9000)) == small
+    needed = memory.Needed(lambda size: 7, lambda size: (1001, 1001), estimate, at_once=2)
+    assert needed.about((9000, 9000)) == 7 + 2 * (small + 28 * 1001**2)
+    assert needed.about((9000, 9000)) < needed.at_most((9000, 9000))
 
 
 def test_attention_is_seen_to_grow_with_the_square(trained):
@@ -46,15 +48,26 @@ def test_attention_is_seen_to_grow_with_the_square(trained):
 
 def test_an_image_that_does_not_fit_is_refused(monkeypatch):
     monkeypatch.setattr(memory, 'available', lambda: 10**9)
-    memory.check((1000, 1000), 1000, lambda size: 0, 'a.png')
-    memory.check((100, 100), 1000, lambda size: pytest.fail('not needed'), 'a.png')
+    memory.check((1000, 1000), 1000, memory.Needed(), 'a.png')
+    unasked = memory.Needed(network=lambda size: pytest.fail('not needed'))
+    memory.check((100, 100), 1000, unasked, 'a.png')
+    large = memory.Needed(network=lambda size: 10**9)
     with pytest.raises(memory.TooLargeError, match=r'3000x1000 .* about 1\.1 GB, and 0\.8'):
-        memory.check((1000, 3000), 1000, lambda size: 10**9, 'a.png')
+        memory.check((1000, 3000), 1000, large, 'a.png')
     # Decoding alone, and a long file of a small image.
     with pytest.raises(memory.TooLargeError):
-        memory.check((10**5, 10**5), 1000, lambda size: 0, 'a.png')
+        memory.check((10**5, 10**5), 1000, memory.Needed(), 'a.png')
     with pytest.raises(memory.TooLargeError):
-        memory.check((1, 1), 10**10, lambda size: 0, 'a.png')
+        memory.check((1, 1), 10**10, memory.Needed(), 'a.png')
+
+
+def test_a_batch_that_does_not_fit_is_refused(monkeypatch):
+    monkeypatch.setattr(memory, 'available', lambda: 10**9)
+    of_network = {'network': lambda size: 10**8}
+    memory.check((1000, 3000), 0, memory.Needed(**of_network), 'a.png')
+    words = r'1\.5 GB for batches of 8, .* in windows, or with a smaller batch, or scale it down'
+    with pytest.raises(memory.TooLargeError, match=words):
+        memory.check((1000, 3000), 0, memory.Needed(**of_network, at_once=8), 'a.png')
 
 
 def test_the_least_limit_counts(monkeypatch, tmp_path):

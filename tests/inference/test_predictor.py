@@ -50,6 +50,18 @@ def test_the_labels_are_those_of_the_method(model, image):
     np.testing.assert_array_equal(roomy.predict(image), expected)
 
 
+def test_images_are_predicted_together(model, image):
+    images = np.stack([image, image[::-1], image[:, ::-1]])
+    labels, found = model.predict_images(images, probabilities=True)
+    for one, expected, probabilities in zip(images, labels, found, strict=True):
+        alone, of_one = model.predict(one, probabilities=True)
+        np.testing.assert_array_equal(alone, expected)
+        np.testing.assert_allclose(of_one, probabilities, atol=1e-5)
+    found, none = model.predict_images(images)
+    assert none is None
+    np.testing.assert_array_equal(found, labels)
+
+
 def test_probabilities_sum_to_1_and_agree_with_the_labels(model, image):
     labels, probabilities = model.predict(image, probabilities=True)
     assert labels.shape == SIDES and labels.dtype == np.int32

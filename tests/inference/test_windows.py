@@ -37,7 +37,7 @@ def test_two_windows_are_blended():
     values = iter([1.0, 3.0, 5.0, 7.0])
 
     def predict(part):
-        return np.full([*part.shape[:2], 1], next(values), np.float32)
+        return np.full([*part.shape[:-1], 1], next(values), np.float32)
 
     found = list(windows.bands(predict, np.zeros([6, 6, 3]), 4, 0.5))
     assert [(top, len(band)) for top, band in found] == [(0, 2), (2, 4)]
@@ -58,12 +58,12 @@ def test_rows_are_finished_before_the_next_are_predicted():
 
     def predict(part):
         seen.append(part.shape)
-        return np.zeros([*part.shape[:2], 2], np.float32)
+        return np.zeros([*part.shape[:-1], 2], np.float32)
 
     found = windows.bands(predict, np.zeros([100, 50, 3], np.uint8), 40, 0.25)
     assert not seen
     assert next(found)[1].shape == (30, 50, 2)
-    assert seen == [(40, 40, 3)] * 2
+    assert seen == [(1, 40, 40, 3)] * 2
 
 
 @pytest.fixture(scope='module')
@@ -101,11 +101,39 @@ def test_an_image_that_fits_is_seen_as_a_whole(model, image):
 
 
 def test_windows_need_the_memory_of_a_row_of_them(model):
-    of_window = model.bytes_of(Averaging())((33, 33))
-    cut = model.bytes_of(Averaging(window=33))
-    # Two rows of windows of three classes.
-    assert cut((5000, 2000)) == pytest.approx(of_window + 2 * 4 * 3 * 33 * 2000)
-    assert cut((33, 20)) == model.bytes_of(Averaging())((33, 20))
+    of_window = model.needed(Averaging()).about((33, 33))
+    cut = model.needed(Averaging(window=33)).about
+    # The arrays of the image in place of those of a window, and two rows of three classes.
+    arrays = 20 * (5000 * 2000 - 33 * 33)
+    assert cut((5000, 2000)) == pytest.approx(of_window + arrays + 2 * 4 * 3 * 33 * 2000)
+    assert cut((33, 20)) == model.needed(Averaging()).about((33, 20))
+
+
+def test_a_large_image_is_not_refused_for_what_it_does_not_need(model):
+    """12,000 x 9,000 pixels take 1.55 GB (`benchmarks/large_image.py`)."""
+    size = (9000, 12000)
+    assert 1.5e9 < model.needed(Averaging(window=513)).about(size) < 3e9
+    assert model.needed(Averaging()).about(size) > 10e9
+    # Each window of a batch needs the network's memory; kept probabilities need that of all pixels.
+    one, eight = (model.needed(Averaging(window=513), n).about(size) for n in (1, 8))
+    of_network = model.needed().about((513, 513)) - 20 * 513**2
+    assert eight - one == pytest.approx(7 * of_network)
+    kept = model.needed(Averaging(window=513), probabilities=True).about(size)
+    assert kept - one == pytest.approx(8 * 3 * 9000 * 12000)
+
+
+def test_windows_are_predicted_in_batches(model, image):
+    how, sizes = Averaging(window=33), []
+    alone = model.predict_images(image[np.newaxis], how, probabilities=True)
+    together = model.predict_images(image[np.newaxis], how, probabilities=True, batch_size=3)
+    np.testing.assert_allclose(together[1], alone[1], atol=1e-5)
+
+    def note(parts):
+        sizes.append(len(parts))
+        return parts
+
+    list(windows.bands(note, image, 33, 0.33, at_once=3))
+    assert sizes == [3, 1, 3, 1]  # Two rows of four windows.
 
 
 def test_a_run_is_evaluated_in_windows(trained, model):
@@ -135,11 +163,11 @@ def test_images_that_are_scaled_down_need_no_windows(model, image):
     whole = scaled.predict(image, probabilities=True)[1]
     np.testing.assert_array_equal(scaled.predict(image, True, window=64)[1], whole)
     size = (900, 4000)
-    assert scaled.bytes_of(Averaging(window=64))(size) == scaled.bytes_of(Averaging())(size)
+    assert scaled.needed(Averaging(window=64)).about(size) == scaled.needed(Averaging()).about(size)
     words = r'window is 33, but images are scaled down to a longer side of 64 pixels'
     for call in (
         lambda: scaled.predict(image, window=33),
-        lambda: scaled.bytes_of(Averaging(window=33)),
+        lambda: scaled.needed(Averaging(window=33)),
     ):
         with pytest.raises(ValueError, match=words):
             call()

@@ -21,6 +21,9 @@ def test_summarise_by_hand():
     summary = metrics.summarise([[2, 1, 0], [1, 3, 0], [0, 0, 0]])
     assert summary['iou'] == [0.5, 0.6, None]
     np.testing.assert_allclose(summary['miou'], 0.55)
+    # Three pixels are true and predicted of class 0, four of class 1.
+    assert summary['precision'] == summary['recall'] == [2 / 3, 3 / 4, None]
+    np.testing.assert_allclose(summary['frequency_weighted_iou'], (3 * 0.5 + 4 * 0.6) / 7)
     np.testing.assert_allclose(summary['pixel_accuracy'], 5 / 7)
     assert summary['pixels'] == 7
     assert (summary['classes'], summary['only_predicted']) == (2, [])
@@ -34,12 +37,15 @@ def test_a_class_that_is_only_predicted_counts_and_one_that_nothing_shows_does_n
     assert summary['iou'] == [6 / 9, 0.0, None, 0.0]
     np.testing.assert_allclose(summary['miou'], (6 / 9) / 3)
     assert (summary['classes'], summary['only_predicted']) == (3, [1])
+    assert summary['precision'] == [6 / 7, 0.0, None, None]
+    assert summary['recall'] == [6 / 8, None, None, 0.0]
 
 
 def test_summarise_nothing():
     summary = metrics.summarise(np.zeros((2, 2)))
-    nothing = {'classes': 0, 'only_predicted': [], 'pixel_accuracy': None, 'pixels': 0}
-    assert summary == {'iou': [None, None], 'miou': None, **nothing}
+    nothing = {name: [None, None] for name in ('iou', 'precision', 'recall')}
+    nothing |= dict.fromkeys(('miou', 'frequency_weighted_iou', 'pixel_accuracy'))
+    assert summary == {**nothing, 'classes': 0, 'only_predicted': [], 'pixels': 0}
 
 
 def test_counts_are_exact_beyond_float32():

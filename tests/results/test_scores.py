@@ -29,6 +29,30 @@ def test_table_has_a_line_a_class_and_the_totals():
     ]
 
 
+def test_table_has_a_column_for_each_measure_of_classes():
+    given = {
+        **SCORES,
+        'precision': [1.0, None, 0.5],
+        'recall': [0.5, None, 0.25],
+        'boundary_iou_3_pixels': [0.125, None, None],
+        'boundary_miou_3_pixels': 0.125,
+        'frequency_weighted_iou': 0.4,
+    }
+    assert scores.table(scores.by_class(given, ('ground', 'dark', 'light'))).splitlines()[:-1] == [
+        'class                     IoU %  precision %  recall %  boundary 3 px',
+        '---------------------------------------------------------------------',
+        'ground                    50.00       100.00     50.00          12.50',
+        'dark                          -            -         -              -',
+        'light                     25.00        50.00     25.00              -',
+        '---------------------------------------------------------------------',
+        'mIoU                      37.50',
+        'pixel accuracy            90.00',
+        'image accuracy           100.00',
+        'boundary mIoU, 3 pixels   12.50',
+        'frequency-weighted IoU    40.00',
+    ]
+
+
 def test_table_names_classes_that_only_the_predictions_show():
     given = {**SCORES, 'iou': [0.75, 0.0, 0.0], 'classes': 3, 'only_predicted': [1, 2]}
     lines = scores.table(scores.by_class(given, ('ground', 'dark', 'light'))).splitlines()

@@ -57,13 +57,23 @@ def define_multi_path(name: str, help_text: str) -> flags.FlagHolder:
     return flags.DEFINE_multi(_PathParser(), flags.ArgumentSerializer(), name, [], help_text)
 
 
-WORKDIR = define_path('workdir', None, 'Folder of the run.')
+_WORKDIRS = define_multi_path('workdir', 'Folder of the run.')
 
 GIN_PARAM = flags.DEFINE_multi_string(
     'gin_param',
     [],
     "A setting that takes precedence over those of the files, such as 'Schedule.steps = 9'.",
 )
+
+
+def workdirs() -> list[str]:
+    """Returns the folders of --workdir, which `wss.evaluate` takes several times."""
+    return _WORKDIRS.value
+
+
+def workdir() -> str | None:
+    """Returns the folder of --workdir, or None; the last one, as of every flag given again."""
+    return _WORKDIRS.value[-1] if _WORKDIRS.value else None
 
 
 def define_checkpoint_flag() -> flags.FlagHolder:
@@ -126,6 +136,24 @@ def define_averaging_flags() -> Callable[[], dict]:
         }
 
     return read
+
+
+def define_output_flags() -> Callable[[], dict]:
+    """Defines the flags of an `outputs.Outputs`; returns a function that reads them, by name."""
+    holders = (
+        flags.DEFINE_enum(
+            'probabilities',
+            None,
+            ['npz', 'png16'],
+            'Also write the probabilities of the classes: npz for one NumPy file of an image, '
+            'png16 for a grey PNG file of 16 bits of each class.',
+        ),
+        flags.DEFINE_enum(
+            'polygons', None, ['coco'], 'Also write annotations.json, in the format of COCO.'
+        ),
+        flags.DEFINE_bool('skip_existing', False, 'Skip images whose files are there already.'),
+    )
+    return lambda: {holder.name: holder.value for holder in holders}
 
 
 def show_warnings() -> None:

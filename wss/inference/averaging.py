@@ -70,6 +70,10 @@ class Averaging:
         most = self.window or max(size)
         return min(size[0], most), min(size[1], most)
 
+    def cuts(self, size: tuple[int, int]) -> bool:
+        """Whether an image of this height and width is larger than a window."""
+        return self.window is not None and max(size) > self.window
+
     @property
     def copies(self) -> int:
         """How many copies there are."""
@@ -79,7 +83,7 @@ class Averaging:
         """Returns the bytes of memory that the sums over copies and windows of an image need."""
         height, width = self.seen(size)
         of_copies = 0 if self.of_window.is_plain else _MAPS * height * width
-        of_windows = _BANDS * height * size[1] if (height, width) != tuple(size) else 0
+        of_windows = _BANDS * height * size[1] if self.cuts(size) else 0
         return 4 * num_classes * (of_copies + of_windows)
 
     def __str__(self):

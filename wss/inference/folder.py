@@ -2,6 +2,7 @@
 
 import dataclasses
 import errno
+import functools
 import os
 import re
 from collections.abc import Callable, Sequence
@@ -11,12 +12,14 @@ import tensorflow as tf
 
 from wss.datasets.files import decoding, finding, whole
 from wss.datasets.info import DatasetInfo
-from wss.inference import marks, memory, places
+from wss.inference import coco_polygons, marks, memory, places
+from wss.inference.outputs import Outputs
 from wss.inference.progress import Progress
-from wss.results import pictures
 
 # Errors that the next image would meet, too.
 _ENDS_ALL = {errno.ENOSPC: 'The disk is full', errno.EDQUOT: 'The quota of the disk is used up'}
+_NEEDED = memory.Needed()
+_OUTPUTS = Outputs()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -52,15 +55,20 @@ class Predicted:
         return '; '.join(f'{count} {reason}' for reason, count in reasons.items() if count)
 
 
+def _one(size):
+    del size
+    return 1
+
+
 def predict_folder(
     images: str | os.PathLike | Sequence[str | os.PathLike],
     out: str | os.PathLike,
-    predict_image: Callable[[np.ndarray], np.ndarray],
+    predict: Callable[[np.ndarray], tuple[np.ndarray, np.ndarray | None]],
     info: DatasetInfo,
     report: Callable[[str], None] = print,
-    network_bytes: Callable[[tuple[int, int]], float] = lambda size: 0,
-    largest_scale: float = 1.0,
-    skip_existing: bool = False,
+    needed: memory.Needed = _NEEDED,
+    outputs: Outputs = _OUTPUTS,
+    at_once: Callable[[tuple[int, int]], int] = _one,
 ) -> Predicted:
     """Writes `NAME.png` (class indices with a palette) and `NAME_overlay.jpg` for every image.
 
@@ -75,13 +83,13 @@ def predict_folder(
         images: Folder of images, or one image; subfolders are included, and kept in `out`. Also
             several, patterns, and lists; see `places.find`.
         out: Folder of this machine to write to; made if it does not exist.
-        predict_image: From uint8 `[H, W, 3]` to a label map int32 `[H, W]`.
+        predict: From uint8 `[N, H, W, 3]` to label maps int32 `[N, H, W]` and probabilities float
+            `[N, H, W, C]`, or None where `outputs` writes none.
         info: The classes and their colours.
         report: Prints a line about an image that is not predicted, or not wholly.
-        network_bytes: From the height and width of an image to the bytes of memory that
-            `predict_image` needs.
-        largest_scale: Factor by which `predict_image` scales an image up.
-        skip_existing: Whether an image is skipped whose mask and overlay are there already.
+        needed: The memory that `predict` needs.
+        outputs: What else is written, and whether images are skipped that have it.
+        at_once: From the height and width of images to how many are predicted together.
 
     Raises:
         FileNotFoundError: If there is no such folder or no image in it.
@@ -91,69 +99,108 @@ def predict_folder(
     """
     inputs = [images] if isinstance(images, str | os.PathLike) else images
     out = whole.expanded(out)
-    targets, unreadable = places.find([whole.expanded(one) for one in inputs], out, report)
-    places.prepare(out, targets.values())
-    waiting = {s: t for s, t in targets.items() if not (skip_existing and marks.are_whole(t))}
+    files = functools.partial(outputs.files, info=info)
+    targets, unreadable = places.find([whole.expanded(one) for one in inputs], out, report, files)
+    annotations = os.path.join(out, 'annotations.json')
+    if outputs.polygons:
+        places.refuse_overwriting(annotations, 'polygons')
+    places.prepare(out, [path for target in targets.values() for path in files(target).values()])
+    waiting = {
+        source: target
+        for source, target in targets.items()
+        if not (outputs.skip_existing and outputs.are_whole(target, info))
+    }
     counts = dict.fromkeys(('predicted', 'too_large', 'unwritten'), 0)
     counts |= {'unreadable': unreadable, 'skipped': len(targets) - len(waiting)}
-    shown = Progress('predicted', len(waiting))
-    for number, (source, target) in enumerate(waiting.items(), start=1):
-        outcome, sentence = _predict(
-            source, target, predict_image, info, network_bytes, largest_scale
-        )
+    progress = Progress('predicted', len(waiting))
+    outcomes = _outcomes(waiting, predict, info, needed, outputs, at_once)
+    for number, (outcome, sentence) in enumerate(outcomes, start=1):
         counts[outcome] += 1
         if sentence:
-            shown.clear()
+            progress.clear()
             report(finding.shown(sentence))
-        shown.show(number)
-    shown.clear()
+        progress.show(number)
+    progress.clear()
+    if outputs.polygons:
+        _write_annotations(annotations, targets, out, info)
     return Predicted(**counts)
 
 
-def _predict(source, target, predict_image, info, network_bytes, largest_scale):
-    """Predicts one image; returns the name of the count that it belongs to, and a sentence."""
-    name = finding.shown(source)
-    try:
-        size = decoding.image_size(source, name)
-        memory.check(size, _file_bytes(source), network_bytes, name, largest_scale)
-        image = decoding.decode_image(source, name, bit_depth=info.bit_depth)
-    except (memory.TooLargeError, MemoryError) as error:
-        return 'too_large', str(error) or _memory_sentence(name)
-    except (ValueError, OSError) as error:
-        return 'unreadable', str(error)
-    try:
-        labels = predict_image(image)
-        shown = pictures.overlay(image, labels, info)
-    except (MemoryError, tf.errors.ResourceExhaustedError):
-        return 'too_large', _memory_sentence(name)
-    failed, scaled = [], None
-    for what, write in (('mask', _write_mask), ('overlay', _write_overlay)):
+def _outcomes(waiting, predict, info, needed, outputs, at_once):
+    """Yields for each image the name of the count that it belongs to, and a sentence or None."""
+    batch = []
+    for source, target in waiting.items():
+        name = finding.shown(source)
         try:
-            scaled = write(target, labels, shown, info)
+            size = decoding.image_size(source, name)
+            memory.check(size, _file_bytes(source), needed, name)
+            image = decoding.decode_image(source, name, bit_depth=info.bit_depth)
+        except (memory.TooLargeError, MemoryError) as error:
+            yield 'too_large', str(error) or _memory_sentence(name)
+            continue
+        except (ValueError, OSError) as error:
+            yield 'unreadable', str(error)
+            continue
+        if batch and batch[0][2].shape != image.shape:
+            yield from _of_batch(batch, predict, info, outputs)
+            batch = []
+        batch.append((name, target, image))
+        if len(batch) >= at_once(size):
+            yield from _of_batch(batch, predict, info, outputs)
+            batch = []
+    yield from _of_batch(batch, predict, info, outputs)
+
+
+def _of_batch(batch, predict, info, outputs):
+    """Predicts images of one size and writes what was found; yields as `_outcomes`."""
+    if not batch:
+        return
+    try:
+        images = [image for *_, image in batch]
+        found = predict(np.stack(images) if len(images) > 1 else images[0][np.newaxis])
+    except (MemoryError, tf.errors.ResourceExhaustedError):
+        if len(batch) == 1:
+            yield 'too_large', _memory_sentence(batch[0][0])
+        else:
+            for one in batch:
+                yield from _of_batch([one], predict, info, outputs)
+        return
+    for number, (name, target, image) in enumerate(batch):
+        labels, probabilities = (part if part is None else part[number] for part in found)
+        contents = outputs.contents(image, labels, probabilities, info)
+        try:
+            yield _write(contents, outputs.files(target, info), name)
+        except MemoryError:
+            yield 'too_large', _memory_sentence(name)
+
+
+def _write(contents, paths, name):
+    """Writes the files of an image; returns the name of its count, and a sentence or None."""
+    failed, notes = [], []
+    for what, content, note in contents:
+        try:
+            os.makedirs(os.path.dirname(paths[what]), exist_ok=True)
+            whole.write(paths[what], content)
+            if note:
+                notes.append(note.format(name))
         except (OSError, tf.errors.OpError) as error:
             failed.append(_write_sentence(error, f'The {what} of {name}'))
-        except MemoryError:
-            return 'too_large', _memory_sentence(name)
     if failed:
         return 'unwritten', ' '.join(failed)
-    note = f'The overlay of {name} is scaled to {scaled}: a JPEG file has no longer sides.'
-    return 'predicted', note if scaled else None
+    return 'predicted', ' '.join(notes) or None
 
 
-def _write_mask(target, labels, shown, info):
-    del shown
-    content = pictures.encode_mask(labels, info.colours, info.ignore_value)
-    os.makedirs(os.path.dirname(target), exist_ok=True)
-    whole.write(f'{target}.png', marks.mark_png(content))
-
-
-def _write_overlay(target, labels, shown, info):
-    """Writes an overlay; returns its size as text if that is not the size of the image."""
-    del labels, info
-    content, size = pictures.encode_jpeg(shown, marks.COMMENT)
-    os.makedirs(os.path.dirname(target), exist_ok=True)
-    whole.write(f'{target}_overlay.jpg', content)
-    return None if size == shown.shape[1::-1] else f'{size[0]}x{size[1]} pixels (width x height)'
+def _write_annotations(path, targets, out, info):
+    """Writes the polygons of all masks that are there: those of skipped images, too."""
+    masks = {
+        os.path.relpath(target, out) + os.path.splitext(source)[1]: f'{target}.png'
+        for source, target in targets.items()
+        if marks.is_whole(f'{target}.png')
+    }
+    try:
+        coco_polygons.write(path, masks, info)
+    except (OSError, tf.errors.OpError) as error:
+        raise OSError(_write_sentence(error, f'The file {finding.shown(path)}')) from error
 
 
 def _file_bytes(source):

@@ -1,5 +1,6 @@
 """Marks the files that prediction writes, so that no other file is ever written over."""
 
+import json
 import os
 import zlib
 
@@ -27,54 +28,81 @@ def is_marked_png(content: bytes) -> bool:
     return content == mark_png(rest)
 
 
+def mark_npz(content: bytes) -> bytes:
+    """Adds the comment to a .npz file, which is a .zip file without one."""
+    return content[:-2] + len(COMMENT).to_bytes(2, 'little') + COMMENT
+
+
 def can_be_replaced(path: str | os.PathLike) -> bool:
     """Whether nothing is lost if a prediction is written to a path.
 
     That is if there is no file, if it is a prediction, or if it is what a process that was killed
-    has left: an empty file, or the beginning of one. A prediction that was changed is none. A
-    folder loses nothing either: a file cannot be written over it.
+    has left: an empty file, or the beginning of one. A mask that was changed is none. A folder
+    loses nothing either: a file cannot be written over it.
 
     Args:
-        path: A `.png` that is a mask, or a `.jpg` that is an overlay.
+        path: A `.png`, `.jpg`, `.npz` or `.json`.
     """
     if not os.path.exists(path) or os.path.isdir(path):
         return True
     if not os.path.isfile(path):
         return False
     try:
-        return _is_marked_jpeg(path) if os.fspath(path).endswith('.jpg') else _is_ours(path)
+        return _KINDS[os.path.splitext(path)[1]](path)
     except OSError:  # What cannot be read is not known.
         return False
 
 
-def are_whole(target: str | os.PathLike) -> bool:
-    """Whether mask and overlay of an image are there, as prediction wrote them.
+def is_whole(path: str | os.PathLike) -> bool:
+    """Whether a file is there as prediction wrote it.
 
     Args:
-        target: Their path without `.png` and `_overlay.jpg`.
+        path: A `.png`, `.jpg` or `.npz`.
     """
     try:
-        with open(f'{target}.png', 'rb') as file:
-            mask = file.read()
-        with open(f'{target}_overlay.jpg', 'rb') as file:
-            overlay = file.read()
+        content = _content(path)
     except OSError:
         return False
-    return is_marked_png(mask) and COMMENT in overlay and overlay.endswith(_JPEG_END)
+    ending = os.path.splitext(path)[1]
+    if ending == '.png':
+        return is_marked_png(content)
+    if ending == '.npz':
+        return content.endswith(COMMENT)
+    return COMMENT in content and content.endswith(_JPEG_END)
 
 
-def _is_ours(path):
+def _content(path):
     with open(path, 'rb') as file:
-        content = file.read()
+        return file.read()
+
+
+def _is_our_png(path):
+    content = _content(path)
     if _PNG.startswith(content[:8]) and _PNG_END not in content:
         return True
     return is_marked_png(content)
 
 
-def _is_marked_jpeg(path):
+def _is_our_jpeg(path):
     try:
         with Image.open(path) as image:
             return image.info.get('comment') == COMMENT
     except Exception:  # Cut off; or not an image, whose beginning is another.
         with open(path, 'rb') as file:
             return b'\xff\xd8\xff'.startswith(file.read(3))
+
+
+def _is_our_npz(path):
+    content = _content(path)
+    return not content or content.endswith(COMMENT)
+
+
+def _is_our_json(path):
+    content = _content(path)
+    try:
+        return not content or json.loads(content)['info']['contributor'] == COMMENT.decode()
+    except (ValueError, TypeError, LookupError, RecursionError):
+        return False
+
+
+_KINDS = {'.png': _is_our_png, '.jpg': _is_our_jpeg, '.npz': _is_our_npz, '.json': _is_our_json}

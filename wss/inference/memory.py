@@ -1,14 +1,16 @@
 """Estimates the memory that a prediction needs, and finds how much there is."""
 
+import dataclasses
 import os
 import pathlib
 from collections.abc import Callable
 
 import tensorflow as tf
 
-# Bytes a pixel of the image as it is decoded, padded and drawn: a float32 copy or two, labels, and
-# overlay.
-_ARRAYS = 48
+# Bytes a pixel of the image as it is decoded, labelled and drawn.
+ARRAYS = 20
+# Bytes a pixel of what the network sees at a time: float32 copies of it, scaled and padded.
+_FLOATS = 28
 # Convolutions keep copies of their inputs in other layouts, and branches run at the same time:
 # measured were 1.3 to 1.6 times the tensors.
 _COPIES = 1.8
@@ -27,41 +29,73 @@ class TooLargeError(ValueError):
     """An image needs more memory than there is."""
 
 
-def check(
-    size: tuple[int, int],
-    file_bytes: int,
-    network_bytes: Callable[[tuple[int, int]], float],
-    name: str,
-    largest_scale: float = 1.0,
-) -> None:
+def _nothing(size):
+    del size
+    return 0
+
+
+def _itself(size):
+    return size
+
+
+def _of_arrays(size):
+    return ARRAYS * size[0] * size[1]
+
+
+@dataclasses.dataclass(frozen=True)
+class Needed:
+    """The memory that a prediction needs, by the height and width of the image.
+
+    Attributes:
+        arrays: From the size of the image to the bytes of its arrays: pixels, labels, drawings.
+        seen: From the size of the image to the size that the network sees.
+        network: From the size that the network sees to the bytes of its tensors (`network_bytes`).
+        at_once: How many images, or windows of them, the network sees at a time.
+    """
+
+    arrays: Callable[[tuple[int, int]], float] = _of_arrays
+    seen: Callable[[tuple[int, int]], tuple[int, int]] = _itself
+    network: Callable[[tuple[int, int]], float] = _nothing
+    at_once: int = 1
+
+    def about(self, size: tuple[int, int]) -> float:
+        """Returns the estimate in bytes; the first one of a network takes a second."""
+        height, width = self.seen(size)
+        of_network = _FLOATS * height * width + self.network((height, width))
+        return self.arrays(size) + self.at_once * of_network
+
+    def at_most(self, size: tuple[int, int]) -> float:
+        """Returns a bound of `about`, without looking at the network."""
+        height, width = self.seen(size)
+        return self.arrays(size) + self.at_once * _SURELY_ENOUGH * height * width
+
+
+def check(size: tuple[int, int], file_bytes: int, needed: Needed, name: str) -> None:
     """Refuses an image whose prediction would need more memory than there is.
 
     Args:
         size: Height and width of the image.
         file_bytes: Size of its file.
-        network_bytes: From height and width to the bytes that the network needs.
+        needed: What its prediction needs.
         name: Name of the image in messages.
-        largest_scale: Factor by which the network sees the image scaled up.
 
     Raises:
         TooLargeError: If the memory would not suffice (a ValueError).
     """
-    pixels, usable = size[0] * size[1], _SHARE * available()
-    needed = file_bytes + _ARRAYS * pixels
-    seen = max(1.0, largest_scale) ** 2 * pixels
-    if file_bytes + _SURELY_ENOUGH * seen > usable:  # The estimate takes a second.
-        needed += network_bytes(size)
-    if needed > usable:
-        raise TooLargeError(
-            f'{name} is too large for the memory: {size[1]}x{size[0]} pixels (width x height) need '
-            f'about {needed / 1e9:.1f} GB, and {usable / 1e9:.1f} GB can be used; predict it in '
-            'windows, or scale it down.'
-        )
+    usable = _SHARE * available() - file_bytes
+    if needed.at_most(size) <= usable or needed.about(size) <= usable:
+        return
+    about = (needed.about(size) + file_bytes) / 1e9
+    batch = f' for batches of {needed.at_once}' if needed.at_once > 1 else ''
+    smaller = ', or with a smaller batch' if batch else ''
+    raise TooLargeError(
+        f'{name} is too large for the memory: {size[1]}x{size[0]} pixels (width x height) need '
+        f'about {about:.1f} GB{batch}, and {_SHARE * available() / 1e9:.1f} GB can be used; '
+        f'predict it in windows{smaller}, or scale it down.'
+    )
 
 
-def network_bytes(
-    method, padded_size: Callable[[tuple[int, int]], tuple[int, int]] | None = None
-) -> Callable[[tuple[int, int]], float]:
+def network_bytes(method) -> Callable[[tuple[int, int]], float]:
     """Returns a function from height and width to the bytes in which a method predicts labels.
 
     It counts the tensors of the graph at two sizes, when it is called first, and takes their sum
@@ -71,8 +105,10 @@ def network_bytes(
 
     Args:
         method: The `Method`.
-        padded_size: From the height and width of an image to those that the network sees; None for
-            the next ones that its output stride fits.
+
+    Returns:
+        From the height and width that the network sees, which are rounded up to the next ones that
+        its output stride fits.
     """
     stride, growth = method.network.backbone.output_stride, []
 
@@ -81,10 +117,8 @@ def network_bytes(
             return 0
         if not growth:
             growth.extend(_growth(method, stride))
-        height, width = (
-            padded_size(size) if padded_size else (_fitting(side, stride) for side in size)
-        )
-        pixels = int(height) * int(width)
+        height, width = (_fitting(int(side), stride) for side in size)
+        pixels = height * width
         return _COPIES * (growth[0] + growth[1] * pixels) * pixels
 
     return estimate

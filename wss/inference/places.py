@@ -4,10 +4,12 @@ import errno
 import glob
 import os
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 
 from wss.datasets.files import decoding, finding, whole
 from wss.inference import marks
+
+Files = Callable[[str], dict[str, str]]
 
 
 def reason(error: Exception) -> str:
@@ -17,7 +19,7 @@ def reason(error: Exception) -> str:
 
 
 def find(
-    inputs: Iterable[str], out: str, report: Callable[[str], None]
+    inputs: Iterable[str], out: str, report: Callable[[str], None], files: Files
 ) -> tuple[dict[str, str], int]:
     """Returns for every image its target without ending, and how many cannot be read here.
 
@@ -26,6 +28,7 @@ def find(
             of these on each line. The images of a folder keep their subfolders; others have none.
         out: Folder of the predictions.
         report: Takes a sentence about images that are left out.
+        files: From a target to the files that are written for it, by what they are.
 
     Raises:
         FileNotFoundError: If there is no such folder or no image in it.
@@ -48,7 +51,7 @@ def find(
         raise ValueError(f'{out} is not a folder of this machine; give another --out.')
     if os.path.lexists(out) and not os.path.isdir(out):
         raise ValueError(f'{out} is a file; give a folder for the predictions.')
-    _refuse_overwriting(targets)
+    _refuse_overwriting(targets, files)
     return targets, left_out
 
 
@@ -122,31 +125,51 @@ def _is_inside(path, folder):
     return path.startswith(folder)
 
 
-def _refuse_overwriting(places):
+def _refuse_overwriting(targets, files):
     """Refuses to write a file twice, or over one that is not a prediction."""
-    by_target = {}
-    for source, target in places.items():
-        if target in by_target:
-            raise ValueError(
-                f'{finding.shown(by_target[target])} and {finding.shown(source)} would both give '
-                f'{finding.shown(target)}.png; rename one.'
-            )
-        by_target[target] = source
-    sources = {os.path.realpath(source) for source in places}
-    for target in by_target:
-        for path, what in ((f'{target}.png', 'mask'), (f'{target}_overlay.jpg', 'overlay')):
-            shown = finding.shown(path)
-            if os.path.realpath(path) in sources:
-                raise ValueError(f'A {what} would be written over {shown}; give another --out.')
-            if not marks.can_be_replaced(path):
+    by_path = {}
+    for source, target in targets.items():
+        for path in files(target).values():
+            if path in by_path:
                 raise ValueError(
-                    f'{shown} exists and is not a prediction as this program wrote it; give '
-                    'another --out, or move the file.'
+                    f'{finding.shown(by_path[path])} and {finding.shown(source)} would both give '
+                    f'{finding.shown(path)}; rename one.'
                 )
+            by_path[path] = source
+    sources = {os.path.realpath(source) for source in targets}
+    for target in targets.values():
+        for what, path in files(target).items():
+            refuse_overwriting(path, what, sources)
 
 
-def prepare(out: str, targets: Iterable[str]) -> None:
+def refuse_overwriting(path: str, what: str, sources: Collection[str] = ()) -> None:
+    """Refuses to write over a file that is not a prediction.
+
+    Args:
+        path: Where it would be written.
+        what: What it would be, for messages.
+        sources: Paths of the images, without links.
+
+    Raises:
+        ValueError: If there is an image, or a file that is not a prediction.
+    """
+    if os.path.realpath(path) in sources:
+        raise ValueError(
+            f'A file ({what}) would be written over {finding.shown(path)}; give another --out.'
+        )
+    if not marks.can_be_replaced(path):
+        raise ValueError(
+            f'{finding.shown(path)} exists and is not a prediction as this program wrote it; give '
+            'another --out, or move the file.'
+        )
+
+
+def prepare(out: str, outputs: Collection[str]) -> None:
     """Makes the folder of the predictions, and deletes what a process that was killed has left.
+
+    Args:
+        out: The folder.
+        outputs: Every file that will be written.
 
     Raises:
         OSError: If the folder cannot be written.
@@ -158,7 +181,7 @@ def prepare(out: str, targets: Iterable[str]) -> None:
     except OSError as error:
         shown = finding.shown(out)
         raise OSError(f'The folder {shown} cannot be written: {reason(error)}.') from error
-    outputs = {f'{target}{end}' for target in targets for end in ('.png', '_overlay.jpg')}
+    outputs = set(outputs)
     for folder in {os.path.dirname(path) for path in outputs}:
         for name in os.listdir(folder) if os.path.isdir(folder) else ():
             part = re.fullmatch(r'(.+)\.(\d+)\.part', name, re.DOTALL)

@@ -7,14 +7,20 @@ import numpy as np
 import tensorflow as tf
 from PIL import Image
 
-from wss.datasets.files import checks, decoding, depth
-from wss.inference import averaging, memory, windows
+from wss.datasets.files import checks
+from wss.inference import averaging, folder, memory, windows
 from wss.inference.averaging import Averaging
+from wss.inference.given import Picture, as_rgb
+from wss.inference.outputs import Outputs
 from wss.pipeline import frame
 from wss.pipeline.frame import Frame
 from wss.results import pictures
+from wss.settings import ranges
 
-Picture = str | os.PathLike | Image.Image | np.ndarray
+PLAIN = Averaging()
+MASKS = Outputs()
+_MOST_AT_ONCE = 4096
+_KEPT = 8  # Bytes of each kept probability: float32, and what is written.
 
 
 class Predictor:
@@ -86,31 +92,94 @@ class Predictor:
             FileNotFoundError: If there is no such file.
             ValueError: If the image is damaged or is not RGB, or an option is out of range.
         """
-        how = self._fitting(Averaging(tuple(scales), flip, window, overlap))
+        how = Averaging(tuple(scales), flip, window, overlap)
         pixels = as_rgb(image, self.method.info.bit_depth)
-        size = pixels.shape[:2]
-        if how.seen(size) != size:
-            return self._in_windows(pixels, how, probabilities)
-        if how.of_window.is_plain and not probabilities:
-            return self._labels(_one(pixels))[0].numpy()
-        found = self._probabilities_of(how.of_window)(_one(pixels))[0].numpy()
-        labels = found.argmax(axis=-1).astype(np.int32)
-        return (labels, found) if probabilities else labels
+        labels, found = self.predict_images(pixels[np.newaxis], how, probabilities)
+        return (labels[0], found[0]) if probabilities else labels[0]
 
-    def _in_windows(self, pixels, how, probabilities):
-        """Predicts an image in windows; keeps the probabilities only if they are asked for."""
-        compute, size = self._probabilities_of(how.of_window), pixels.shape[:2]
+    def predict_images(
+        self,
+        images: np.ndarray,
+        how: Averaging = PLAIN,
+        probabilities: bool = False,
+        batch_size: int = 1,
+    ) -> tuple[np.ndarray, np.ndarray | None]:
+        """Predicts images of one size together, or one after another in windows.
+
+        Args:
+            images: uint8 or float `[N, H, W, 3]` in 0..255.
+            how: Which copies and windows of each image are predicted and averaged.
+            probabilities: Whether the probabilities of the classes are returned too.
+            batch_size: How many windows are predicted at a time.
+
+        Returns:
+            Label maps int32 `[N, H, W]`, and float32 `[N, H, W, C]` or None.
+
+        Raises:
+            ValueError: If windows would cut images that are scaled down to `Data.long_side`.
+        """
+        how = self._fitting(how)
+        if how.cuts(images.shape[1:3]):
+            return self._in_windows(images, how, probabilities, batch_size)
+        if how.of_window.is_plain and not probabilities:
+            return self._labels(images.astype(np.float32)).numpy(), None
+        found = self._probabilities_of(how.of_window)(images.astype(np.float32)).numpy()
+        return found.argmax(axis=-1).astype(np.int32), found if probabilities else None
+
+    def predict_folder(
+        self,
+        images: str | os.PathLike | Sequence[str | os.PathLike],
+        out: str | os.PathLike,
+        how: Averaging = PLAIN,
+        outputs: Outputs = MASKS,
+        batch_size: int = 1,
+        report: Callable[[str], None] = print,
+    ) -> folder.Predicted:
+        """Predicts a folder of images into files; see `folder.predict_folder`.
+
+        Args:
+            images: Folder of images, or one image; also several, patterns and lists of these.
+            out: Folder for the files of each image.
+            how: Which copies and windows of each image are predicted and averaged.
+            outputs: What is written for each image.
+            batch_size: How many images of one size, or windows of an image, are predicted at a
+                time. Images of one size are predicted together where they follow each other.
+            report: Prints a line about an image that is not predicted, or not wholly.
+
+        Raises:
+            FileNotFoundError: If there is no such folder, or no image in it.
+            ValueError: If an option is out of range, or `out` cannot be the place.
+            OSError: If `out` cannot be written, or the disk is full.
+        """
+        ranges.whole('batch_size', batch_size, 1, _MOST_AT_ONCE)
+        fitting = self._fitting(how)
+        return folder.predict_folder(
+            images,
+            out,
+            lambda batch: self.predict_images(batch, how, outputs.keeps_probabilities, batch_size),
+            self.method.info,
+            report,
+            self.needed(how, batch_size, outputs.keeps_probabilities),
+            outputs,
+            at_once=lambda size: 1 if fitting.cuts(size) else batch_size,
+        )
+
+    def _in_windows(self, images, how, probabilities, batch_size):
+        """Predicts images in windows; keeps the probabilities only if they are asked for."""
+        compute, size = self._probabilities_of(how.of_window), images.shape[:3]
         labels = np.empty(size, np.int32)
         kept = np.empty([*size, len(self.classes)], np.float32) if probabilities else None
-        found = windows.bands(
-            lambda part: compute(_one(part))[0].numpy(), pixels, how.window, how.overlap
-        )
-        for top, band in found:
-            rows = slice(top, top + len(band))
-            labels[rows] = band.argmax(axis=-1)
-            if probabilities:
-                kept[rows] = band
-        return (labels, kept) if probabilities else labels
+
+        def predict(parts):
+            return compute(parts.astype(np.float32)).numpy()
+
+        for number, image in enumerate(images):
+            for top, band in windows.bands(predict, image, how.window, how.overlap, batch_size):
+                rows = slice(top, top + len(band))
+                labels[number, rows] = band.argmax(axis=-1)
+                if probabilities:
+                    kept[number, rows] = band
+        return labels, kept
 
     def _fitting(self, how):
         """Leaves windows out where no scaled image is larger; refuses those that would cut one."""
@@ -137,21 +206,34 @@ class Predictor:
             )
         return self._averaged[copies]
 
-    def bytes_of(self, copies: Averaging) -> Callable[[tuple[int, int]], float]:
-        """Returns a function from height and width to the bytes that `predict` needs, about.
+    def needed(
+        self, how: Averaging = PLAIN, batch_size: int = 1, probabilities: bool = False
+    ) -> memory.Needed:
+        """Returns how much memory a prediction needs.
+
+        Args:
+            how: Which copies and windows of each image are predicted.
+            batch_size: How many images or windows are predicted at a time.
+            probabilities: Whether the probabilities of the classes are kept.
 
         Raises:
             ValueError: If windows would cut images that are scaled down to `Data.long_side`.
         """
-        copies = self._fitting(copies)
-        largest, classes = max(copies.scales), self.method.info.num_classes
+        how = self._fitting(how)
+        largest, classes = max(how.scales), self.method.info.num_classes
+        of_pixel = memory.ARRAYS + (_KEPT * classes if probabilities else 0)
 
-        def padded_size(size):
-            seen = tf.cast(self.frame.scaled_size(size), tf.float32)
-            return self.frame.padded_size(tf.cast(tf.round(largest * seen), tf.int32))
+        def arrays(size):
+            images = 1 if how.cuts(size) else batch_size
+            return images * (of_pixel * size[0] * size[1] + how.bytes_of_sums(size, classes))
 
-        of_network = memory.network_bytes(self.method, padded_size)
-        return lambda size: of_network(copies.seen(size)) + copies.bytes_of_sums(size, classes)
+        def seen(size):
+            scaled = tf.cast(self.frame.scaled_size(how.seen(size)), tf.float32)
+            padded = self.frame.padded_size(tf.cast(tf.round(largest * scaled), tf.int32))
+            return int(padded[0]), int(padded[1])
+
+        network = memory.network_bytes(self.method)
+        return memory.Needed(arrays, seen, network, batch_size)
 
     def overlay(self, image: Picture, labels: np.ndarray) -> Image.Image:
         """Draws a label map over its image.
@@ -178,37 +260,6 @@ class Predictor:
         return Image.fromarray(pictures.overlay(pixels, labels, info))
 
 
-def as_rgb(image: Picture, bit_depth: int | None = None) -> np.ndarray:
-    """Returns an image as uint8 or float RGB `[H, W, 3]` in 0..255; see `Predictor.predict`."""
-    if isinstance(image, Image.Image):
-        return decoding.to_rgb(image, bit_depth=bit_depth)
-    if isinstance(image, str | os.PathLike):
-        return decoding.decode_image(image, bit_depth=bit_depth)
-    if not isinstance(image, np.ndarray):
-        raise ValueError(
-            f'The image is a {type(image).__name__}; it must be a path, a PIL image or an array.'
-        )
-    if image.ndim != 3 or image.shape[-1] != 3 or 0 in image.shape:
-        raise ValueError(f'The image has the shape {image.shape}; it must be [H, W, 3], RGB.')
-    if image.dtype == np.uint16:
-        if bit_depth is None:
-            raise ValueError(
-                'The image is an array of uint16, and how many bits hold data is not known. Scale '
-                'it to 0..255, such as image / 4095 * 255 for 12 bits, or convert it to uint8 if '
-                'its values are in 0..255 already.'
-            )
-        return depth.to_8_bits(image, bit_depth, 'The image')
-    if image.dtype != np.uint8:
-        if not np.issubdtype(image.dtype, np.number) or np.iscomplexobj(image):
-            raise ValueError(f'The image has values of type {image.dtype}; they must be numbers.')
-        low, high = image.min(), image.max()
-        if not (np.isfinite([low, high]).all() and low >= 0 and high <= 255):
-            raise ValueError(f'The image has values in {low}..{high}; they must be in 0..255.')
-        if np.issubdtype(image.dtype, np.floating) and 0 < high <= 1:
-            raise ValueError('The image has values in 0..1; multiply them by 255.')
-    return image
-
-
 def predict_whole(predict: Callable[..., tf.Tensor], rule: Frame, images: tf.Tensor) -> tf.Tensor:
     """Calls a prediction of a method on images that are scaled and padded as in evaluation.
 
@@ -229,16 +280,11 @@ def predict_whole(predict: Callable[..., tf.Tensor], rule: Frame, images: tf.Ten
     return predict(padded, frame.original_grid(scaled_size, size))
 
 
-def _one(pixels):
-    """Returns a batch of one image, as the graphs take it."""
-    return pixels[np.newaxis].astype(np.float32)
-
-
 def _function(predict, rule):
-    """Returns a graph of `predict_whole` for one image of any size."""
+    """Returns a graph of `predict_whole` for images of any size."""
     return _graph(lambda images: predict_whole(predict, rule, images))
 
 
 def _graph(function):
-    spec = tf.TensorSpec([1, None, None, 3], tf.float32)
+    spec = tf.TensorSpec([None, None, None, 3], tf.float32)
     return tf.function(function, input_signature=[spec], autograph=False)

@@ -41,17 +41,22 @@ def places(length: int, side: int, overlap: float) -> list[tuple[int, np.ndarray
 
 
 def bands(
-    predict: Callable[[np.ndarray], np.ndarray], image: np.ndarray, side: int, overlap: float
+    predict: Callable[[np.ndarray], np.ndarray],
+    image: np.ndarray,
+    side: int,
+    overlap: float,
+    at_once: int = 1,
 ) -> Iterator[tuple[int, np.ndarray]]:
     """Predicts an image window by window, and yields its rows from the top as they are finished.
 
     The predictions of all windows of a row of windows are held at a time, not those of the image.
 
     Args:
-        predict: From a window, `[h, w, 3]`, to probabilities, float32 `[h, w, C]`.
+        predict: From windows, `[n, h, w, 3]`, to probabilities, float32 `[n, h, w, C]`.
         image: `[H, W, 3]`.
         side: Pixels of the sides of a window.
         overlap: See `places`.
+        at_once: How many windows are predicted at a time, at most.
 
     Yields:
         The number of the first row, and blended probabilities, float32 `[rows, W, C]`.
@@ -61,19 +66,20 @@ def bands(
     ends = [first for first, _ in rows[1:]] + [image.shape[0]]
     above = np.zeros([0, image.shape[1], 1], np.float32)  # What these rows have from other windows.
     for (top, down), end in zip(rows, ends, strict=True):
-        band = _row_of_windows(predict, image[top : top + len(down)], columns)
+        band = _row_of_windows(predict, image[top : top + len(down)], columns, at_once)
         band *= down[:, np.newaxis, np.newaxis]
         band[: len(above)] += above
         yield top, band[: end - top]
         above = band[end - top :].copy()  # The rest of the band is not kept.
 
 
-def _row_of_windows(predict, image, columns):
+def _row_of_windows(predict, image, columns, at_once):
     band = None
-    for left, across in columns:
-        place = slice(left, left + len(across))
-        found = predict(image[:, place])
-        if band is None:
-            band = np.zeros([*image.shape[:2], found.shape[-1]], np.float32)
-        band[:, place] += found * across[:, np.newaxis]
+    for number in range(0, len(columns), at_once):
+        batch = columns[number : number + at_once]
+        parts = [image[:, left : left + len(across)] for left, across in batch]
+        for found, (left, across) in zip(predict(np.stack(parts)), batch, strict=True):
+            if band is None:
+                band = np.zeros([*image.shape[:2], found.shape[-1]], np.float32)
+            band[:, left : left + len(across)] += found * across[:, np.newaxis]
     return band

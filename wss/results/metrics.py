@@ -68,10 +68,12 @@ def summarise(counts: np.ndarray) -> dict:
 
     Returns:
         `iou`: list of `C` floats in [0, 1], None for a class that neither occurs nor is
-        predicted; `miou`: their mean over the others; `classes`: how many those are;
-        `only_predicted`: which of them are predicted but never true, so that their IoU is 0;
-        `pixel_accuracy`: share of counted pixels that are right; `pixels`: how many were counted.
-        Means over nothing are None.
+        predicted; `precision` and `recall`: lists of the shares of its predicted and of its true
+        pixels that are right, None where there are none; `miou`: the mean IoU over the classes that
+        have one; `classes`: how many those are; `only_predicted`: which of them are predicted but
+        never true, so that their IoU is 0; `frequency_weighted_iou`: the mean IoU weighted by true
+        pixels; `pixel_accuracy`: share of counted pixels that are right; `pixels`: how many were
+        counted. Means over nothing are None.
 
     Example:
         >>> from wss.results.metrics import summarise
@@ -83,17 +85,25 @@ def summarise(counts: np.ndarray) -> dict:
     right = np.diag(counts)
     predicted, true = counts.sum(axis=0), counts.sum(axis=1)
     union = predicted + true - right
-    iou = [float(r / u) if u else None for r, u in zip(right, union, strict=True)]
+    iou = _shares(right, union)
     known = [value for value in iou if value is not None]
     pixels = counts.sum()
+    weighted = float(np.dot(true, [value or 0 for value in iou]) / pixels) if pixels else None
     return {
         'iou': iou,
+        'precision': _shares(right, predicted),
+        'recall': _shares(right, true),
         'miou': float(np.mean(known)) if known else None,
         'classes': len(known),
         'only_predicted': np.flatnonzero((true == 0) & (predicted > 0)).tolist(),
+        'frequency_weighted_iou': weighted,
         'pixel_accuracy': float(right.sum() / pixels) if pixels else None,
         'pixels': int(pixels),
     }
+
+
+def _shares(parts, wholes):
+    return [float(part / all_) if all_ else None for part, all_ in zip(parts, wholes, strict=True)]
 
 
 class PseudoLabelQuality(ConfusionMatrix):

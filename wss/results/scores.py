@@ -6,7 +6,23 @@ from collections.abc import Callable
 import numpy as np
 import tensorflow as tf
 
-from wss.results import metrics
+from wss.results import by_image, metrics
+from wss.results.by_image import ByImage
+
+# Measures that have a value for each class, and their columns in tables.
+COLUMNS = {
+    'iou': 'IoU %',
+    'precision': 'precision %',
+    'recall': 'recall %',
+    'boundary_iou_3_pixels': 'boundary 3 px',
+    'boundary_iou_2_percent': 'boundary 2 %',
+}
+_NAMES = {
+    'miou': 'mIoU',
+    'frequency_weighted_iou': 'frequency-weighted IoU',
+    'boundary_miou_3_pixels': 'boundary mIoU, 3 pixels',
+    'boundary_miou_2_percent': 'boundary mIoU, 2 % of the diagonal',
+}
 
 
 def evaluate(method, make_batches: Callable[..., tf.data.Dataset], callbacks=()) -> dict:
@@ -52,7 +68,7 @@ def evaluate(method, make_batches: Callable[..., tf.data.Dataset], callbacks=())
 
 def evaluate_singly(
     predict: Callable[[np.ndarray], np.ndarray], examples, make_progress: Callable
-) -> dict:
+) -> tuple[dict, np.ndarray, ByImage]:
     """Scores what predicts one image at a time, at the size of its mask.
 
     Args:
@@ -61,23 +77,31 @@ def evaluate_singly(
         make_progress: Makes a callback from a plan, such as `EvaluationProgress`.
 
     Returns:
-        See `evaluate`, without `extra_scores`.
+        The scores as `evaluate` returns them, with boundary IoU and without `extra_scores`; the
+        confusion matrix, int64 `[C, C]`; and the counts of each image.
 
     Raises:
         ValueError: If no pixel is labelled.
     """
-    confusion = metrics.ConfusionMatrix(examples.info.num_classes, examples.info.ignore_value)
+    info = examples.info
+    confusion = metrics.ConfusionMatrix(info.num_classes, info.ignore_value)
     sizes = np.ones([len(examples), 2], int) if examples.sizes is None else examples.sizes
     progress = make_progress(
         [types.SimpleNamespace(images=1, pixels=int(np.prod(size))) for size in sizes]
     )
     progress.on_test_begin()
     loaded = tf.data.Dataset.range(len(examples)).map(examples.load).prefetch(1)
+    found = []
     for number, example in enumerate(loaded.as_numpy_iterator()):
-        confusion.update_state(example['label'], predict(example['image']))
+        labels, predictions = example['label'], predict(example['image'])
+        confusion.update_state(labels, predictions)
+        found.append(by_image.of_image(labels, predictions, info.num_classes, info.ignore_value))
         progress.on_test_batch_end(number)
     progress.on_test_end()
-    return _summary(confusion)
+    scores = _summary(confusion)
+    counts, boundaries = (np.stack(parts) for parts in zip(*found, strict=True))
+    images = ByImage(tuple(examples.ids), counts, boundaries)
+    return {**scores, **images.boundary_scores()}, confusion.result().numpy(), images
 
 
 def _summary(confusion):
@@ -95,33 +119,47 @@ def by_class(scores: dict, class_names) -> dict:
         class_names: Name of each class.
 
     Returns:
-        The scores, with `iou` as a dict by class name and `only_predicted` as a list of names, and
-        `absent`: the names of the classes that neither occur nor are predicted, which are not part
-        of `miou`.
+        The scores, with those of `COLUMNS` as dicts by class name and `only_predicted` as a list of
+        names, and `absent`: the names of the classes that neither occur nor are predicted, which
+        are not part of `miou`.
     """
-    iou = dict(zip(class_names, scores['iou'], strict=True))
+    named = {
+        name: dict(zip(class_names, scores[name], strict=True))
+        for name in COLUMNS
+        if name in scores
+    }
     return {
         **scores,
-        'iou': iou,
-        'absent': [name for name, value in iou.items() if value is None],
+        **named,
+        'absent': [name for name, value in named['iou'].items() if value is None],
         'only_predicted': [class_names[i] for i in scores['only_predicted']],
     }
 
 
 def table(scores: dict) -> str:
-    """Lays out scores from `by_class` in percent: IoU by class, mIoU, accuracy; `-` if absent.
+    """Lays out scores from `by_class` in percent: measures by class, means, accuracy; `-` if none.
 
     Lines below name the classes that are not part of the mIoU, and those that only the predictions
     show.
     """
-    classes = [(name, _percent(value)) for name, value in scores['iou'].items()]
+    columns = {name: head for name, head in COLUMNS.items() if name in scores}
     totals = percentages(scores)
-    width = max(len(name) for name, _ in classes + totals)
-    rule = '-' * (width + 8)
-    rows = [('class', 'IoU %'), *classes, *totals]
-    lines = [f'{name:<{width}}  {text:>6}' for name, text in rows]
-    body = [rule, *lines[1 : 1 + len(classes)], rule, *lines[-len(totals) :], *_notes(scores)]
-    return '\n'.join([lines[0], *body])
+    width = max(len(name) for name in [*scores['iou'], *dict(totals)])
+    rows = [
+        [name, *(_percent(scores[column][name]) for column in columns)] for name in scores['iou']
+    ]
+    heads = ['class', *columns.values()]
+    # Wide enough for 100.00.
+    widths = [max(len(head), 6) for head in columns.values()]
+    rule = '-' * (width + sum(each + 2 for each in widths))
+
+    def line(cells):
+        name, *values = cells
+        padded = (f'  {value:>{each}}' for value, each in zip(values, widths, strict=False))
+        return f'{name:<{width}}{"".join(padded)}'
+
+    body = [line(heads), rule, *map(line, rows), rule, *map(line, totals)]
+    return '\n'.join([*body, *_notes(scores)])
 
 
 def _notes(scores):
@@ -140,9 +178,8 @@ def _notes(scores):
 
 def percentages(scores: dict) -> list[tuple[str, str]]:
     """Lists the scores that are one number each: name and percent, as text."""
-    names = {'miou': 'mIoU'}
     return [
-        (names.get(name, name.replace('_', ' ')), _percent(value))
+        (_NAMES.get(name, name.replace('_', ' ')), _percent(value))
         for name, value in scores.items()
         if isinstance(value, float)
     ]
