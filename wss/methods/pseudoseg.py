@@ -236,6 +236,21 @@ class PseudoSeg(Method):
         """Marks the pixels whose pseudo label is probable enough: float32 `[M, h, w]`, 0 or 1."""
         return tf.cast(tf.reduce_max(pseudo_label, axis=-1) >= self.threshold, tf.float32)
 
+    def label_sources(self, images, valid, image_label):
+        """See `Segmenter.label_sources`; `fused` is the label of `source = 'avg'`."""
+        features = self.network.features(images)
+        logits = tf.cast(self.network.decode(features, resize.spatial_size(images)), tf.float32)
+        valid = resize.nearest(valid, resize.spatial_size(logits))
+        gate = self.predicted_gate(features) if image_label is None else image_label
+        _, sgc_logits = self.activation_and_sgc(features, gate, valid, training=False)
+        sgc_logits = resize.bilinear(sgc_logits, resize.spatial_size(logits))
+        fused = fusion.fuse(logits, sgc_logits, 'avg', self.calibrate)
+        return {
+            'decoder': tf.nn.softmax(logits),
+            'sgc': tf.nn.softmax(sgc_logits),
+            'fused': fusion.sharpen(fused, self.temperature) if self.soft else fused,
+        }
+
     def build_layers(self, crop_size):
         """See `Method.build_layers`; builds the SGC layers too."""
         super().build_layers(crop_size)

@@ -137,6 +137,22 @@ class Segmenter(keras.Model):
         network = self.evaluated_network
         return network.decode(network.features(images), resize.spatial_size(images))
 
+    def label_sources(
+        self, images: tf.Tensor, valid: tf.Tensor, image_label: tf.Tensor | None
+    ) -> dict[str, tf.Tensor]:
+        """Returns what pseudo labels of images may come from, by name.
+
+        Args:
+            images: float32 `[N, H, W, 3]` in [0, 255].
+            valid: float32 `[N, H, W]`, 0 for padding.
+            image_label: float32 `[N, K]`, the image-level labels where they are known, or None.
+
+        Returns:
+            Distributions, float32 `[N, h, w, C]`; empty for a method that has one source only.
+        """
+        del images, valid, image_label
+        return {}
+
     def predict_labels(self, images: tf.Tensor, grid: resize.Grid | None = None) -> tf.Tensor:
         """Predicts classes.
 

@@ -60,6 +60,8 @@ class WholeImages:
 
     Attributes:
         plan: The batches, in their order.
+        examples: The examples.
+        frame: How images are scaled and padded.
 
     Args:
         examples: Examples, with or without label maps.
@@ -89,8 +91,8 @@ class WholeImages:
         ranges.whole('Validation.batch_size', batch_size, 1, ranges.MOST_IN_BATCH)
         batches.check_examples(examples, 'evaluation')
         Share('Validation.batch_size', batch_size, tf.distribute.InputContext(1, 0, replicas))
-        self._examples = examples
-        self._frame = frame
+        self.examples = examples
+        self.frame = frame
         self._sizes = _sizes(examples, frame, self._workers)
         self.plan = _plan(self._sizes, frame, batch_size, replicas, fill or replicas > 1)
 
@@ -149,28 +151,28 @@ class WholeImages:
             position: Position of the example.
         """
         own = self._sizes[position]
-        return tuple(self._frame.scaled_size(own).numpy().tolist()), tuple(own.tolist())
+        return tuple(self.frame.scaled_size(own).numpy().tolist()), tuple(own.tolist())
 
     def _load(self, item):
-        info = self._examples.info
+        info = self.examples.info
         padded, label_size = item['padded'], item['label']
 
         def real():
-            example = self._examples.load(item['position'])
+            example = self.examples.load(item['position'])
             own = tf.shape(example['image'])[:2]
-            image = frame.scaled_images(example['image'][tf.newaxis], self._frame.long_side)
+            image = frame.scaled_images(example['image'][tf.newaxis], self.frame.long_side)
             label = tf.fill(label_size, info.ignore_value)
             if 'label' in example:
                 room = [[0, label_size[0] - own[0]], [0, label_size[1] - own[1]]]
                 label = tf.pad(example['label'], room, constant_values=info.ignore_value)
             return {
-                'image': self._frame.padded(image, padded)[0],
+                'image': self.frame.padded(image, padded)[0],
                 'label': label,
                 'id': example['id'],
             }
 
         def filler():
-            colour = tf.constant(self._frame.padding_value, tf.float32)
+            colour = tf.constant(self.frame.padding_value, tf.float32)
             return {
                 'image': tf.broadcast_to(colour, [padded[0], padded[1], 3]),
                 'label': tf.fill(label_size, info.ignore_value),
@@ -180,7 +182,7 @@ class WholeImages:
         made = tf.cond(item['position'] >= 0, real, filler)
         made['image'] = tf.ensure_shape(made['image'], (None, None, 3))
         made['label'] = tf.ensure_shape(made['label'], (None, None))
-        if self._frame.long_side is not None:
+        if self.frame.long_side is not None:
             grid = frame.original_grid(item['shown'], label_size)
             made |= {'rows': grid.rows, 'columns': grid.columns}
         return made

@@ -144,8 +144,8 @@ class SelfAttentionGradCAM(keras.layers.Layer):
 
     def _spread(self, cam, hypercolumn, valid):
         """Returns `attention . CAM`, plus CAM in variant 2: float32 `[N, h, w, K]`."""
-        height, width = resize.spatial_size(cam)
-        pixels = height * width
+        size = resize.spatial_size(cam)
+        pixels = size[0] * size[1]
         columns = tf.reshape(hypercolumn, [-1, pixels, hypercolumn.shape[-1]])
         attention = attention_weights(
             self.query(columns), self.key(columns), tf.reshape(valid, [-1, pixels])

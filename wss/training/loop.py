@@ -16,7 +16,15 @@ from wss.pipeline import evaluation
 from wss.results import scores as results
 from wss.runs import checkpoints, events
 from wss.runs import folder as run_folder
-from wss.training import callbacks, log, monitor, progress, signals, validation_pictures
+from wss.training import (
+    callbacks,
+    label_quality,
+    log,
+    monitor,
+    progress,
+    signals,
+    validation_pictures,
+)
 from wss.training.schedule import Schedule
 
 _CONFIGURATION = 'configuration'  # Tag in TensorBoard.
@@ -59,8 +67,9 @@ def train(
         profile: Whether a TensorBoard profile of a few steps is written.
 
     Returns:
-        `steps`, and for `last` and `best` the `step` and the scores by class; also written to
-        `result.json`.
+        `steps`, and for `last` and `best` the `step` and the scores by class; for a method whose
+        pseudo labels have several sources `label_sources`, their quality on the validation images.
+        Also written to `result.json`.
 
     Raises:
         FloatingPointError: If a loss is not finite.
@@ -97,6 +106,7 @@ def train(
             miou = 100 * last['miou']
             _report(f'Last weights (step {last["step"]}): validation mIoU {miou:.2f} %.')
         _report(f'Validation, best weights (step {best["step"]}):\n{results.table(best)}')
+        result |= label_quality.report(workdir, method, inputs.make_validation, best['step'])
     if workers.is_chief():
         whole.write_json(os.path.join(workdir, 'result.json'), result)
     return result

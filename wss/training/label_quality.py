@@ -1,0 +1,48 @@
+"""Reports at the end of a run which source of pseudo labels can be trusted."""
+
+import os
+
+from wss.devices import tpu_input, workers
+from wss.inference import label_sources
+from wss.inference.progress import Progress
+from wss.pipeline.evaluation import WholeImages
+from wss.results import pictures, reliability
+from wss.runs import events
+
+PICTURE = 'reliability.png'
+_TAG = 'reliability'
+
+
+def report(workdir: str | os.PathLike, method, validation: WholeImages, step: int) -> dict:
+    """Measures the sources on the validation images, prints and draws what was found.
+
+    The chief worker alone does it, on one device. Nothing is measured on a TPU.
+
+    Args:
+        workdir: Folder of the run; gets `reliability.png`, and TensorBoard the same picture.
+        method: The trained method.
+        validation: The validation images.
+        step: Step of the weights.
+
+    Returns:
+        `label_sources` for `result.json`: `images`, `step`, `best` and for each source
+        `miou`, `pixel_accuracy`, `calibration_error` and `confidence`, in 0..1. Empty for a method
+        that has one source only.
+    """
+    if not workers.is_chief() or tpu_input.is_tpu(method.distribute_strategy):
+        return {}
+    examples = validation.examples
+    shown = Progress('measured', min(len(examples), label_sources.MOST))
+    quality = label_sources.measure(method, validation.frame, examples, shown.show)
+    shown.clear()
+    if quality is None:
+        return {}
+    print(f'{quality.table()}\n{quality.sentence(method.source)}', flush=True)
+    picture = reliability.picture(quality.reliability)
+    pictures.write_picture(os.path.join(workdir, PICTURE), picture)
+    events.trim(workdir, lambda tag, step: tag != _TAG)  # That of a process before.
+    writer = events.make_writer(workdir)
+    events.write_picture(writer, _TAG, picture, step)
+    writer.close()
+    found = {'images': quality.images, 'step': step, 'best': quality.best()}
+    return {'label_sources': {**found, **quality.summary()}}
