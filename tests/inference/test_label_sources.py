@@ -64,6 +64,8 @@ def test_an_image_of_any_size_is_seen_as_in_prediction(method, trained):
 
 def test_a_run_reports_them(trained, method):
     found = json.loads((trained.workdir / 'result.json').read_text())['label_sources']
+    assert method.label_settings['fused'] == ("PseudoSeg.source = 'avg'", True)
+    assert method.label_settings['sgc'] == ("PseudoSeg.source = 'att'", False)
     assert found['images'] == 5 and found['step'] == trained.result['best']['step']
     assert set(found) == {'images', 'step', 'best', 'decoder', 'sgc', 'fused'}
     _, size, long_side = read_description(trained.workdir)
@@ -120,11 +122,15 @@ def test_one_sentence_says_which_to_choose():
     confidence[:, 14] = (10, 8, 9.5)
     quality = Quality(counts, dict.fromkeys(names, confidence), 7)
     assert quality.best() == 'fused'
-    assert quality.sentence('att') == (
+    found = (
         'The best pseudo labels on 7 validation images are fused: mIoU 45.0 % (decoder 40.0 %, '
-        "sgc 30.0 %); choose them with PseudoSeg.source = 'avg'."
+        'sgc 30.0 %)'
     )
-    assert quality.sentence('avg').endswith("; the run has PseudoSeg.source = 'avg'.")
+    said = quality.sentence({'fused': ('PseudoSeg.source = 9', False)})
+    assert said == f'{found}; choose them with PseudoSeg.source = 9.'
+    said = quality.sentence({'fused': ('PseudoSeg.source = 9', True)})
+    assert said == f'{found}; the run has PseudoSeg.source = 9.'
+    assert quality.sentence({}) == f'{found}.'
     assert quality.table().splitlines() == [
         'source    mIoU %  accuracy %  confidence %  calibration error %',
         'decoder    40.00       80.00         95.00                15.00',

@@ -1,7 +1,7 @@
 """The pseudo labels of whole images, by what they come from, and how good these are."""
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import numpy as np
 import tensorflow as tf
@@ -13,8 +13,6 @@ from wss.results import metrics, reliability
 from wss.views.image_label import classes_present
 
 MOST = 500  # Images that are measured.
-# The value of `PseudoSeg.source` by the name of the source.
-SETTINGS = {'decoder': 'decoder', 'sgc': 'att', 'fused': 'avg'}
 
 
 def for_images(method, rule: Frame) -> Callable[..., dict[str, np.ndarray]]:
@@ -28,7 +26,12 @@ def for_images(method, rule: Frame) -> Callable[..., dict[str, np.ndarray]]:
         From uint8 `[H, W, 3]` and image-level labels, float32 `[K]` or None, to float32
         `[H, W, C]` by name (`Segmenter.label_sources`).
     """
-    graphs = {}
+    graphs, strategy = {}, method.distribute_strategy
+
+    def on_one_replica(*given):
+        # Outside of replicas, moving statistics would be summed over all workers.
+        found = strategy.run(compute, given)
+        return {name: strategy.experimental_local_results(v)[0] for name, v in found.items()}
 
     def compute(images, image_label=None):
         size = tf.shape(images)[1:3]
@@ -48,7 +51,7 @@ def for_images(method, rule: Frame) -> Callable[..., dict[str, np.ndarray]]:
         if len(given) not in graphs:
             shapes = [[1, None, None, 3], [1, method.info.num_image_classes]][: len(given)]
             specs = [tf.TensorSpec(shape, tf.float32) for shape in shapes]
-            graphs[len(given)] = tf.function(compute, specs, autograph=False)
+            graphs[len(given)] = tf.function(on_one_replica, specs, autograph=False)
         found = graphs[len(given)](*given)
         return {name: maps[0].numpy() for name, maps in found.items()}
 
@@ -92,22 +95,23 @@ class Quality:
         summary = self.summary()
         return max(summary, key=lambda name: summary[name]['miou'] or 0.0)
 
-    def sentence(self, source: str) -> str:
+    def sentence(self, settings: Mapping[str, tuple[str, bool]]) -> str:
         """Returns which source is the best on these images, and the setting for it.
 
         Args:
-            source: `PseudoSeg.source` of the run.
+            settings: `Segmenter.label_settings`.
         """
         best, summary = self.best(), self.summary()
         percent = {name: f'{100 * (scores["miou"] or 0):.1f} %' for name, scores in summary.items()}
         others = ', '.join(f'{name} {value}' for name, value in percent.items() if name != best)
-        setting = f"PseudoSeg.source = '{SETTINGS[best]}'"
-        has_it = SETTINGS[best] == source
-        return (
+        found = (
             f'The best pseudo labels on {self.images} validation images are {best}: mIoU '
-            f'{percent[best]} ({others}); '
-            f'{"the run has" if has_it else "choose them with"} {setting}.'
+            f'{percent[best]} ({others})'
         )
+        if best not in settings:
+            return f'{found}.'
+        setting, has_it = settings[best]
+        return f'{found}; {"the run has" if has_it else "choose them with"} {setting}.'
 
     def table(self) -> str:
         """Lays out `summary` in percent."""

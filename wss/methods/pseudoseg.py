@@ -236,13 +236,16 @@ class PseudoSeg(Method):
         """Marks the pixels whose pseudo label is probable enough: float32 `[M, h, w]`, 0 or 1."""
         return tf.cast(tf.reduce_max(pseudo_label, axis=-1) >= self.threshold, tf.float32)
 
+    @property
+    def label_settings(self):
+        """See `Segmenter.label_settings`."""
+        sources = {'decoder': 'decoder', 'sgc': 'att', 'fused': 'avg'}
+        return {n: (f'PseudoSeg.source = {s!r}', s == self.source) for n, s in sources.items()}
+
     def label_sources(self, images, valid, image_label):
         """See `Segmenter.label_sources`; `fused` is the label of `source = 'avg'`."""
-        features = self.network.features(images)
-        logits = tf.cast(self.network.decode(features, resize.spatial_size(images)), tf.float32)
-        valid = resize.nearest(valid, resize.spatial_size(logits))
-        gate = self.predicted_gate(features) if image_label is None else image_label
-        _, sgc_logits = self.activation_and_sgc(features, gate, valid, training=False)
+        logits, _, sgc_logits = self._stages(images, valid, image_label)
+        logits = tf.cast(logits, tf.float32)
         sgc_logits = resize.bilinear(sgc_logits, resize.spatial_size(logits))
         fused = fusion.fuse(logits, sgc_logits, 'avg', self.calibrate)
         return {
@@ -250,6 +253,14 @@ class PseudoSeg(Method):
             'sgc': tf.nn.softmax(sgc_logits),
             'fused': fusion.sharpen(fused, self.temperature) if self.soft else fused,
         }
+
+    def _stages(self, images, valid, image_label):
+        """Computes decoder logits, activation map and SGC logits as inference does."""
+        features = self.network.features(images)
+        logits = self.network.decode(features, resize.spatial_size(images))
+        gate = self.predicted_gate(features) if image_label is None else image_label
+        valid = resize.nearest(valid, resize.spatial_size(logits))
+        return logits, *self.activation_and_sgc(features, gate, valid, training=False)
 
     def build_layers(self, crop_size):
         """See `Method.build_layers`; builds the SGC layers too."""
@@ -276,12 +287,8 @@ class PseudoSeg(Method):
 
     def pictures(self, labelled, unlabelled):
         """See `Method.pictures`; shows unlabelled images and the stages of their pseudo labels."""
-        size = resize.spatial_size(unlabelled['weak'])
-        features = self.network.features(unlabelled['weak'])
-        logits = self.network.decode(features, size)
-        valid = resize.nearest(unlabelled['valid'], resize.spatial_size(logits))
-        gate = self.gate(unlabelled, features)
-        cam, sgc_logits = self.activation_and_sgc(features, gate, valid, training=False)
+        known = unlabelled['image_label'] if self.weak_labels else None
+        logits, cam, sgc_logits = self._stages(unlabelled['weak'], unlabelled['valid'], known)
         if self.info.has_background:
             cam = grad_cam.add_background(cam, 1.0)
         truth = {'truth': unlabelled['label']} if 'label' in unlabelled else {}

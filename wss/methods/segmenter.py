@@ -46,6 +46,11 @@ class Segmenter(keras.Model):
         return self.network
 
     @property
+    def label_settings(self) -> dict[str, tuple[str, bool]]:
+        """The setting that chooses each of `label_sources`, and whether the method has it."""
+        return {}
+
+    @property
     def confusion(self) -> metrics.ConfusionMatrix:
         """Counts of the evaluation step."""
         return self.running.confusion

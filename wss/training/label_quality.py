@@ -16,7 +16,8 @@ _TAG = 'reliability'
 def report(workdir: str | os.PathLike, method, validation: WholeImages, step: int) -> dict:
     """Measures the sources on the validation images, prints and draws what was found.
 
-    The chief worker alone does it, on one device. Nothing is measured on a TPU.
+    Every worker measures all images, since none may compute alone; the chief reports. Nothing is
+    measured on a TPU, which would compile a program for each size of the images.
 
     Args:
         workdir: Folder of the run; gets `reliability.png`, and TensorBoard the same picture.
@@ -29,20 +30,24 @@ def report(workdir: str | os.PathLike, method, validation: WholeImages, step: in
         `miou`, `pixel_accuracy`, `calibration_error` and `confidence`, in 0..1. Empty for a method
         that has one source only.
     """
-    if not workers.is_chief() or tpu_input.is_tpu(method.distribute_strategy):
+    if tpu_input.is_tpu(method.distribute_strategy):
         return {}
     examples = validation.examples
     shown = Progress('measured', min(len(examples), label_sources.MOST))
-    quality = label_sources.measure(method, validation.frame, examples, shown.show)
+    on_image = shown.show if workers.is_chief() else lambda number: None
+    quality = label_sources.measure(method, validation.frame, examples, on_image)
     shown.clear()
     if quality is None:
         return {}
-    print(f'{quality.table()}\n{quality.sentence(method.source)}', flush=True)
+    found = {'images': quality.images, 'step': step, 'best': quality.best()}
+    found = {'label_sources': {**found, **quality.summary()}}
+    if not workers.is_chief():
+        return found
+    print(f'{quality.table()}\n{quality.sentence(method.label_settings)}', flush=True)
     picture = reliability.picture(quality.reliability)
     pictures.write_picture(os.path.join(workdir, PICTURE), picture)
     events.trim(workdir, lambda tag, step: tag != _TAG)  # That of a process before.
     writer = events.make_writer(workdir)
     events.write_picture(writer, _TAG, picture, step)
     writer.close()
-    found = {'images': quality.images, 'step': step, 'best': quality.best()}
-    return {'label_sources': {**found, **quality.summary()}}
+    return found
