@@ -153,6 +153,18 @@ def test_evaluation_compares_two_runs_image_by_image(folder):
     assert 'An evaluation with --details or of several runs takes one device' in refused(result)
 
 
+def test_images_are_labelled_by_the_best_source(folder):
+    (folder / 'photos').mkdir()
+    Image.fromarray(np.full([40, 60, 3], 90, np.uint8)).save(folder / 'photos/a.png')
+    given = ('--workdir', 'run', '--checkpoint', 'last', '--images', 'photos')
+    result = start(folder, 'label', *given, '--out', 'labels', '--threshold', '0.5')
+    assert result.returncode == 0, result.stderr
+    assert 'Source of the labels: ' in result.stdout
+    assert (folder / 'labels' / 'label_next.csv').is_file()
+    result = start(folder, 'label', *given, '--out', 'labels', '--source', 'best')
+    assert "source is 'best'; it can be " in refused(result)
+
+
 def test_evaluation_over_copies_and_windows_has_a_file_of_its_own(folder):
     given = ('--scales', '0.75,1', '--flip', '--window', '33', '--overlap', '0')
     result = start(folder, 'evaluate', '--workdir', 'run', *given)
@@ -177,15 +189,21 @@ def test_evaluation_of_an_unknown_split_or_folder(folder):
     assert 'nowhere is not the folder of a run' in refused(result)
 
 
-@pytest.mark.parametrize('copies', [(), ('--flip', '--scales=0.5,1', '--window=65')])
-def test_prediction_of_any_size_and_of_damaged_images(folder, copies):
+ALL = (
+    *('--flip', '--scales=0.5,1', '--window=65', '--veto=0.1', '--batch_size=2'),
+    *('--probabilities=npz', '--polygons=coco'),
+)
+
+
+@pytest.mark.parametrize('options', [(), ALL])
+def test_prediction_of_any_size_and_of_damaged_images(folder, options):
     sizes = {'small': (1, 30), 'deep/wide': (40, 131), 'tall': (90, 60)}
     for name, (height, width) in sizes.items():
         path = folder / 'images' / f'{name}.png'
         path.parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray(np.full([height, width, 3], 90, np.uint8)).save(path)
     (folder / 'images' / 'damaged.png').write_bytes(b'no image')
-    given = ('--workdir', 'run', '--images', 'images', '--out', 'out', *copies)
+    given = ('--workdir', 'run', '--images', 'images', '--out', 'out', *options)
     result = start(folder, 'predict', *given)
     assert result.returncode == 1
     assert 'Traceback' not in result.stderr
@@ -198,6 +216,10 @@ def test_prediction_of_any_size_and_of_damaged_images(folder, copies):
             assert np.asarray(mask).max() < 7
         with Image.open(folder / 'out' / f'{name}_overlay.jpg') as shown:
             assert shown.size == size[::-1]
+        if options:
+            with np.load(folder / 'out' / f'{name}_probabilities.npz') as found:
+                assert found['probabilities'].shape == (*size, 7)
+    assert (folder / 'out/annotations.json').is_file() == bool(options)
 
 
 def test_prediction_into_the_folder_of_images_is_refused(folder):

@@ -246,7 +246,7 @@ class Experiment:
             ValueError: See `load`; also if the dataset has other classes than the run.
         """
         if not averaging.is_plain:
-            asked = 'An evaluation with --scales, --flip or --window'
+            asked = 'An evaluation with --scales, --flip, --window or --veto'
             strategies.only_one(devices, asked)
             return self.evaluate_images(workdir, checkpoint, split, averaging).scores
         strategy = self._start(devices)

@@ -8,11 +8,7 @@ from wss.inference.averaging import Averaging
 from wss.inference.outputs import Outputs
 
 CHECKPOINT = binary.define_checkpoint_flag()
-IMAGES = binary.define_multi_path(
-    'images',
-    'Folder of images of any size, or one image; also a pattern such as "trip/*.jpg" or a '
-    '.txt file with one of these on each line. Can be given several times.',
-)
+IMAGES = binary.define_images_flag()
 AVERAGING = binary.define_averaging_flags()
 OUT = binary.define_path('out', None, 'Folder for a mask and an overlay of each image.')
 OUTPUTS = binary.define_output_flags()

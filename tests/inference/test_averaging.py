@@ -125,6 +125,7 @@ def test_copies_are_scored_on_one_device(trained):
         ({'scales': (5,)}, 'A value of scales is 5'),
         ({'scales': ('1',)}, "A value of scales is '1'"),
         ({'flip': 1}, 'flip is 1; it must be True or False'),
+        ({'veto': 1.5}, r'veto is 1\.5; it must be a number, 0 to 1'),
     ],
 )
 def test_other_copies_are_refused(copies, words):
@@ -132,7 +133,28 @@ def test_other_copies_are_refused(copies, words):
         Averaging(**copies)
 
 
+def test_the_classifier_can_rule_classes_out(model):
+    """Two classes beside the background; the classifier gives both about a half at the start."""
+    image = np.random.default_rng(2).integers(0, 256, (33, 33, 3)).astype(np.uint8)
+    network = model.method.network
+    logits = network.classify(network.features(tf.constant(image[None], tf.float32))).numpy()[0]
+    shown = 1 / (1 + np.exp(-logits))
+    low, high = sorted(shown)
+    _, plain = model.predict(image, probabilities=True)
+    for veto in (low / 2, (low + high) / 2, (1 + high) / 2):
+        kept = np.array([True, *(shown >= veto)])
+        expected = plain * kept
+        expected /= expected.sum(axis=-1, keepdims=True)
+        labels, found = model.predict(image, probabilities=True, veto=float(veto))
+        np.testing.assert_allclose(found, expected, atol=1e-5)
+        np.testing.assert_array_equal(labels, found.argmax(-1))
+        np.testing.assert_array_equal(model.predict(image, veto=float(veto)), labels)
+    assert not labels.any()  # All were ruled out but the background.
+
+
 def test_a_name_for_files():
+    assert str(Averaging(veto=0.25)) == 'scales_1_veto_0.25' and not Averaging(veto=0.25).is_plain
+    assert Averaging(overlap=0.5).is_plain
     assert str(Averaging((0.5, 1, 1.25), True)) == 'scales_0.5_1_1.25_flip'
     assert Averaging().is_plain and not Averaging((1, 1)).is_plain
     assert Averaging((0.5, 1), True).copies == 4

@@ -60,15 +60,18 @@ def test_pycocotools_reads_the_masks_back(tmp_path, tiny, has_background):
     noise = (random.random([41, 57]) < 0.7).astype(int) + (random.random([41, 57]) < 0.3)
     y, x = np.mgrid[:60, :50]
     rings = (np.hypot(y - 30, x - 25) / 4).astype(int) % 3
-    masks = {}
-    for name, labels in {'noise.jpg': noise, 'deep/rings.png': rings}.items():
-        mask = tmp_path / f'{len(masks)}.png'
-        mask.write_bytes(pictures.encode_mask(labels, info.colours))
-        masks[name] = str(mask)
+    names, targets = ('noise.jpg', 'deep/rings.png'), {}
+    (tmp_path / 'deep').mkdir()
+    for name, labels in zip(names, (noise, rings), strict=True):
+        target = tmp_path / name.split('.')[0]
+        mask = marks.mark_png(pictures.encode_mask(labels, info.colours))
+        target.with_suffix('.png').write_bytes(mask)
+        targets[f'elsewhere/{name}'] = str(target)
+    targets['missing.png'] = str(tmp_path / 'missing')
     path = tmp_path / 'annotations.json'
-    coco_polygons.write(str(path), masks, info)
+    coco_polygons.write(str(path), targets, info)
     coco = COCO(str(path))
-    assert [image['file_name'] for image in coco.loadImgs([1, 2])] == list(masks)
+    assert [image['file_name'] for image in coco.loadImgs([1, 2])] == list(names)
     assert len(coco.getCatIds()) == 3 - has_background
     for number, labels in ((1, noise), (2, rings)):
         read, times = np.zeros_like(labels), np.zeros_like(labels)

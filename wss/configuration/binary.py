@@ -81,6 +81,15 @@ def define_checkpoint_flag() -> flags.FlagHolder:
     return flags.DEFINE_enum('checkpoint', 'best', ['best', 'last'], 'Which weights to use.')
 
 
+def define_images_flag() -> flags.FlagHolder:
+    """Defines --images, which can be given several times."""
+    return define_multi_path(
+        'images',
+        'Folder of images of any size, or one image; also a pattern such as "trip/*.jpg" or a '
+        '.txt file with one of these on each line. Can be given several times.',
+    )
+
+
 def define_device_flags() -> Callable[[], dict]:
     """Defines the flags of `strategies.Devices`; returns a function that reads them, by name."""
     holders = (
@@ -119,6 +128,11 @@ def define_averaging_flags() -> Callable[[], dict]:
     overlap = flags.DEFINE_float(
         'overlap', 0.33, 'Share of a window that the next one shows again, 0 to 0.9.'
     )
+    veto = flags.DEFINE_float(
+        'veto',
+        0.0,
+        'Leave out classes that the image-level classifier gives a lower probability, 0 to 1.',
+    )
 
     def read():
         try:
@@ -133,6 +147,7 @@ def define_averaging_flags() -> Callable[[], dict]:
             'flip': flip.value,
             'window': window.value,
             'overlap': overlap.value,
+            'veto': veto.value,
         }
 
     return read

@@ -32,6 +32,8 @@ class Averaging:
         flip: Whether each copy is predicted mirrored, too.
         window: Pixels of the sides of a window, 33 to 4097; None to see each image as a whole.
         overlap: Share of a window that the next one shows again, 0 to 0.9.
+        veto: Classes that the image-level classifier gives a lower probability are left out of what
+            the network sees at a time: an image or a window. 0 to 1; 0 leaves none out.
 
     Raises:
         ValueError: If there is no scale, or a value is out of range.
@@ -46,6 +48,7 @@ class Averaging:
     flip: bool = False
     window: int | None = None
     overlap: float = 0.33
+    veto: float = 0.0
 
     def __post_init__(self):
         ranges.several('scales', self.scales, range(1, _MOST_SCALES + 1), ranges.number, *_SCALES)
@@ -53,17 +56,18 @@ class Averaging:
         if self.window is not None:
             ranges.whole('window', self.window, *_WINDOWS)
         ranges.number('overlap', self.overlap, 0, 0.9)
+        ranges.share('veto', self.veto)
         object.__setattr__(self, 'scales', tuple(float(scale) for scale in self.scales))
 
     @property
     def is_plain(self) -> bool:
         """Whether the whole image itself is all that is predicted."""
-        return self.scales == (1.0,) and not self.flip and self.window is None
+        return self == Averaging(overlap=self.overlap)
 
     @property
     def of_window(self) -> 'Averaging':
         """The copies of one window."""
-        return Averaging(self.scales, self.flip)
+        return Averaging(self.scales, self.flip, veto=self.veto)
 
     def seen(self, size: tuple[int, int]) -> tuple[int, int]:
         """Returns height and width of the windows of an image, or of the image itself."""
@@ -90,7 +94,8 @@ class Averaging:
         """Names what is averaged, for a file or a line: `scales_0.5_1_flip_window_513_0.33`."""
         scales = '_'.join(f'{scale:g}' for scale in self.scales)
         windows = f'_window_{self.window}_{self.overlap:g}' if self.window else ''
-        return f'scales_{scales}{"_flip" if self.flip else ""}{windows}'
+        veto = f'_veto_{self.veto:g}' if self.veto else ''
+        return f'scales_{scales}{"_flip" if self.flip else ""}{windows}{veto}'
 
 
 def probabilities(

@@ -6,7 +6,8 @@ holes is cut through them into polygons that lie side by side.
 """
 
 import json
-from collections.abc import Iterator
+import os
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 from scipy import ndimage
@@ -20,15 +21,16 @@ _DIAGONAL_TOO = np.ones([3, 3], int)
 _STEPS = ((1, 0), (0, 1), (-1, 0), (0, -1))
 
 
-def write(path: str, masks: dict[str, str], info) -> None:
+def write(path: str, targets: Mapping[str, str], info) -> None:
     """Writes one file for the masks of several images.
 
     The classes are the categories, with their indices as ids. Class 0 has no annotations where it
-    is the background.
+    is the background. The `file_name` of an image is its path in its folder.
 
     Args:
-        path: The file.
-        masks: By the `file_name` of an image the path of its mask, a PNG file of class indices.
+        path: The file, in the folder of the predictions.
+        targets: By the path of an image that of its mask, without `.png`. An image without a mask
+            is left out.
         info: The `DatasetInfo`.
 
     Raises:
@@ -45,10 +47,13 @@ def write(path: str, masks: dict[str, str], info) -> None:
             if index >= first
         ],
     }
+    masks = {i: f'{t}.png' for i, t in targets.items() if marks.is_whole(f'{t}.png')}
     progress = Progress('outlined', len(masks))
-    for number, (name, mask) in enumerate(masks.items(), start=1):
+    for number, (image, mask) in enumerate(masks.items(), start=1):
         labels = decoding.decode_mask(mask)
         height, width = labels.shape
+        name = os.path.relpath(mask, os.path.dirname(path))
+        name = os.path.splitext(name)[0] + os.path.splitext(image)[1]
         content['images'].append(
             {'id': number, 'file_name': name, 'width': width, 'height': height}
         )

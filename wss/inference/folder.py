@@ -12,7 +12,7 @@ import tensorflow as tf
 
 from wss.datasets.files import decoding, finding, whole
 from wss.datasets.info import DatasetInfo
-from wss.inference import coco_polygons, marks, memory, places
+from wss.inference import memory, places
 from wss.inference.outputs import Outputs
 from wss.inference.progress import Progress
 
@@ -101,9 +101,9 @@ def predict_folder(
     out = whole.expanded(out)
     files = functools.partial(outputs.files, info=info)
     targets, unreadable = places.find([whole.expanded(one) for one in inputs], out, report, files)
-    annotations = os.path.join(out, 'annotations.json')
-    if outputs.polygons:
-        places.refuse_overwriting(annotations, 'polygons')
+    summaries = {os.path.join(out, name): write for name, write in outputs.summaries().items()}
+    for path in summaries:
+        places.refuse_overwriting(path, 'summary')
     places.prepare(out, [path for target in targets.values() for path in files(target).values()])
     waiting = {
         source: target
@@ -121,8 +121,11 @@ def predict_folder(
             report(finding.shown(sentence))
         progress.show(number)
     progress.clear()
-    if outputs.polygons:
-        _write_annotations(annotations, targets, out, info)
+    for path, write in summaries.items():
+        try:
+            write(path, targets, info)
+        except (OSError, tf.errors.OpError) as error:
+            raise OSError(_write_sentence(error, f'The file {finding.shown(path)}')) from error
     return Predicted(**counts)
 
 
@@ -188,19 +191,6 @@ def _write(contents, paths, name):
     if failed:
         return 'unwritten', ' '.join(failed)
     return 'predicted', ' '.join(notes) or None
-
-
-def _write_annotations(path, targets, out, info):
-    """Writes the polygons of all masks that are there: those of skipped images, too."""
-    masks = {
-        os.path.relpath(target, out) + os.path.splitext(source)[1]: f'{target}.png'
-        for source, target in targets.items()
-        if marks.is_whole(f'{target}.png')
-    }
-    try:
-        coco_polygons.write(path, masks, info)
-    except (OSError, tf.errors.OpError) as error:
-        raise OSError(_write_sentence(error, f'The file {finding.shown(path)}')) from error
 
 
 def _file_bytes(source):

@@ -9,6 +9,7 @@ from PIL import Image
 from wss.datasets.files import whole
 
 COMMENT = b'wss.predict'
+CSV_HEAD = ('image', 'confidence', 'classes')
 _PNG = b'\x89PNG\r\n\x1a\n'
 _JPEG_END = b'\xff\xd9'
 _PNG_END = b'\0\0\0\0IEND\xaeB\x60\x82'
@@ -41,7 +42,7 @@ def can_be_replaced(path: str | os.PathLike) -> bool:
     loses nothing either: a file cannot be written over it.
 
     Args:
-        path: A `.png`, `.jpg`, `.npz` or `.json`.
+        path: A `.png`, `.jpg`, `.npz`, `.json` or `.csv`.
     """
     if not os.path.exists(path) or os.path.isdir(path):
         return True
@@ -105,4 +106,15 @@ def _is_our_json(path):
         return False
 
 
-_KINDS = {'.png': _is_our_png, '.jpg': _is_our_jpeg, '.npz': _is_our_npz, '.json': _is_our_json}
+def _is_our_csv(path):
+    content = _content(path)
+    return not content or content.startswith(f'{",".join(CSV_HEAD)}\n'.encode())
+
+
+_KINDS = {
+    '.png': _is_our_png,
+    '.jpg': _is_our_jpeg,
+    '.npz': _is_our_npz,
+    '.json': _is_our_json,
+    '.csv': _is_our_csv,
+}

@@ -3,16 +3,15 @@
 import dataclasses
 import io
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 
 import numpy as np
 from PIL import Image
 
-from wss.inference import marks
+from wss.datasets.info import DatasetInfo
+from wss.inference import coco_polygons, label_next, marks
 from wss.results import pictures
 from wss.settings import ranges
-
-_MOST_OF_16_BITS = 65535
 
 
 @dataclasses.dataclass(frozen=True)
@@ -26,6 +25,8 @@ class Outputs:
         polygons: `coco` for one `annotations.json` of all images in the format of COCO; see
             `coco_polygons`. None for none.
         skip_existing: Whether an image is skipped whose files are there already.
+        confidence: Whether `NAME_confidence.png` is written, the probability of the likeliest
+            class, grey, whose 255 is 1; and `label_next.csv` for all images (`label_next`).
 
     Raises:
         ValueError: If there is no such format.
@@ -34,16 +35,18 @@ class Outputs:
     probabilities: str | None = None
     polygons: str | None = None
     skip_existing: bool = False
+    confidence: bool = False
 
     def __post_init__(self):
         ranges.choice('probabilities', self.probabilities, (None, 'npz', 'png16'))
         ranges.choice('polygons', self.polygons, (None, 'coco'))
         ranges.switch('skip_existing', self.skip_existing)
+        ranges.switch('confidence', self.confidence)
 
     @property
     def keeps_probabilities(self) -> bool:
-        """Whether they are written."""
-        return self.probabilities is not None
+        """Whether what is written follows from them."""
+        return self.probabilities is not None or self.confidence
 
     def files(self, target: str, info) -> dict[str, str]:
         """Returns the path of each file of an image, by what it is.
@@ -53,6 +56,8 @@ class Outputs:
             info: The `DatasetInfo`.
         """
         paths = {'mask': f'{target}.png', 'overlay': f'{target}_overlay.jpg'}
+        if self.confidence:
+            paths['confidence'] = f'{target}_confidence.png'
         if self.probabilities == 'npz':
             paths['probabilities'] = f'{target}_probabilities.npz'
         if self.probabilities == 'png16':
@@ -60,6 +65,19 @@ class Outputs:
                 plain = re.sub(r'\W+', '_', name)
                 paths[_of_class(name)] = f'{target}_probabilities_{index}_{plain}.png'
         return paths
+
+    def summaries(self) -> dict[str, Callable[[str, Mapping[str, str], DatasetInfo], None]]:
+        """Returns the files that are written once for all images, and what writes them.
+
+        By the name of the file a function of its path, of the targets of the images (`files`) by
+        their paths, and of the classes.
+        """
+        found = {}
+        if self.polygons:
+            found['annotations.json'] = coco_polygons.write
+        if self.confidence:
+            found['label_next.csv'] = label_next.write
+        return found
 
     def are_whole(self, target: str, info) -> bool:
         """Whether all files of an image are there, as they were written."""
@@ -86,6 +104,8 @@ class Outputs:
             'file has no longer sides.'
         )
         yield 'overlay', overlay, None if size == image.shape[1::-1] else scaled
+        if self.confidence:
+            yield 'confidence', marks.mark_png(_grey(probabilities.max(axis=-1), np.uint8)), None
         if self.probabilities == 'npz':
             yield 'probabilities', marks.mark_npz(_npz(probabilities, info.class_names)), None
         if self.probabilities == 'png16':
@@ -105,9 +125,9 @@ def _npz(probabilities, class_names):
     return file.getvalue()
 
 
-def _grey(values):
-    """Returns values in [0, 1] as a grey PNG file of 16 bits."""
+def _grey(values, kind=np.uint16):
+    """Returns values in [0, 1] as a grey PNG file of 8 or 16 bits."""
     file = io.BytesIO()
-    whole = np.rint(values * _MOST_OF_16_BITS).astype(np.uint16)
+    whole = np.rint(values * np.iinfo(kind).max).astype(kind)
     Image.fromarray(whole).save(file, format='PNG')
     return file.getvalue()

@@ -1,5 +1,6 @@
 """Predicts single images of any size with a trained method."""
 
+import functools
 import os
 from collections.abc import Callable, Sequence
 
@@ -68,6 +69,7 @@ class Predictor:
         flip: bool = False,
         window: int | None = None,
         overlap: float = 0.33,
+        veto: float = 0.0,
     ) -> np.ndarray | tuple[np.ndarray, np.ndarray]:
         """Predicts one image.
 
@@ -83,6 +85,8 @@ class Predictor:
             window: Pixels, 33 to 4097. An image with a longer side is predicted in square windows
                 of these sides, and its memory is that of a row of windows; None for whole images.
             overlap: Share of a window that the next one shows again, 0 to 0.9.
+            veto: Classes that the image-level classifier gives a lower probability are left out;
+                0 leaves none out.
 
         Returns:
             Label map int32 `[H, W]`, upright as the image is; with `probabilities` also float32
@@ -92,7 +96,7 @@ class Predictor:
             FileNotFoundError: If there is no such file.
             ValueError: If the image is damaged or is not RGB, or an option is out of range.
         """
-        how = Averaging(tuple(scales), flip, window, overlap)
+        how = Averaging(tuple(scales), flip, window, overlap, veto)
         pixels = as_rgb(image, self.method.info.bit_depth)
         labels, found = self.predict_images(pixels[np.newaxis], how, probabilities)
         return (labels[0], found[0]) if probabilities else labels[0]
@@ -199,10 +203,11 @@ class Predictor:
         if copies.is_plain:
             return self._probabilities
         if copies not in self._averaged:
+            predict = self.method.predict_probabilities
+            if copies.veto:
+                predict = functools.partial(predict, veto=copies.veto)
             self._averaged[copies] = _graph(
-                lambda images: averaging.probabilities(
-                    self.method.predict_probabilities, self.frame, copies, images
-                )
+                lambda images: averaging.probabilities(predict, self.frame, copies, images)
             )
         return self._averaged[copies]
 

@@ -31,6 +31,10 @@ class Classification(Method):
         """See `Method.predict_scores`; the activation map, in [0, 1]."""
         return self._activation(images)[0]
 
+    def scores_and_image_logits(self, images):
+        """See `Segmenter.scores_and_image_logits`."""
+        return self._activation(images)
+
     def probabilities(self, scores):
         """See `Method.probabilities`; the activation map as shares of its sum."""
         return tf.math.divide_no_nan(scores, tf.reduce_sum(scores, axis=-1, keepdims=True))

@@ -171,12 +171,27 @@ class Segmenter(keras.Model):
         return self._labels(self.predict_scores(images), images, grid)
 
     def predict_probabilities(
-        self, images: tf.Tensor, grid: resize.Grid | None = None
+        self, images: tf.Tensor, grid: resize.Grid | None = None, veto: float = 0.0
     ) -> tf.Tensor:
-        """Predicts float32 `[N, H', W', C]`, whose sum over the classes is 1; see the labels."""
+        """Predicts float32 `[N, H', W', C]`, whose sum over the classes is 1; see the labels.
+
+        Args:
+            images: See `predict_labels`.
+            grid: See `predict_labels`.
+            veto: Classes that the image-level classifier gives a lower probability are left out
+                of an image; 0 leaves none out. The background never is.
+        """
         size = resize.spatial_size(images)
-        scores = self.predict_scores(images)
-        return self.probabilities(resize.sample(scores, size, grid or resize.all_pixels(size)))
+        grid = grid or resize.all_pixels(size)
+        if not veto:
+            return self.probabilities(resize.sample(self.predict_scores(images), size, grid))
+        scores, image_logits = self.scores_and_image_logits(images)
+        found = self.probabilities(resize.sample(scores, size, grid))
+        return without_ruled_out(found, image_logits, veto, self.info.has_background)
+
+    def scores_and_image_logits(self, images: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """Returns `predict_scores`, and the logits of the image-level classifier, `[N, K]`."""
+        return self.evaluated_network(images, training=False)
 
     def probabilities(self, scores: tf.Tensor) -> tf.Tensor:
         """Turns scores, float32 `[..., C]`, into probabilities."""
@@ -189,3 +204,32 @@ class Segmenter(keras.Model):
     def call(self, images, training=False):
         """Returns the logits at stride 4, float `[N, h, w, C]`."""
         return self.evaluated_network(images, training=training)[0]
+
+
+def without_ruled_out(
+    probabilities: tf.Tensor, image_logits: tf.Tensor, veto: float, has_background: bool
+) -> tf.Tensor:
+    """Leaves out classes that the image-level classifier rules out.
+
+    Args:
+        probabilities: float32 `[N, h, w, C]`, whose sum over the classes is 1.
+        image_logits: float `[N, K]`, of the classes without the background.
+        veto: Probability below which a class is ruled out.
+        has_background: Whether class 0 is the background, which is never ruled out.
+
+    Returns:
+        float32 `[N, h, w, C]`, whose sum is 1. Where all classes are ruled out, nothing changes.
+
+    Example:
+        >>> from wss.methods.segmenter import without_ruled_out
+        >>> probabilities = tf.constant([[[[0.125, 0.375, 0.5]]]])
+        >>> logits = tf.constant([[3.0, -3.0]])  # 0.95 and 0.05.
+        >>> without_ruled_out(probabilities, logits, 0.1, has_background=True).numpy().tolist()
+        [[[[0.25, 0.75, 0.0]]]]
+    """
+    kept = tf.cast(tf.sigmoid(tf.cast(image_logits, tf.float32)) >= veto, tf.float32)
+    if has_background:
+        kept = tf.pad(kept, [[0, 0], [1, 0]], constant_values=1.0)
+    left = probabilities * kept[:, tf.newaxis, tf.newaxis, :]
+    sums = tf.reduce_sum(left, axis=-1, keepdims=True)
+    return tf.where(sums > 0, tf.math.divide_no_nan(left, sums), probabilities)

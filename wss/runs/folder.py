@@ -13,6 +13,7 @@ from wss.datasets.info import DatasetInfo, parse_info
 
 _LOCK_FILE = '.training.lock'
 CONFIG_FILE = 'config.gin'
+RESULT_FILE = 'result.json'
 CHECKPOINTS = 'checkpoints'
 _DATASET_FILE = 'dataset.json'
 
@@ -55,6 +56,13 @@ def read_description(workdir) -> Description:
         return _description(content)
     except ValueError as error:
         raise whole.damaged(path, error, advice) from error
+
+
+def best_label_source(workdir: str | os.PathLike) -> str | None:
+    """Returns the source of labels that `result.json` names as the best; None if it names none."""
+    result = whole.read_json(os.path.join(workdir, RESULT_FILE))
+    measured = result.get('label_sources') if isinstance(result, dict) else None
+    return measured.get('best') if isinstance(measured, dict) else None
 
 
 def _description(content) -> Description:

@@ -69,7 +69,7 @@ def choice(setting: str, value, choices: Collection) -> None:
     """Refuses what is not one of some values."""
     if not any(value == one and type(value) is type(one) for one in choices):
         *others, last = map(repr, choices)
-        described = f'{" or ".join([", ".join(others), last])}'
+        described = f'{", ".join(others)} or {last}' if others else last
         raise ValueError(f'{setting} is {shown(value)}; it can be {described}.')
 
 

@@ -108,7 +108,7 @@ def train(
         _report(f'Validation, best weights (step {best["step"]}):\n{results.table(best)}')
         result |= label_quality.report(workdir, method, inputs.make_validation, best['step'])
     if workers.is_chief():
-        whole.write_json(os.path.join(workdir, 'result.json'), result)
+        whole.write_json(os.path.join(workdir, run_folder.RESULT_FILE), result)
     return result
 
 
