@@ -25,6 +25,8 @@ NEXT_STACK = [
     'tensorflow-datasets',
     'tensorboard',
 ]
+# Each is a module of the package with a function `command`, and a script `wss-NAME`.
+COMMANDS = ['train', 'evaluate', 'predict', 'label', 'export', 'prepare', 'sample', 'demo']
 BOTH_STACKS = [
     'absl-py',
     'gin-config>=0.5',
@@ -86,6 +88,7 @@ setup(
     package_dir={'wss.gin_configs': 'gin_configs'},
     package_data={'wss': ['**/*.npz'], 'wss.gin_configs': ['**/*.gin', '**/*.txt']},
     install_requires=BOTH_STACKS + requirements(REFERENCE_STACK, NEXT_STACK),
+    entry_points={'console_scripts': [f'wss-{name} = wss.{name}:command' for name in COMMANDS]},
     extras_require={
         'gpu': requirements(with_cuda(REFERENCE_STACK), with_cuda(NEXT_STACK)),
         'test': ['pytest>=7', 'pytest-xdist>=3,<4', 'ruff>=0.17,<0.18'],

@@ -155,3 +155,17 @@ def test_importing_the_experiment_needs_no_gin_addons_or_tensorflow_datasets():
         [sys.executable, '-c', code], cwd=ROOT, capture_output=True, text=True, check=True
     )
     assert result.stdout.strip() == ''
+
+
+def test_every_command_has_a_script():
+    """setup.py is read, not run: its scripts are the modules that lie loose, but `experiment`."""
+    tree = ast.parse((ROOT / 'setup.py').read_text(encoding='utf-8'))
+    named = [
+        ast.literal_eval(node.value)
+        for node in tree.body
+        if isinstance(node, ast.Assign) and node.targets[0].id == 'COMMANDS'
+    ]
+    assert set(named[0]) == COMMANDS
+    for name in COMMANDS:
+        functions = ast.parse(MODULES[f'wss.{name}'].read_text(encoding='utf-8')).body
+        assert 'command' in {node.name for node in functions if isinstance(node, ast.FunctionDef)}

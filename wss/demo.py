@@ -138,5 +138,10 @@ def _panel(folder: str) -> np.ndarray:
     return pictures.with_legend(sheet, info)
 
 
-if __name__ == '__main__':
+def command() -> None:
+    """Runs the command line; also the script `wss-demo`."""
     binary.run_main(main, required=[])
+
+
+if __name__ == '__main__':
+    command()

@@ -70,5 +70,10 @@ def _report(workdir, found, averaging):
     return path
 
 
-if __name__ == '__main__':
+def command() -> None:
+    """Runs the command line; also the script `wss-evaluate`."""
     binary.run_main(main, required=['workdir'])
+
+
+if __name__ == '__main__':
+    command()

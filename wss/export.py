@@ -32,5 +32,10 @@ def main() -> None:
         print(f'Wrote {OUT.value}.')
 
 
-if __name__ == '__main__':
+def command() -> None:
+    """Runs the command line; also the script `wss-export`."""
     binary.run_main(main, required=['workdir'])
+
+
+if __name__ == '__main__':
+    command()

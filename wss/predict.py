@@ -36,5 +36,10 @@ def main() -> int:
     return 1 if done.failed else 0
 
 
-if __name__ == '__main__':
+def command() -> None:
+    """Runs the command line; also the script `wss-predict`."""
     binary.run_main(main, required=['workdir', 'images', 'out'])
+
+
+if __name__ == '__main__':
+    command()

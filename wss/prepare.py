@@ -28,5 +28,10 @@ def main() -> None:
     build.prepare(DATASET.value, DATA_DIR.value, MANUAL_DIR.value)
 
 
-if __name__ == '__main__':
+def command() -> None:
+    """Runs the command line; also the script `wss-prepare`."""
     binary.run_main(main, required=['dataset', 'data_dir'], wait_for_threads=False)
+
+
+if __name__ == '__main__':
+    command()

@@ -38,5 +38,10 @@ def main() -> None:
     print(report.report(sampled, choice, OUT.value))
 
 
-if __name__ == '__main__':
+def command() -> None:
+    """Runs the command line; also the script `wss-sample`."""
     binary.run_main(main, required=['amount', 'out'])
+
+
+if __name__ == '__main__':
+    command()

@@ -30,5 +30,10 @@ def main() -> None:
         print(binary.next_commands(workdir, is_scored='best' in result))
 
 
-if __name__ == '__main__':
+def command() -> None:
+    """Runs the command line; also the script `wss-train`."""
     binary.run_main(main, required=['workdir'])
+
+
+if __name__ == '__main__':
+    command()
