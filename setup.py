@@ -26,7 +26,7 @@ NEXT_STACK = [
     'tensorboard',
 ]
 # Each is a module of the package with a function `command`, and a script `wss-NAME`.
-COMMANDS = ['train', 'evaluate', 'predict', 'label', 'export', 'prepare', 'sample', 'demo']
+COMMANDS = ['train', 'evaluate', 'predict', 'label', 'export', 'prepare', 'sample', 'demo', 'check']
 BOTH_STACKS = [
     'absl-py',
     'gin-config>=0.5',

@@ -165,6 +165,22 @@ def test_images_are_labelled_by_the_best_source(folder):
     assert "source is 'best'; it can be " in refused(result)
 
 
+def test_folders_are_checked_and_a_configuration_is_written(tmp_path):
+    for kind, ending in (('photos', 'jpg'), ('masks', 'png')):
+        (tmp_path / kind).mkdir()
+        for number in range(5):
+            pixels = np.full([40, 60], 255 * number // 4, np.uint8)
+            Image.fromarray(pixels // 255 * 255).save(tmp_path / kind / f'{number}.{ending}')
+    given = ('--images', 'photos', '--masks', 'masks', '--class_names', 'none,leaf')
+    result = start(tmp_path, 'check', *given, '--out', 'mine.gin')
+    assert result.returncode == 0, result.stderr
+    assert 'Masks hold binary, 0 and 255.' in result.stdout
+    assert "Folder.class_names = ('none', 'leaf')" in (tmp_path / 'mine.gin').read_text()
+    (tmp_path / 'photos/0.jpg').write_bytes(b'no image')
+    result = start(tmp_path, 'check', *given)
+    assert result.returncode == 1 and '0.jpg is not an image' in result.stdout
+
+
 def test_evaluation_over_copies_and_windows_has_a_file_of_its_own(folder):
     given = ('--scales', '0.75,1', '--flip', '--window', '33', '--overlap', '0')
     result = start(folder, 'evaluate', '--workdir', 'run', *given)

@@ -10,7 +10,9 @@ import pytest
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / 'wss'
 
-COMMANDS = {'train', 'evaluate', 'predict', 'export', 'label', 'prepare', 'sample', 'demo'}
+COMMANDS = {
+    *('train', 'evaluate', 'predict', 'export', 'label', 'check', 'prepare', 'sample', 'demo')
+}
 # Every folder knows the folders of the lines before its own.
 LAYERS = (
     {'settings'},

@@ -178,13 +178,44 @@ def test_one_order_that_contradicts_the_colours_of_the_user(tmp_path):
     assert_fits(make(tmp_path, colours=COLOURS, mask_values='colours').examples('all'))
 
 
+def test_the_colours_that_do_not_fit_are_counted(tmp_path):
+    save(photo(), tmp_path / 'images/a.png')
+    pixels = np.array(COLOURS, np.uint8)[VALUES]
+    pixels.reshape(-1, 3)[:9] = [(9, 9, number) for number in (1, 2, 2, 3, 4, 5, 6, 6, 6)]
+    save(pixels, tmp_path / 'masks/a.png')
+    words = (
+        r': \(9, 9, 6\) on 3 pixels, \(9, 9, 2\) on 2 pixels, .* \(9, 9, 4\) on 1 pixels and 1 more'
+    )
+    with pytest.raises(ValueError, match=words):
+        make(tmp_path, colours=COLOURS, mask_values='colours').examples('all')
+
+
+@pytest.mark.parametrize('check', ['full', 'headers'])
+def test_a_binary_mask_has_0_and_255(tmp_path, check):
+    for name, values in {'a': VALUES > 0, 'b': VALUES > 5}.items():
+        save(photo(), tmp_path / f'images/{name}.png')
+        save(np.uint8(values) * 255, tmp_path / f'masks/{name}.png')
+    folders = str(tmp_path / 'images'), CLASSES[:2], str(tmp_path / 'masks')
+    examples = Folder(*folders, mask_values='binary', check=check).examples('all')
+    np.testing.assert_array_equal(load(examples)[1], VALUES > 0)
+    assert not load(examples, 1)[1].any()
+    save(VALUES * 100, tmp_path / 'masks/b.png')
+    with pytest.raises(
+        ValueError, match=r'b\.png has pixels of value 100, 200; a binary mask has 0'
+    ):
+        Folder(*folders, mask_values='binary').examples('all')
+    with pytest.raises(ValueError, match=r'is for two classes; Folder\.class_names has 3'):
+        make(tmp_path, mask_values='binary')
+
+
 def test_colours_can_be_rgb_and_one_can_be_ignored(tmp_path):
     save(photo(), tmp_path / 'images/a.png')
     pixels = np.array(COLOURS, np.uint8)[VALUES]
     pixels[0, 0] = (224, 224, 192)
     save(pixels, tmp_path / 'masks/a.png')
     dataset = make(tmp_path, colours=COLOURS, mask_values='colours')
-    with pytest.raises(ValueError, match=r'a\.png shows the colour \(224, 224, 192\), which'):
+    words = r'a\.png shows colours that are not in Folder\.colours: \(224, 224, 192\) on 1 pixels\.'
+    with pytest.raises(ValueError, match=words):
         dataset.examples('all')
     ignoring = {'colours': COLOURS, 'mask_values': 'colours', 'ignore_colour': (224, 224, 192)}
     label = load(make(tmp_path, **ignoring).examples('all'))[1]
@@ -199,7 +230,7 @@ def test_colours_can_be_rgb_and_one_can_be_ignored(tmp_path):
             {'masks_drawn_on': 'left'},
             r"Folder\.masks_drawn_on is 'left'; it can be None, '",
         ),
-        ({'mask_values': 'names'}, r"Folder\.mask_values is 'names'; it can be None, 'indices' or"),
+        ({'mask_values': 'names'}, r"Folder\.mask_values is 'names'; it can be None, 'indices', "),
         ({'mask_values': 'colours'}, r'set Folder\.colours'),
         ({'mask_values': 'colours', 'colours': [(0, 0, 0)] * 3}, 'must be RGB triples that differ'),
         (

@@ -43,8 +43,9 @@ class Folder:
         masks_drawn_on: What masks fit where the EXIF orientations of image and mask differ:
             `turned`, the image as viewers show it, or `stored`, its pixels as they are stored. None
             refuses such pairs. Images, and their masks with them, are always turned upright.
-        mask_values: What counts in masks: `indices`, or `colours`, which are looked up in
-            `colours`. None: indices, and masks with palettes must have them in one order.
+        mask_values: What counts in masks: `indices`; `colours`, which are looked up in `colours`;
+            or `binary`: 0 is class 0 and 255 is class 1. None: indices, and masks with palettes
+            must have them in one order.
         ignore_colour: RGB triple of the pixels that belong to no class, where colours count.
         bit_depth: How many bits of 16-bit images hold data (12 for values up to 4095). None: 16,
             and a set of images that hold fewer is refused.
@@ -96,6 +97,11 @@ class Folder:
             colours=None if colours is None else self.info.colours,
             ignore_colour=None if ignore_colour is None else tuple(ignore_colour),
         )
+        if mask_values == 'binary' and self.info.num_classes != 2:
+            raise ValueError(
+                f"Folder.mask_values = 'binary' is for two classes; Folder.class_names has "
+                f'{self.info.num_classes}.'
+            )
         checks.check_modes('Folder', check, skip_broken)
         if splits is not None:
             ranges.mapping('Folder.splits', splits)

@@ -8,6 +8,8 @@ from wss.datasets.files import decoding
 from wss.datasets.info import DatasetInfo
 from wss.settings import ranges
 
+_NAMED = 5  # Values of one mask that are named.
+
 
 class DriftError(ValueError):
     """EXIF turns an image and its mask differently.
@@ -32,8 +34,8 @@ class Meaning:
         masks_drawn_on: `turned`: a mask fits its image as viewers show it. `stored`: a mask fits
             the pixels as they are stored, and is turned with its image. None: the orientations of
             both must be the same.
-        mask_values: `indices` or `colours` of the pixels of a mask count. None: indices, whose
-            colours must be the same in all masks.
+        mask_values: `indices` or `colours` of the pixels of a mask count, or `binary`: 0 is class 0
+            and 255 is class 1. None: indices, whose colours must be the same in all masks.
         colours: The RGB triples of the classes if the user gave them, else None.
         ignore_colour: RGB triple of the pixels that are ignored, where colours count; or None.
         knows_colours: Whether the dataset can read masks by their colours.
@@ -53,7 +55,7 @@ class Meaning:
     def __post_init__(self):
         drawn, values = self.masks_drawn_on, self.mask_values
         ranges.choice(f'{self.owner}.masks_drawn_on', drawn, (None, 'turned', 'stored'))
-        ranges.choice(f'{self.owner}.mask_values', values, (None, 'indices', 'colours'))
+        ranges.choice(f'{self.owner}.mask_values', values, (None, 'indices', 'colours', 'binary'))
         if self.mask_values != 'colours':
             if self.ignore_colour is not None:
                 raise ValueError(
@@ -84,6 +86,9 @@ class Meaning:
             FileNotFoundError: If there is no such file.
             ValueError: If it is damaged or refused, or shows a colour of no class.
         """
+        if self.mask_values == 'binary':
+            stored = decoding.read_mask(source, name)
+            return dataclasses.replace(stored, pixels=_of_binary(stored.pixels, name))
         if self.mask_values != 'colours':
             return decoding.read_mask(source, name)
         stored = decoding.read_colours(source, name)
@@ -95,17 +100,20 @@ class Meaning:
         if self.ignore_colour is not None:
             colours.append(self.ignore_colour)
             values.append(info.ignore_value)
-        known = _codes(np.array(colours))
+        known = colour_codes(np.array(colours))
         order = np.argsort(known)
-        found = _codes(pixels)
+        found = colour_codes(pixels)
         place = np.minimum(np.searchsorted(known[order], found), len(known) - 1)
         strange = found[known[order][place] != found]
         if strange.size:
-            code = int(strange[0])
-            colour = (code >> 16, code >> 8 & 255, code & 255)
+            codes, counts = np.unique(strange, return_counts=True)
+            order = np.argsort(-counts, kind='stable')[:_NAMED]
+            named = ', '.join(f'{colour_of(codes[i])} on {counts[i]} pixels' for i in order)
+            more = f' and {len(codes) - _NAMED} more' if len(codes) > _NAMED else ''
             raise ValueError(
-                f'Mask {name} shows the colour {colour}, which is not in {self.owner}.colours; add '
-                f'it there, or set {self.owner}.ignore_colour to it if its pixels do not count.'
+                f'Mask {name} shows colours that are not in {self.owner}.colours: {named}{more}. '
+                f'Add them there, or set {self.owner}.ignore_colour to the one whose pixels do not '
+                'count.'
             )
         return np.array(values, np.int32)[order][place]
 
@@ -138,9 +146,25 @@ def _says(turn):
     return 'has no EXIF orientation' if turn == 1 else f'is turned by its EXIF orientation {turn}'
 
 
-def _codes(colours):
+def _of_binary(pixels, name):
+    """Returns 0 and 1 for 0 and 255."""
+    strange = np.unique(pixels[(pixels != 0) & (pixels != 255)])
+    if strange.size:
+        values = ', '.join(map(str, strange[:_NAMED])) + (', ...' if len(strange) > _NAMED else '')
+        raise ValueError(f'{name} has pixels of value {values}; a binary mask has 0 and 255.')
+    return pixels // 255
+
+
+def colour_codes(colours: np.ndarray) -> np.ndarray:
+    """Returns each colour of `[..., 3]` as one number, int32 `[...]`."""
     red, green, blue = np.moveaxis(colours.astype(np.int32), -1, 0)
     return red << 16 | green << 8 | blue
+
+
+def colour_of(code: int) -> tuple[int, int, int]:
+    """Returns the colour of a number from `colour_codes`."""
+    code = int(code)
+    return code >> 16, code >> 8 & 255, code & 255
 
 
 def used_colours(mask: decoding.Stored) -> tuple[tuple[int, tuple[int, int, int]], ...] | None:

@@ -71,17 +71,30 @@ def write(path: str, ids) -> None:
         OSError: If it cannot be written.
     """
     path = whole.expanded(path)
-    try:
-        if not tf.io.gfile.exists(path):
+    if not holds(path, id_lists.content(ids)):
+        try:
             id_lists.write_ids(path, ids)
-            return
-        same = whole.read(path) == id_lists.content(ids)
+        except tf.errors.OpError as error:
+            raise OSError(f'{path} cannot be written: {reason(error)}.') from error
+
+
+def holds(path: str, content: bytes) -> bool:
+    """Whether a file is there already with this content; False if there is none.
+
+    Raises:
+        ValueError: If the file exists and holds anything else.
+        OSError: If it cannot be read.
+    """
+    try:
+        same = tf.io.gfile.exists(path) and whole.read(path) == content
+        other = not same and tf.io.gfile.exists(path)
     except tf.errors.OpError as error:
         raise OSError(f'{path} cannot be written: {reason(error)}.') from error
-    if not same:
+    if other:
         raise ValueError(
             f'{path} exists and holds something else; name another --out, or delete it first.'
         )
+    return same
 
 
 def report(sampled: Sampled, choice: selection.Choice, path: str) -> str:

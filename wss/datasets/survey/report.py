@@ -1,0 +1,109 @@
+"""Reports what a survey has seen, and writes the configuration to start from."""
+
+import os
+
+import numpy as np
+import tensorflow as tf
+
+from wss.datasets.files import whole
+from wss.datasets.files.reasons import list_some, reason
+from wss.datasets.lists import report as lists
+from wss.datasets.survey import looking
+from wss.datasets.survey.looking import Survey
+from wss.datasets.survey.settings import Start
+
+_NAMED = 5  # Problems that are named; the others are counted.
+_ROWS = 40  # Values of masks that have a line.
+_KINDS = {
+    looking.INDICES: 'class indices',
+    looking.BINARY: 'binary, 0 and 255',
+    looking.COLOURS: 'colours',
+}
+
+
+def text(seen: Survey) -> str:
+    """Returns what is there, for people.
+
+    Args:
+        seen: The survey.
+    """
+    lines = [f'Images: {len(seen.seen)} can be read, {len(seen.masked)} of them with a mask.']
+    sizes = seen.sizes()
+    if len(sizes):
+        low, middle, high = (np.percentile(sizes, share, axis=0) for share in (0, 50, 100))
+        lines.append(
+            f'Sizes (width x height): median {_size(middle)}, from {_size(low)} to {_size(high)}.'
+        )
+    deep = sum(one.deep for one in seen.seen.values())
+    if deep:
+        lines.append(f'{deep} images have 16 bits; Folder.bit_depth says how many hold data.')
+    lines += [seen.problems[name] for name in list(seen.problems)[:_NAMED]]
+    if len(seen.problems) > _NAMED:
+        lines.append(f'{len(seen.problems) - _NAMED} more files cannot be used.')
+    if seen.without_image:
+        lines.append(
+            f'{len(seen.without_image)} masks have no image: {list_some(seen.without_image)}.'
+        )
+    return '\n'.join([*lines, *_of_masks(seen)])
+
+
+def _size(pair):
+    return f'{round(pair[1])}x{round(pair[0])}'
+
+
+def _of_masks(seen):
+    """Returns a table of the values of the masks, and what is strange about them."""
+    totals, kind = seen.totals(), seen.kind()
+    if kind is None:
+        return ['No mask can be read.']
+    pixels = sum(count for count, _ in totals.values())
+    lines = [f'Masks hold {_KINDS[kind]}.', f'{"value":>15}  {"pixels %":>8}  images']
+    largest = sorted(totals, key=lambda value: -totals[value][0])[:_ROWS]
+    for value in totals:
+        if value in largest:
+            count, images = totals[value]
+            lines.append(f'{value!s:>15}  {100 * count / pixels:8.2f}  {images:6d}')
+    if len(totals) > _ROWS:
+        lines.append(f'{len(totals) - _ROWS} more values, each on fewer pixels.')
+    if kind == looking.INDICES:
+        classes = [value for value in totals if value != 255]
+        unused = sorted(set(range(max(classes, default=0))) - set(classes))
+        if unused:
+            named = ', '.join(map(str, unused[:_NAMED])) + (', ...' if len(unused) > _NAMED else '')
+            lines.append(f'No mask shows {named}, though larger values occur.')
+        if 255 in totals:
+            lines.append('Pixels of 255 are ignored.')
+    return lines
+
+
+def write(start: Start, path: str) -> None:
+    """Writes the gin file and, beside it, the lists; replaces no other file.
+
+    Args:
+        start: What to start with.
+        path: The gin file.
+
+    Raises:
+        ValueError: If one of the files exists and holds something else.
+        OSError: If one cannot be written.
+    """
+    content, folder = start.gin().encode(), os.path.dirname(path)
+    is_there = lists.holds(path, content)
+    splits = {'train': start.train, 'val': start.val}
+    for name, ids in splits.items():
+        if ids:
+            lists.write(os.path.join(folder, f'{name}.txt'), ids)
+    try:
+        if not is_there:
+            whole.write(path, content)
+    except tf.errors.OpError as error:
+        raise OSError(f'{path} cannot be written: {reason(error)}.') from error
+
+
+def next_steps(start: Start, path: str) -> str:
+    """Returns what was written, and the command that follows."""
+    return (
+        f'Wrote {path}: {len(start.train)} masks to learn from, {len(start.val)} for validation. '
+        f'Look at the names of the classes, then:\n'
+        f'    python -m wss.train --workdir runs/mine --gin_file {path}'
+    )
