@@ -6,7 +6,7 @@ import numpy as np
 
 from wss.datasets import own_classes
 from wss.datasets.examples import Examples
-from wss.datasets.files import agreement, checks, decoding, finding, loading
+from wss.datasets.files import agreement, checks, decoding, drawn, finding, loading
 from wss.datasets.files.meaning import Meaning
 from wss.datasets.lists.files_by_id import FilesById
 from wss.settings import ranges
@@ -26,7 +26,8 @@ class Folder:
         images: Folder of the images, local or `gs://`; its subfolders count, linked ones too.
         class_names: Name of each class, in the order of the indices.
         masks: Folder of the masks; None without masks. Can be the folder of the images, or inside
-            it, if the endings tell the two apart: what is a mask is no image.
+            it, if the endings tell the two apart: what is a mask is no image. Or a COCO annotation
+            file (`annotations.json`), whose categories are names of classes.
         splits: From the name of a split to the file of its ids, one a line (or the file of an
             image, or those of an image and its mask), or to None for every image of the folder, but
             for links to others of its images and those that are named like masks of others
@@ -36,7 +37,8 @@ class Folder:
             the name of class 0 does not say so.
         ignore_value: Value of mask pixels that belong to no class.
         image_endings: Endings of the names of images, in any case.
-        mask_endings: Endings of the names of masks, such as `('_mask.png',)`.
+        mask_endings: Endings of the names of masks, such as `('_mask.png',)`; `('.npy',)` for
+            arrays of NumPy, `('.json',)` for files of labelme.
         skip_broken: Whether to leave damaged files out, with a warning, instead of refusing them.
         check: `full` decodes every file before training, `headers` compares sizes only.
         name: Name of the dataset.
@@ -113,7 +115,10 @@ class Folder:
         ranges.path('Folder.images', images)
         if masks is not None:
             ranges.path('Folder.masks', masks)
-        self._files = FilesById('Folder', name, images, masks, splits, image_endings, mask_endings)
+        # A file that has all masks, and no folder of them.
+        self._annotations = masks if masks and str(masks).lower().endswith('.json') else None
+        folder = None if self._annotations else masks
+        self._files = FilesById('Folder', name, images, folder, splits, image_endings, mask_endings)
         self._skip_broken = skip_broken
         self._full = check == 'full'
         self._checked = {}  # (image, mask or None) that passed the checks -> what they found.
@@ -140,13 +145,15 @@ class Folder:
                 error holds all problems. A `SelectionError` if `ids` do not fit the split.
         """
         checks.check_request(self.info.name, split, self._files.splits, labels)
-        if labels == 'required' and not self._files.has_masks:
+        if labels == 'required' and not (self._files.has_masks or self._annotations):
             raise ValueError(
                 f'Dataset {self.info.name!r} has no folder of masks, but labels of split '
                 f'{split!r} are needed; set Folder.masks.'
             )
         images, masks = self._files.images(), {}
-        if labels != 'none':
+        if labels != 'none' and self._annotations:
+            masks = self._files.of_names(drawn.in_annotations(self._annotations, self.info))
+        elif labels != 'none':
             masks = self._files.masks(may_be_empty=labels == 'available')
         listed = self._files.ids(split, images)
         wanted = listed if ids is None else self._files.narrow(ids, listed)

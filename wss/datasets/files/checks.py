@@ -145,7 +145,7 @@ def _check_headers(image, mask, info, image_name, mask_name, rules):
     if mask is None:
         turn = head.orientation if rules.upright else 1
         return Checked(orientation.turned_size(head.size, turn), None)
-    mask_head = decoding.read_header(mask, mask_name, rules.mask_kind)
+    mask_head = rules.read_mask_header(mask, info, mask_name)
     turns = rules.turns(head.orientation, mask_head.orientation, image_name, mask_name)
     size = orientation.turned_size(head.size, turns[0])
     check_size(size, orientation.turned_size(mask_head.size, turns[1]), image_name, mask_name)

@@ -4,7 +4,7 @@ import dataclasses
 
 import numpy as np
 
-from wss.datasets.files import decoding
+from wss.datasets.files import decoding, drawn
 from wss.datasets.info import DatasetInfo
 from wss.settings import ranges
 
@@ -86,13 +86,22 @@ class Meaning:
             FileNotFoundError: If there is no such file.
             ValueError: If it is damaged or refused, or shows a colour of no class.
         """
-        if self.mask_values == 'binary':
+        if drawn.is_drawn(source):
+            stored = decoding.Stored(drawn.read(source, info, name, self.owner), 1)
+        elif self.mask_values == 'colours':
+            stored = decoding.read_colours(source, name)
+            return dataclasses.replace(stored, pixels=self._indices(stored.pixels, info, name))
+        else:
             stored = decoding.read_mask(source, name)
+        if self.mask_values == 'binary':
             return dataclasses.replace(stored, pixels=_of_binary(stored.pixels, name))
-        if self.mask_values != 'colours':
-            return decoding.read_mask(source, name)
-        stored = decoding.read_colours(source, name)
-        return dataclasses.replace(stored, pixels=self._indices(stored.pixels, info, name))
+        return stored
+
+    def read_mask_header(self, source, info: DatasetInfo, name: str) -> decoding.Header:
+        """Reads the header of a mask; see `read_mask`."""
+        if drawn.is_drawn(source):
+            return decoding.Header(drawn.size(source, info, name), 1, None, False)
+        return decoding.read_header(source, name, self.mask_kind)
 
     def _indices(self, pixels, info, name):
         """Returns the class of each colour of `[H, W, 3]` as int32 `[H, W]`."""

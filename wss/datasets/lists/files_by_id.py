@@ -81,6 +81,34 @@ class FilesById:
         """
         return {} if self._masks is None else self._find('mask', self._masks, may_be_empty)
 
+    def of_names(self, by_name: Mapping[str, str]) -> dict[str, str]:
+        """Returns what belongs to images by their ids.
+
+        A name fits the image whose path it ends with: other folders at its beginning do not matter.
+
+        Args:
+            by_name: By paths of images, with their endings.
+
+        Raises:
+            ValueError: If two names fit one image.
+        """
+        found, names = {}, {}
+        for name, value in by_name.items():
+            parts = finding.same_name(name).split('/')
+            whole_name = id_lists.split_ending('/'.join(parts), self._endings['image'])[0]
+            ids = (
+                finding.identifier('/'.join(whole_name.split('/')[i:])) for i in range(len(parts))
+            )
+            fitting = next((one for one in ids if one in self.images()), None)
+            if fitting in found:
+                raise ValueError(
+                    f'Dataset {self._dataset!r}: both {names[fitting]} and {name} are image '
+                    f'{fitting}.'
+                )
+            if fitting is not None:
+                found[fitting], names[fitting] = value, name
+        return found
+
     def ids(self, split: str, images: Mapping[str, str]) -> list[str]:
         """Returns the ids of a split, also those without an image.
 

@@ -1,12 +1,14 @@
 """Looks at folders of images and masks before there is a configuration for them."""
 
 import collections
+import contextlib
 import dataclasses
 from collections.abc import Sequence
 
 import numpy as np
 
-from wss.datasets.files import checks, decoding, finding, meaning, orientation
+from wss.datasets import own_classes
+from wss.datasets.files import checks, decoding, drawn, finding, meaning, orientation
 from wss.datasets.lists.files_by_id import FilesById
 
 MOST_COLOURS = 256  # A mask with more is a picture.
@@ -38,11 +40,15 @@ class Survey:
         seen: What was seen, by id: every image that can be read, and its mask if there is one.
         problems: A sentence about each file that cannot be used, by id.
         without_image: Ids of masks without an image.
+        class_names: Names of the classes where masks name them, the background first; or None.
+        mask_endings: Endings of the names of masks, where they are not those of images; or None.
     """
 
     seen: dict[str, Seen]
     problems: dict[str, str]
     without_image: tuple[str, ...]
+    class_names: tuple[str, ...] | None = None
+    mask_endings: tuple[str, ...] | None = None
 
     @property
     def masked(self) -> tuple[str, ...]:
@@ -87,7 +93,8 @@ def look(
 
     Args:
         images: Folder of the images.
-        masks: Folder of the masks, whose names are those of the images; None without masks.
+        masks: Folder of the masks, whose names are those of the images, or a COCO annotation file;
+            None without masks.
         image_endings: Endings of the names of images.
         mask_endings: Endings of the names of masks.
 
@@ -95,46 +102,67 @@ def look(
         FileNotFoundError: If a folder does not exist, or holds no image or no mask.
         ValueError: If two images or masks have one id.
     """
-    files = FilesById('Folder', 'folder', images, masks, None, image_endings, mask_endings)
+    annotated = masks is not None and masks.lower().endswith('.json')
+    folder = None if annotated else masks
+    files = FilesById('Folder', 'folder', images, folder, None, image_endings, mask_endings)
     photos = {name: files.images()[name] for name in files.ids('all', files.images())}
-    drawn = files.masks()
-    pairs = [(path, drawn.get(name)) for name, path in photos.items()]
+    sources = [masks] if annotated else list(files.masks().values())
+    names = _class_names([source for source in sources if source.lower().endswith('.json')])
+    named = names or ('background', 'object')
+    info = own_classes.dataset_info('Folder', 'folder', named, None, True, 255)
+    drawn_masks = files.masks()
+    if annotated:
+        drawn_masks = files.of_names(drawn.in_annotations(masks, info))
+    pairs = [(path, drawn_masks.get(name), info) for name, path in photos.items()]
     results = checks.check_all(_see, pairs, f'the images of {finding.shown(images)}', len(pairs))
     found = dict(zip(photos, results, strict=True))
     return Survey(
         seen={name: one for name, one in found.items() if isinstance(one, Seen)},
         problems={name: str(one) for name, one in found.items() if not isinstance(one, Seen)},
-        without_image=tuple(name for name in drawn if name not in photos),
+        without_image=tuple(name for name in drawn_masks if name not in photos),
+        class_names=names,
+        mask_endings=None if tuple(mask_endings) == decoding.ENDINGS else tuple(mask_endings),
     )
+
+
+def _class_names(sources):
+    """Returns the labels of all masks that name them, after the background; None if none does."""
+    labels = set()
+    for source in sources:
+        with contextlib.suppress(ValueError):  # Named when the mask is read.
+            labels |= drawn.labels_of(source, finding.shown(source))
+    return ('background', *sorted(labels - {'background'})) if labels else None
 
 
 def _see(pair):
     """Reads an image and its mask (or None); ValueError about what cannot be used."""
-    image, mask = pair
+    image, mask, info = pair
     name = finding.shown(image)
     stored = decoding.read_image(image, name)
     size, deep = stored.upright.shape[:2], decoding.read_header(image, name).is_deep
     if mask is None:
         return Seen(size, deep)
     mask_name = finding.shown(mask)
-    drawn, values = _read_mask(mask, mask_name)
-    same = drawn.orientation == stored.orientation
+    read, values = _read_mask(mask, info, mask_name)
+    same = read.orientation == stored.orientation
     # Training asks what a mask fits whose orientation differs; here either will do.
-    sizes = {orientation.turned_size(drawn.pixels.shape[:2], turn) for turn in (1, 6)}
+    sizes = {orientation.turned_size(read.pixels.shape[:2], turn) for turn in (1, 6)}
     if same or size not in sizes:
-        checks.check_size(size, drawn.upright.shape[:2], name, mask_name)
-    return Seen(size, deep, values, drawn.palette)
+        checks.check_size(size, read.upright.shape[:2], name, mask_name)
+    return Seen(size, deep, values, read.palette)
 
 
-def _read_mask(mask, name):
+def _read_mask(mask, info, name):
     """Returns a mask as it is stored, and its pixels by value."""
     try:
-        stored = decoding.read_mask(mask, name)
+        stored = meaning.Meaning().read_mask(mask, info, name)
         values, counts = np.unique(stored.pixels, return_counts=True)
         return stored, dict(zip(values.tolist(), counts.tolist(), strict=True))
     except decoding.BrokenFileError:
         raise
     except ValueError:
+        if drawn.is_drawn(mask):
+            raise
         stored = decoding.read_colours(mask, name)  # Refuses what is lossy.
     codes, counts = np.unique(meaning.colour_codes(stored.pixels), return_counts=True)
     if len(codes) > MOST_COLOURS:

@@ -86,6 +86,8 @@ def choose(
         'Folder.masks': masks,
         'Folder.splits': {**splits, 'all': None},
     }
+    if seen.mask_endings is not None:
+        settings['Folder.mask_endings'] = seen.mask_endings
     settings |= _of_masks(seen, class_names)
     if not val:
         settings['Validation.split'] = None
@@ -101,6 +103,8 @@ def _of_masks(seen, class_names):
         number, values = len(colours), {'Folder.colours': colours, 'Folder.mask_values': kind}
     elif kind == looking.BINARY:
         number, values = 2, {'Folder.mask_values': kind}
+    elif seen.class_names is not None:
+        number, values = len(seen.class_names), {}
     else:
         number, values = max((v for v in totals if v != 255), default=0) + 1, {}
     if number < 2:
@@ -108,7 +112,9 @@ def _of_masks(seen, class_names):
             'The masks show one class only, and two are needed. A mask has a value for each class, '
             'such as 0 for the background and 1 for an object.'
         )
-    names = class_names or ('background', *(f'class_{i}' for i in range(1, number)))
+    names = (
+        class_names or seen.class_names or ('background', *(f'class_{i}' for i in range(1, number)))
+    )
     if len(names) != number:
         raise ValueError(
             f'The masks have {number} classes, but {len(names)} names are given: '

@@ -7,8 +7,8 @@ from typing import ClassVar
 import tensorflow_datasets as tfds
 
 from wss.datasets import classes
-from wss.datasets.files import checks, decoding, reasons
-from wss.datasets.preparation import archives, builder, coco_json, coco_masks
+from wss.datasets.files import checks, coco_json, coco_masks, decoding, reasons
+from wss.datasets.preparation import archives, builder
 from wss.datasets.preparation import records as builder_records
 from wss.datasets.preparation.cost import Records
 

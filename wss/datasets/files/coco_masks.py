@@ -70,27 +70,35 @@ def compact(segmentation) -> tuple[np.ndarray, ...] | dict:
     return tuple(polygon for polygon in polygons if len(polygon) >= 6)
 
 
-def paint(regions: Iterable[Region], height: int, width: int) -> np.ndarray:
+def paint(
+    regions: Iterable[Region],
+    height: int,
+    width: int,
+    outside: int = 0,
+    ignored: int = IGNORED,
+) -> np.ndarray:
     """Paints the regions of one image, smaller ones over larger ones.
 
     Crowds come first and are ignored, so that an object in a crowd keeps its class. Objects follow
-    by falling `area`, and by rising id for equal areas. All else is background.
+    by falling `area`, and by rising id for equal areas.
 
     Args:
         regions: Of one image.
         height: Of the image, in pixels.
         width: Of the image, in pixels.
+        outside: Value of the pixels of no region: the background.
+        ignored: Value of the pixels of crowds.
 
     Returns:
-        uint8 `[height, width]`: 0 (background), 1..80, or 255 (ignored).
+        uint8 `[height, width]`: class indices, and these two values.
 
     Raises:
         ValueError: If an RLE does not fit the image.
     """
-    mask = np.zeros((height, width), np.uint8)
+    mask = np.full((height, width), outside, np.uint8)
     for region in sorted(regions, key=lambda r: (not r.crowd, -r.area, r.id)):
         inside = _inside(region, height, width)
-        mask[inside] = IGNORED if region.crowd else region.class_index
+        mask[inside] = ignored if region.crowd else region.class_index
     return mask
 
 

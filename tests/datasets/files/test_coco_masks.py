@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from pycocotools import mask as pycocotools_mask
 
-from wss.datasets.preparation import coco_masks
+from wss.datasets.files import coco_masks
 
 # Images of 10x8 pixels (width x height).
 HEIGHT, WIDTH = 8, 10

@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 
 from wss.datasets import classes
-from wss.datasets.preparation import coco_json
+from wss.datasets.files import coco_json
 
 # The ids of the 80 categories: 1 to 90 without these.
 GAPS = (12, 26, 29, 30, 45, 66, 68, 69, 71, 83)

@@ -1,4 +1,4 @@
-"""Reads annotation files of COCO (`instances_train2017.json`): images, and the regions in each."""
+"""Reads annotation files of COCO, or in its format: images, and the regions in each."""
 
 import collections
 import dataclasses
@@ -10,8 +10,7 @@ from collections.abc import Sequence
 import tensorflow as tf
 
 from wss.datasets import classes
-from wss.datasets.files import reasons
-from wss.datasets.preparation import coco_masks
+from wss.datasets.files import coco_masks, reasons
 
 _LOGGER = logging.getLogger(__name__)
 # Keys of an annotation, and their types.
@@ -38,14 +37,16 @@ class _Annotation:
     outline: object
 
 
-def read_instances(path) -> list[AnnotatedImage]:
-    """Reads an annotation file of COCO's objects.
+def read_instances(path, class_names: Sequence[str] | None = None) -> list[AnnotatedImage]:
+    """Reads an annotation file of objects.
 
     The whole file is in memory while it is parsed (1.5 GB at most for the 470 MB of train2017),
     later its outlines alone. Nothing is painted yet.
 
     Args:
         path: `instances_*.json`, local or `gs://`.
+        class_names: Names of the classes, by which categories are found; some may have no category.
+            None for those of COCO's objects, which must all be there.
 
     Returns:
         Every image, also those without annotations, in the order of the file.
@@ -63,7 +64,7 @@ def read_instances(path) -> list[AnnotatedImage]:
     annotations = content['annotations']
     if not all(isinstance(item, _Annotation) for item in annotations):
         raise ValueError(_wrong_kind(path, 'image_id in each annotation'))
-    index = _class_index(content['categories'], path)
+    index = _class_index(content['categories'], path, class_names)
     regions = collections.defaultdict(list)
     for item in annotations:
         if item.category_id not in index:
@@ -133,9 +134,9 @@ def _annotation(item, path):
     )
 
 
-def _class_index(categories, path):
+def _class_index(categories, path, class_names):
     """Returns the class index of each category id, by the names of the categories."""
-    names = classes.COCO.class_names
+    names = class_names or ('', *classes.COCO.class_names[1:])  # The background is no category.
     index = {}
     for item in categories:
         number, name = (item.get('id'), item.get('name')) if isinstance(item, dict) else (0, item)
@@ -143,17 +144,23 @@ def _class_index(categories, path):
             raise ValueError(
                 f'{path}: the category {name!r} has the id {number!r}, where a number is needed.'
             )
-        if name not in names[1:]:
-            raise ValueError(
-                f'{path} has an unknown category {name!r} (id {number}); the 80 categories of '
-                f"COCO's objects are known: {names[1]}, {names[2]}, ..., {names[-1]}."
-            )
+        if not name or name not in names:
+            known = f'the classes are {reasons.list_some(names)}'
+            if class_names is None:
+                known = (
+                    f"the 80 categories of COCO's objects are known: {names[1]}, {names[2]}, ..., "
+                    f'{names[-1]}'
+                )
+            raise ValueError(f'{path} has an unknown category {name!r} (id {number}); {known}.')
         index[number] = names.index(name)
-    missing = [name for i, name in enumerate(names) if i and i not in index.values()]
-    if missing or len(index) != len(categories):
-        what = f'lacks {len(missing)} of the 80 categories ({reasons.list_some(missing)})'
-        what = what if missing else 'has a category twice'
-        raise ValueError(f'{path} {what}; is it instances_*.json of COCO?')
+    if len(index) != len(categories):
+        raise ValueError(f'{path} has a category twice; is it instances_*.json of COCO?')
+    missing = [name for name in names[1:] if name not in map(names.__getitem__, index.values())]
+    if missing and class_names is None:
+        raise ValueError(
+            f'{path} lacks {len(missing)} of the 80 categories ({reasons.list_some(missing)}); is '
+            'it instances_*.json of COCO?'
+        )
     return index
 
 
