@@ -2,6 +2,7 @@
 
 import json
 import pathlib
+import shutil
 import subprocess
 import sys
 
@@ -136,18 +137,20 @@ def test_evaluation_prints_a_table_and_writes_json(folder):
 
 
 def test_evaluation_compares_two_runs_image_by_image(folder):
-    (folder / 'again').symlink_to('run')
-    given = ('--workdir', 'run', '--workdir', 'again', '--checkpoint', 'last', '--details')
+    shutil.copytree(folder / 'run', folder / 'more/again')
+    given = ('--workdir', 'run', '--workdir', 'more/again', '--checkpoint', 'last', '--details')
     result = start(folder, 'evaluate', *given)
     assert result.returncode == 0, result.stderr
-    assert 'First: run; second: again\nIoU %' in result.stdout
+    assert 'First: run; second: more/again\nIoU %' in result.stdout
     assert result.stdout.splitlines()[-1].endswith('+0.00 (+0.00 to +0.00)')
-    compared = json.loads((folder / 'run/evaluation-last-val-against-run.json').read_text())
+    home = folder / 'more/again'
+    compared = json.loads((home / 'evaluation-last-val-against-run.json').read_text())
+    assert compared['first'] == {'workdir': 'run', 'checkpoint': 'last', 'step': 2}
     scores = json.loads((folder / 'run' / 'evaluation-last-val.json').read_text())
     trained = json.loads((folder / 'run' / 'result.json').read_text())['last']
     assert scores['miou'] == trained['miou'] == compared['miou']['first']
     assert scores['boundary_iou_3_pixels'].keys() == scores['iou'].keys()
-    written = {path.name for path in (folder / 'run/evaluation-last-val').iterdir()}
+    written = {path.name for path in (home / 'evaluation-last-val').iterdir()}
     assert written == {'confusion.csv', 'confusion.png', 'images.csv', 'worst.jpg'}
     result = start(folder, 'evaluate', *given, '--replicas', '2')
     assert 'An evaluation with --details or of several runs takes one device' in refused(result)
@@ -157,9 +160,16 @@ def test_images_are_labelled_by_the_best_source(folder):
     (folder / 'photos').mkdir()
     Image.fromarray(np.full([40, 60, 3], 90, np.uint8)).save(folder / 'photos/a.png')
     given = ('--workdir', 'run', '--checkpoint', 'last', '--images', 'photos')
+    path = folder / 'run' / 'result.json'
+    found = json.loads(path.read_text())
+    # Not the source of the run, nor the one that would be taken without this file.
+    path.write_text(
+        json.dumps({**found, 'label_sources': {'best': 'decoder', 'image_labels': 'predicted'}})
+    )
     result = start(folder, 'label', *given, '--out', 'labels', '--threshold', '0.5')
+    path.write_text(json.dumps(found))
     assert result.returncode == 0, result.stderr
-    assert 'Source of the labels: ' in result.stdout
+    assert 'Source of the labels: decoder' in result.stdout
     assert (folder / 'labels' / 'label_next.csv').is_file()
     result = start(folder, 'label', *given, '--out', 'labels', '--source', 'best')
     assert "source is 'best'; it can be " in refused(result)

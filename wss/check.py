@@ -7,9 +7,9 @@ import os
 
 from absl import flags
 
-from wss.configuration import binary
+from wss.configuration import binary, first_settings
 from wss.datasets.files import decoding
-from wss.datasets.survey import looking, report, settings
+from wss.datasets.survey import looking, report
 from wss.inference import memory
 
 IMAGES = binary.define_path('images', None, 'Folder of the images.')
@@ -30,9 +30,9 @@ def main() -> int:
     print(report.text(seen))
     if out:
         given = IMAGES.value, MASKS.value, os.path.dirname(out), memory.available()
-        start = settings.choose(seen, *given, class_names=names)
-        report.write(start, out)
-        print(report.next_steps(start, out))
+        start = first_settings.choose(seen, *given, class_names=names)
+        first_settings.write(start, out)
+        print(first_settings.next_steps(start, out))
     return 1 if seen.problems else 0
 
 

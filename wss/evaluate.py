@@ -3,18 +3,14 @@
 With several --workdir each of the others is compared with the first.
 """
 
-import os
-
 from absl import flags
 
 from wss.configuration import binary, gin_files
-from wss.datasets.files import whole
 from wss.devices import strategies, workers
 from wss.devices.strategies import Devices
 from wss.experiment import Experiment
-from wss.inference import evaluation
 from wss.inference.averaging import Averaging
-from wss.results import by_image, scores
+from wss.training import evaluations
 
 CHECKPOINT = binary.define_checkpoint_flag()
 SPLIT = flags.DEFINE_string('split', None, 'Split to score; by default the validation split.')
@@ -36,38 +32,20 @@ def main() -> None:
     if len(runs) == 1 and not DETAILS.value:
         found = _experiment(runs[0]).evaluate(runs[0], *asked, devices, averaging)
         if workers.is_chief():
-            _report(runs[0], found, averaging)
+            evaluations.report(runs[0], found, averaging)
         return
     strategies.only_one(devices, 'An evaluation with --details or of several runs')
-    first = None
-    for workdir in runs:
-        found = _experiment(workdir).evaluate_images(workdir, *asked, averaging)
-        name = _report(workdir, found.scores, averaging)
-        if DETAILS.value:
-            found.write(name)
-            print(f'Details: {name}')
-        if first is not None:
-            compared = evaluation.compare(first, found)
-            print(f'First: {runs[0]}; second: {workdir}\n{by_image.table(compared)}')
-            against = os.path.basename(os.path.abspath(runs[0]))
-            whole.write_json(f'{name}-against-{against}.json', compared)
-        first = first or found
+    evaluations.by_image_of(
+        runs,
+        lambda workdir: _experiment(workdir).evaluate_images(workdir, *asked, averaging),
+        averaging,
+        DETAILS.value,
+    )
 
 
 def _experiment(workdir):
     gin_files.parse_run(workdir, binary.GIN_PARAM.value)
     return gin_files.build(Experiment)
-
-
-def _report(workdir, found, averaging):
-    """Prints and writes the scores of a run; returns the path without `.json`."""
-    weights = f'{found["checkpoint"]} weights (step {found["step"]}) of {workdir}'
-    print(f'Split {found["split"]}, {weights}:\n{scores.table(found)}')
-    copies = '' if averaging.is_plain else f'-{averaging}'
-    name = f'evaluation-{found["checkpoint"]}-{found["split"]}{copies}'
-    path = os.path.join(workdir, name)
-    whole.write_json(f'{path}.json', found)
-    return path
 
 
 def command() -> None:

@@ -262,10 +262,20 @@ class Experiment:
         split: str | None = None,
         averaging: Averaging = PLAIN,
     ) -> Evaluation:
-        """Scores the weights of a run image by image, on one device; see `evaluate`.
+        """Scores the weights of a run image by image, on one device.
+
+        Args:
+            workdir: See `evaluate`, as the others.
+            checkpoint: `best` or `last`.
+            split: Name of the split; None for the validation split.
+            averaging: Which copies and windows of each image are predicted and averaged.
 
         Returns:
             The scores, which have boundary IoU here, and what was found of each image.
+
+        Raises:
+            FileNotFoundError: See `evaluate`.
+            ValueError: See `evaluate`.
         """
         strategy = self._start(ONE_DEVICE)
         run = scoring.find(self, strategy, whole.expanded(workdir), checkpoint, split)

@@ -7,9 +7,10 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
+from wss.configuration import first_settings
 from wss.datasets.files import decoding, drawn
 from wss.datasets.folder import Folder
-from wss.datasets.survey import looking, settings
+from wss.datasets.survey import looking
 
 CLASSES = ('background', 'cat', 'dog')
 HEIGHT, WIDTH = 8, 10
@@ -222,10 +223,10 @@ def test_a_survey_finds_the_names_of_the_classes(folder):
     seen = looking.look(*places, mask_endings=('.json',))
     assert seen.class_names == ('background', 'ant', 'dog') and not seen.problems
     assert seen.totals()[1] == (16, 1)
-    found = settings.choose(seen, *places, '', 10**9).settings
+    found = first_settings.choose(seen, *places, '', 10**9).settings
     assert found['Folder.class_names'] == ('background', 'ant', 'dog')
     assert found['Folder.mask_endings'] == ('.json',)
     path = annotations(folder, [(7, 6, BOX, 0)])
     seen = looking.look(places[0], path)
     assert seen.class_names == CLASSES and seen.totals()[2] == (16, 1)
-    assert settings.choose(seen, places[0], path, '', 10**9).settings['Folder.masks'] == path
+    assert first_settings.choose(seen, places[0], path, '', 10**9).settings['Folder.masks'] == path

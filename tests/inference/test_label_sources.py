@@ -7,7 +7,7 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
-from wss.inference import label_sources
+from wss.inference import label_sources, memory
 from wss.inference.label_sources import Quality
 from wss.pipeline import frame
 from wss.runs.folder import read_description
@@ -66,8 +66,10 @@ def test_a_run_reports_them(trained, method):
     found = json.loads((trained.workdir / 'result.json').read_text())['label_sources']
     assert method.label_settings['fused'] == ("PseudoSeg.source = 'avg'", True)
     assert method.label_settings['sgc'] == ("PseudoSeg.source = 'att'", False)
-    assert found['images'] == 5 and found['step'] == trained.result['best']['step']
-    assert set(found) == {'images', 'step', 'best', 'decoder', 'sgc', 'fused'}
+    best_of_three = ('decoder', 'sgc', 'fused')
+    assert found['images'] == 5 and found['image_labels'] == 'predicted'
+    assert found['best'] in best_of_three and found['step'] == trained.result['best']['step']
+    assert set(found) == {'images', 'step', 'image_labels', 'best', *best_of_three}
     _, size, long_side = read_description(trained.workdir)
     rule = frame.for_backbone(method.network.backbone, size, long_side)
     examples = trained.experiment.data.make_dataset().examples('val')
@@ -104,6 +106,22 @@ def test_weak_mode_knows_the_image_labels(method, trained, monkeypatch):
     monkeypatch.setattr(method, 'needs_image_labels', True)
     assert label_sources.measure(method, rule, examples).images == 5
     assert seen[1].shape == (1, 2)
+
+
+def test_images_that_do_not_fit_into_the_memory_are_left_out(method, trained, monkeypatch):
+    examples = trained.experiment.data.make_dataset().examples('val')
+    rule = frame.for_backbone(method.network.backbone)
+    needed = label_sources.needed(method, rule)
+    # Attention compares all pairs of its pixels: twice the sides, up to sixteen times the memory.
+    small, large = (needed.network((side, side)) for side in (1025, 2049))
+    assert large > 8 * small
+    monkeypatch.setattr(memory, 'available', lambda: needed.about((33, 33)))
+    assert label_sources.measure(method, rule, examples) is None
+    fits = iter([True, False, True, True, False])
+    monkeypatch.setattr(memory, 'fits', lambda size, needed: next(fits))
+    quality = label_sources.measure(method, rule, examples)
+    assert (quality.images, quality.too_large) == (3, 2)
+    assert '(2 images were too large for the memory)' in quality.sentence({})
 
 
 def test_a_method_with_one_source_has_no_quality(tiny, trained):

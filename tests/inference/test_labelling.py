@@ -1,12 +1,13 @@
 """Pseudo labels of a folder, and what to label next."""
 
 import csv
+import os
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from wss.inference import label_next, label_sources, labelling
+from wss.inference import label_next, label_sources, labelling, memory
 from wss.inference.label_next import Candidate
 from wss.inference.outputs import Outputs
 
@@ -53,6 +54,21 @@ def test_labels_and_confidence_are_those_of_the_source(tmp_path, model, photos, 
     )
 
 
+def test_images_that_do_not_fit_are_left_out(tmp_path, model, photos, monkeypatch):
+    monkeypatch.setattr(memory, 'available', lambda: 10**4)
+    said = []
+    done = labelling.label_folder(
+        model, tmp_path / 'in', tmp_path / 'out', 'fused', report=said.append
+    )
+    assert (done.predicted, done.too_large) == (0, 2) and 'too large for the memory' in said[0]
+
+
+def test_names_that_are_not_utf_8_are_listed(tmp_path, model, photos):
+    os.rename(tmp_path / 'in/a.png', os.fsencode(tmp_path / 'in') + b'/b\xe9.png')
+    labelling.label_folder(model, tmp_path / 'in', tmp_path / 'out', 'sgc')
+    assert 'b\\udce9.png' in (tmp_path / 'out/label_next.csv').read_text()
+
+
 def test_labelling_resumes(tmp_path, model, photos):
     given = model, tmp_path / 'in', tmp_path / 'out', 'sgc', 0.0, True
     assert labelling.label_folder(*given).predicted == 2
@@ -61,7 +77,8 @@ def test_labelling_resumes(tmp_path, model, photos):
     done = labelling.label_folder(*given)
     assert (done.predicted, done.skipped) == (1, 1)
     assert (tmp_path / 'out/label_next.csv').read_bytes() == written
-    (tmp_path / 'out/label_next.csv').write_text('my notes')
+    # A list that was ticked off is kept.
+    (tmp_path / 'out/label_next.csv').write_bytes(written + b'done\n')
     with pytest.raises(ValueError, match=r'label_next\.csv exists and is not a prediction'):
         labelling.label_folder(*given)
 

@@ -7,7 +7,7 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
-from wss.inference import predictor
+from wss.inference import memory, predictor
 from wss.results import pictures
 from wss.training import optimisers
 
@@ -60,6 +60,24 @@ def test_images_are_predicted_together(model, image):
     found, none = model.predict_images(images)
     assert none is None
     np.testing.assert_array_equal(found, labels)
+
+
+def test_a_batch_that_does_not_fit_is_predicted_one_by_one(model, image, tmp_path, monkeypatch):
+    (tmp_path / 'in').mkdir()
+    for name in 'abcd':
+        Image.fromarray(image).save(tmp_path / 'in' / f'{name}.png')
+    sizes, predict = [], model.predict_images
+    monkeypatch.setattr(
+        model,
+        'predict_images',
+        lambda batch, *rest: sizes.append(len(batch)) or predict(batch, *rest),
+    )
+    model.predict_folder(tmp_path / 'in', tmp_path / 'out', batch_size=3)
+    assert sizes == [3, 1]
+    needed = [model.needed(batch_size=number).about(image.shape[:2]) for number in (1, 3)]
+    monkeypatch.setattr(memory, 'available', lambda: np.mean(needed) / 0.8)
+    assert model.predict_folder(tmp_path / 'in', tmp_path / 'out', batch_size=3).predicted == 4
+    assert sizes[2:] == [1, 1, 1, 1]
 
 
 def test_probabilities_sum_to_1_and_agree_with_the_labels(model, image):

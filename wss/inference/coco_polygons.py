@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 from scipy import ndimage
 
-from wss.datasets.files import decoding, whole
+from wss.datasets.files import decoding
 from wss.inference import marks
 from wss.inference.progress import Progress
 
@@ -57,12 +57,13 @@ def write(path: str, targets: Mapping[str, str], info) -> None:
         content['images'].append(
             {'id': number, 'file_name': name, 'width': width, 'height': height}
         )
+        labels[labels >= info.num_classes] = -1  # Ignored: `wss.label` writes such masks.
         for region in regions(labels, first):
             id_ = len(content['annotations']) + 1
             content['annotations'].append({'id': id_, 'image_id': number, 'iscrowd': 0, **region})
         progress.show(number)
     progress.clear()
-    whole.write(path, json.dumps(content))
+    marks.write_noted(path, json.dumps(content))
 
 
 def regions(labels: np.ndarray, first: int = 0) -> Iterator[dict]:

@@ -42,17 +42,17 @@ class Evaluation:
         first; and `worst.jpg`: the ten worst images, their masks and predictions.
 
         Raises:
-            OSError: If the folder cannot be written.
+            tf.errors.OpError: If the folder cannot be written.
         """
         names = self.examples.info.class_names
-        os.makedirs(folder, exist_ok=True)
+        tf.io.gfile.makedirs(folder)
         whole.write(os.path.join(folder, 'confusion.csv'), confusion.as_csv(self.confusion, names))
-        picture = confusion.picture(self.confusion, names)
-        pictures.write_picture(os.path.join(folder, 'confusion.png'), picture)
+        picture = pictures.encode_png(confusion.picture(self.confusion, names))
+        whole.write(os.path.join(folder, 'confusion.png'), picture)
         whole.write(os.path.join(folder, 'images.csv'), self._lines())
         worst = [self._shown(index) for index in self.images.worst(_WORST)]
-        sheet = pictures.validation_panel(worst, self.examples.info)
-        pictures.write_picture(os.path.join(folder, 'worst.jpg'), sheet)
+        sheet, _ = pictures.encode_jpeg(pictures.validation_panel(worst, self.examples.info), b'')
+        whole.write(os.path.join(folder, 'worst.jpg'), sheet)
 
     def _lines(self):
         """Returns a line of CSV for each image with labelled pixels."""

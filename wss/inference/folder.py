@@ -104,7 +104,8 @@ def predict_folder(
     summaries = {os.path.join(out, name): write for name, write in outputs.summaries().items()}
     for path in summaries:
         places.refuse_overwriting(path, 'summary')
-    places.prepare(out, [path for target in targets.values() for path in files(target).values()])
+    written = [path for target in targets.values() for path in files(target).values()]
+    places.prepare(out, [*written, *summaries])
     waiting = {
         source: target
         for source, target in targets.items()

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from wss.datasets.files import decoding, whole
+from wss.datasets.files import decoding, finding
 from wss.inference import marks
 from wss.inference.progress import Progress
 
@@ -70,10 +70,10 @@ def write(path: str, targets: Mapping[str, str], info) -> None:
     progress.clear()
     file = io.StringIO()
     writer = csv.writer(file, lineterminator='\n')
-    writer.writerow(marks.CSV_HEAD)
+    writer.writerow(['image', 'confidence', 'classes'])
     for one in order(found):
-        writer.writerow([one.image, f'{one.confidence:.4f}', '; '.join(one.classes)])
-    whole.write(path, file.getvalue())
+        writer.writerow([finding.shown(one.image), f'{one.confidence:.4f}', '; '.join(one.classes)])
+    marks.write_noted(path, file.getvalue())
 
 
 def _candidate(image, mask, confidence, info):

@@ -7,6 +7,7 @@ import numpy as np
 import tensorflow as tf
 
 from wss.datasets.examples import Examples
+from wss.inference import memory
 from wss.networks import resize
 from wss.pipeline.frame import Frame, original_grid, scaled_images
 from wss.results import metrics, reliability
@@ -58,6 +59,25 @@ def for_images(method, rule: Frame) -> Callable[..., dict[str, np.ndarray]]:
     return of_image
 
 
+def needed(method, rule: Frame) -> memory.Needed:
+    """Returns the memory that the sources of an image need; attention grows with its square."""
+    classes, sources = method.info.num_classes, max(1, len(method.label_settings))
+    of_pixel = memory.ARRAYS + sources * 4 * classes
+
+    def predict(images):
+        return list(method.label_sources(images, tf.ones(images.shape[:3]), None).values())
+
+    def seen(size):
+        height, width = rule.padded_size(rule.scaled_size(size)).numpy().tolist()
+        return height, width
+
+    return memory.Needed(
+        arrays=lambda size: of_pixel * size[0] * size[1],
+        seen=seen,
+        network=memory.network_bytes(method, predict),
+    )
+
+
 @dataclasses.dataclass(frozen=True)
 class Quality:
     """How good the sources of pseudo labels are on images with masks.
@@ -66,11 +86,13 @@ class Quality:
         confusion: int64 `[C, C]` by name: pixels by true and likeliest class.
         reliability: float64 `[3, bins]` by name; see `reliability.counts`.
         images: How many images were measured.
+        too_large: How many were left out, since the memory would not have sufficed.
     """
 
     confusion: dict[str, np.ndarray]
     reliability: dict[str, np.ndarray]
     images: int
+    too_large: int = 0
 
     def summary(self) -> dict[str, dict]:
         """Returns by name `miou`, `pixel_accuracy`, `calibration_error` and `confidence`.
@@ -108,6 +130,8 @@ class Quality:
             f'The best pseudo labels on {self.images} validation images are {best}: mIoU '
             f'{percent[best]} ({others})'
         )
+        if self.too_large:
+            found = f'{found} ({self.too_large} images were too large for the memory)'
         if best not in settings:
             return f'{found}.'
         setting, has_it = settings[best]
@@ -119,8 +143,8 @@ class Quality:
         lines = [f'{"source":<8}' + ''.join(f'  {head}' for head in heads)]
         for name, scores in self.summary().items():
             order = ('miou', 'pixel_accuracy', 'confidence', 'calibration_error')
-            values = [100 * scores[key] for key in order]
-            cells = (f'  {v:>{len(head)}.2f}' for v, head in zip(values, heads, strict=True))
+            values = ('-' if scores[key] is None else f'{100 * scores[key]:.2f}' for key in order)
+            cells = (f'  {v:>{len(head)}}' for v, head in zip(values, heads, strict=True))
             lines.append(f'{name:<8}{"".join(cells)}')
         return '\n'.join(lines)
 
@@ -130,8 +154,9 @@ def measure(
 ) -> Quality | None:
     """Measures the sources of a method on images with masks that it did not learn from.
 
-    At most 500 images are measured, at equal distances in their list. In weak mode the image-level
-    labels are those of the mask, as they are known in training.
+    At most 500 images are measured, at equal distances in their list, without those that the memory
+    does not suffice for. In weak mode the image-level labels are those of the mask, as they are
+    known in training.
 
     Args:
         method: A `Method` with its weights, of which the averages are used.
@@ -140,9 +165,11 @@ def measure(
         on_image: Called with the number of each image that is done.
 
     Returns:
-        None for a method that has one source only.
+        None for a method that has one source only, and where no image can be measured.
     """
-    info = examples.info
+    if not method.label_settings:
+        return None
+    info, of_sources, too_large = examples.info, needed(method, rule), 0
     chosen = np.unique(np.linspace(0, len(examples) - 1, min(len(examples), MOST)).astype(np.int64))
     of_image = for_images(method, rule)
     confusion, counted = {}, {}
@@ -150,6 +177,9 @@ def measure(
     with method.averaged():
         for number, example in enumerate(loaded.as_numpy_iterator(), start=1):
             labels, known = example['label'], None
+            if not memory.fits(labels.shape, of_sources):
+                too_large += 1
+                continue
             if method.needs_image_labels:
                 known = classes_present(tf.constant(labels), info)
             for name, maps in of_image(example['image'], known).items():
@@ -158,8 +188,6 @@ def measure(
                     counted[name] = 0
                 confusion[name].update_state(labels, maps.argmax(axis=-1).astype(np.int32))
                 counted[name] = counted[name] + reliability.counts(labels, maps, info.ignore_value)
-            if not confusion:
-                return None
             on_image(number)
     counts = {name: matrix.result().numpy() for name, matrix in confusion.items()}
-    return Quality(counts, counted, len(chosen))
+    return Quality(counts, counted, len(chosen) - too_large, too_large) if counts else None

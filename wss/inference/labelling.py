@@ -58,6 +58,8 @@ def label_folder(
         return labels, found
 
     needed = trained.needed(probabilities=True)
+    if source != PREDICTION:
+        needed = label_sources.needed(trained.method, trained.frame)
     return folder.predict_folder(images, out, predict, info, report, needed, outputs)
 
 

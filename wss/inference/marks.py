@@ -1,6 +1,5 @@
 """Marks the files that prediction writes, so that no other file is ever written over."""
 
-import json
 import os
 import zlib
 
@@ -9,7 +8,6 @@ from PIL import Image
 from wss.datasets.files import whole
 
 COMMENT = b'wss.predict'
-CSV_HEAD = ('image', 'confidence', 'classes')
 _PNG = b'\x89PNG\r\n\x1a\n'
 _JPEG_END = b'\xff\xd9'
 _PNG_END = b'\0\0\0\0IEND\xaeB\x60\x82'
@@ -38,7 +36,8 @@ def can_be_replaced(path: str | os.PathLike) -> bool:
     """Whether nothing is lost if a prediction is written to a path.
 
     That is if there is no file, if it is a prediction, or if it is what a process that was killed
-    has left: an empty file, or the beginning of one. A mask that was changed is none. A folder
+    has left: an empty file, or the beginning of one. A mask, a list or
+    polygons that were changed are none. A folder
     loses nothing either: a file cannot be written over it.
 
     Args:
@@ -98,23 +97,38 @@ def _is_our_npz(path):
     return not content or content.endswith(COMMENT)
 
 
-def _is_our_json(path):
+def write_noted(path: str, content: str) -> None:
+    """Writes a text file, and its hash into a hidden file beside it: so a changed one is known.
+
+    Raises:
+        tf.errors.OpError: If one of them cannot be written.
+    """
+    known = [whole.sha256(content.encode())]
+    if os.path.isfile(path):  # A process may end between the two.
+        known.append(whole.sha256(_content(path)))
+    whole.write(_note(path), '\n'.join(known) + '\n')
+    whole.write(path, content)
+
+
+def _note(path):
+    folder, name = os.path.split(path)
+    return os.path.join(folder, f'.{name}.sha256')
+
+
+def _is_noted(path):
     content = _content(path)
+    if not content:
+        return True
     try:
-        return not content or json.loads(content)['info']['contributor'] == COMMENT.decode()
-    except (ValueError, TypeError, LookupError, RecursionError):
+        return whole.sha256(content) in _content(_note(path)).decode().split()
+    except (OSError, UnicodeDecodeError):
         return False
-
-
-def _is_our_csv(path):
-    content = _content(path)
-    return not content or content.startswith(f'{",".join(CSV_HEAD)}\n'.encode())
 
 
 _KINDS = {
     '.png': _is_our_png,
     '.jpg': _is_our_jpeg,
     '.npz': _is_our_npz,
-    '.json': _is_our_json,
-    '.csv': _is_our_csv,
+    '.json': _is_noted,
+    '.csv': _is_noted,
 }

@@ -70,6 +70,12 @@ class Needed:
         return self.arrays(size) + self.at_once * _SURELY_ENOUGH * height * width
 
 
+def fits(size: tuple[int, int], needed: Needed, file_bytes: int = 0) -> bool:
+    """Whether the memory suffices for a prediction; see `check`."""
+    usable = _SHARE * available() - file_bytes
+    return needed.at_most(size) <= usable or needed.about(size) <= usable
+
+
 def check(size: tuple[int, int], file_bytes: int, needed: Needed, name: str) -> None:
     """Refuses an image whose prediction would need more memory than there is.
 
@@ -82,8 +88,7 @@ def check(size: tuple[int, int], file_bytes: int, needed: Needed, name: str) -> 
     Raises:
         TooLargeError: If the memory would not suffice (a ValueError).
     """
-    usable = _SHARE * available() - file_bytes
-    if needed.at_most(size) <= usable or needed.about(size) <= usable:
+    if fits(size, needed, file_bytes):
         return
     about = (needed.about(size) + file_bytes) / 1e9
     batch = f' for batches of {needed.at_once}' if needed.at_once > 1 else ''
@@ -95,8 +100,8 @@ def check(size: tuple[int, int], file_bytes: int, needed: Needed, name: str) -> 
     )
 
 
-def network_bytes(method) -> Callable[[tuple[int, int]], float]:
-    """Returns a function from height and width to the bytes in which a method predicts labels.
+def network_bytes(method, predict: Callable | None = None) -> Callable[[tuple[int, int]], float]:
+    """Returns a function from height and width to the bytes in which a method predicts.
 
     It counts the tensors of the graph at two sizes, when it is called first, and takes their sum
     to have a part that grows with the pixels and one that grows with their square, as attention
@@ -105,6 +110,7 @@ def network_bytes(method) -> Callable[[tuple[int, int]], float]:
 
     Args:
         method: The `Method`.
+        predict: From images, float32 `[1, H, W, 3]`, to tensors; None for `method.predict_labels`.
 
     Returns:
         From the height and width that the network sees, which are rounded up to the next ones that
@@ -116,7 +122,7 @@ def network_bytes(method) -> Callable[[tuple[int, int]], float]:
         if tf.config.list_logical_devices('GPU'):
             return 0
         if not growth:
-            growth.extend(_growth(method, stride))
+            growth.extend(_growth(predict or method.predict_labels, stride))
         height, width = (_fitting(int(side), stride) for side in size)
         pixels = height * width
         return _COPIES * (growth[0] + growth[1] * pixels) * pixels
@@ -130,12 +136,12 @@ def _fitting(side, stride):
     return -(-(side - 1) // stride) * stride + 1
 
 
-def _growth(method, stride):
+def _growth(predict, stride):
     """Returns the bytes for each pixel, and those for each pair of pixels."""
     points = []
     for side in _SIDES:
         side = _fitting(side, stride)
-        function = tf.function(method.predict_labels, autograph=False)
+        function = tf.function(predict, autograph=False)
         spec = tf.TensorSpec([1, side, side, 3], tf.float32)
         points.append((side**2, _peak(function.get_concrete_function(spec).graph) / side**2))
     (few, first), (many, second) = points

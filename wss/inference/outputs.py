@@ -13,6 +13,8 @@ from wss.inference import coco_polygons, label_next, marks
 from wss.results import pictures
 from wss.settings import ranges
 
+_LONGEST = 40  # Letters of the name of a class in that of a file.
+
 
 @dataclasses.dataclass(frozen=True)
 class Outputs:
@@ -62,7 +64,7 @@ class Outputs:
             paths['probabilities'] = f'{target}_probabilities.npz'
         if self.probabilities == 'png16':
             for index, name in enumerate(info.class_names):
-                plain = re.sub(r'\W+', '_', name)
+                plain = re.sub(r'\W+', '_', name)[:_LONGEST]
                 paths[_of_class(name)] = f'{target}_probabilities_{index}_{plain}.png'
         return paths
 

@@ -147,7 +147,8 @@ class Predictor:
             how: Which copies and windows of each image are predicted and averaged.
             outputs: What is written for each image.
             batch_size: How many images of one size, or windows of an image, are predicted at a
-                time. Images of one size are predicted together where they follow each other.
+                time. Images of one size are predicted together where they follow each other and
+                the memory suffices for all.
             report: Prints a line about an image that is not predicted, or not wholly.
 
         Raises:
@@ -156,16 +157,21 @@ class Predictor:
             OSError: If `out` cannot be written, or the disk is full.
         """
         ranges.whole('batch_size', batch_size, 1, _MOST_AT_ONCE)
-        fitting = self._fitting(how)
+        keep, fitting = outputs.keeps_probabilities, self._fitting(how)
+        of_batch = self.needed(how, batch_size, keep)
+
+        def at_once(size):
+            return batch_size if not fitting.cuts(size) and memory.fits(size, of_batch) else 1
+
         return folder.predict_folder(
             images,
             out,
-            lambda batch: self.predict_images(batch, how, outputs.keeps_probabilities, batch_size),
+            lambda batch: self.predict_images(batch, how, keep, batch_size),
             self.method.info,
             report,
-            self.needed(how, batch_size, outputs.keeps_probabilities),
+            of_batch if fitting.window else self.needed(how, 1, keep),
             outputs,
-            at_once=lambda size: 1 if fitting.cuts(size) else batch_size,
+            at_once,
         )
 
     def _in_windows(self, images, how, probabilities, batch_size):

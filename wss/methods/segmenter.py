@@ -191,7 +191,10 @@ class Segmenter(keras.Model):
 
     def scores_and_image_logits(self, images: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """Returns `predict_scores`, and the logits of the image-level classifier, `[N, K]`."""
-        return self.evaluated_network(images, training=False)
+        network = self.evaluated_network
+        if type(self).predict_scores is Segmenter.predict_scores:
+            return network(images, training=False)  # Both from one pass.
+        return self.predict_scores(images), network.classify(network.features(images))
 
     def probabilities(self, scores: tf.Tensor) -> tf.Tensor:
         """Turns scores, float32 `[..., C]`, into probabilities."""

@@ -220,6 +220,13 @@ def write_picture(path: str | os.PathLike, picture: np.ndarray) -> None:
     Image.fromarray(picture).save(path)
 
 
+def encode_png(picture: np.ndarray) -> bytes:
+    """Returns uint8 `[H, W, 3]` as a PNG file."""
+    file = io.BytesIO()
+    Image.fromarray(picture).save(file, format='PNG')
+    return file.getvalue()
+
+
 def encode_mask(labels: np.ndarray, colours, ignore_value: int = 255) -> bytes:
     """Returns a label map as a PNG file of class indices, with the class colours as its palette.
 

@@ -17,6 +17,7 @@ COLUMNS = {
     'boundary_iou_3_pixels': 'boundary 3 px',
     'boundary_iou_2_percent': 'boundary 2 %',
 }
+_OPTIONS = ('overlap', 'veto')  # What was asked of an evaluation.
 _NAMES = {
     'miou': 'mIoU',
     'frequency_weighted_iou': 'frequency-weighted IoU',
@@ -181,7 +182,7 @@ def percentages(scores: dict) -> list[tuple[str, str]]:
     return [
         (_NAMES.get(name, name.replace('_', ' ')), _percent(value))
         for name, value in scores.items()
-        if isinstance(value, float)
+        if isinstance(value, float) and name not in _OPTIONS
     ]
 
 

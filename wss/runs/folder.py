@@ -59,10 +59,15 @@ def read_description(workdir) -> Description:
 
 
 def best_label_source(workdir: str | os.PathLike) -> str | None:
-    """Returns the source of labels that `result.json` names as the best; None if it names none."""
+    """Returns the source of labels that `result.json` names as the best; None if it names none.
+
+    Also None where it was measured with known image labels, which images without masks lack.
+    """
     result = whole.read_json(os.path.join(workdir, RESULT_FILE))
     measured = result.get('label_sources') if isinstance(result, dict) else None
-    return measured.get('best') if isinstance(measured, dict) else None
+    if not isinstance(measured, dict) or measured.get('image_labels') != 'predicted':
+        return None
+    return measured.get('best')
 
 
 def _description(content) -> Description:

@@ -2,6 +2,7 @@
 
 import os
 
+from wss.datasets.files import whole
 from wss.devices import tpu_input, workers
 from wss.inference import label_sources
 from wss.inference.progress import Progress
@@ -26,7 +27,8 @@ def report(workdir: str | os.PathLike, method, validation: WholeImages, step: in
         step: Step of the weights.
 
     Returns:
-        `label_sources` for `result.json`: `images`, `step`, `best` and for each source
+        `label_sources` for `result.json`: `images`, `step`, `image_labels` (`known` from the masks,
+        or `predicted`), `best`, and for each source
         `miou`, `pixel_accuracy`, `calibration_error` and `confidence`, in 0..1. Empty for a method
         that has one source only.
     """
@@ -39,13 +41,14 @@ def report(workdir: str | os.PathLike, method, validation: WholeImages, step: in
     shown.clear()
     if quality is None:
         return {}
-    found = {'images': quality.images, 'step': step, 'best': quality.best()}
-    found = {'label_sources': {**found, **quality.summary()}}
+    known = 'known' if method.needs_image_labels else 'predicted'
+    facts = {'images': quality.images, 'step': step, 'image_labels': known, 'best': quality.best()}
+    found = {'label_sources': {**facts, **quality.summary()}}
     if not workers.is_chief():
         return found
     print(f'{quality.table()}\n{quality.sentence(method.label_settings)}', flush=True)
     picture = reliability.picture(quality.reliability)
-    pictures.write_picture(os.path.join(workdir, PICTURE), picture)
+    whole.write(os.path.join(workdir, PICTURE), pictures.encode_png(picture))
     events.trim(workdir, lambda tag, step: tag != _TAG)  # That of a process before.
     writer = events.make_writer(workdir)
     events.write_picture(writer, _TAG, picture, step)

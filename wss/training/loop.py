@@ -106,10 +106,15 @@ def train(
             miou = 100 * last['miou']
             _report(f'Last weights (step {last["step"]}): validation mIoU {miou:.2f} %.')
         _report(f'Validation, best weights (step {best["step"]}):\n{results.table(best)}')
+        _write_result(workdir, result)  # Nothing that follows may cost it.
         result |= label_quality.report(workdir, method, inputs.make_validation, best['step'])
+    _write_result(workdir, result)
+    return result
+
+
+def _write_result(workdir, result):
     if workers.is_chief():
         whole.write_json(os.path.join(workdir, run_folder.RESULT_FILE), result)
-    return result
 
 
 def _report(text):

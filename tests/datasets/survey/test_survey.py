@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from wss.configuration import gin_files
-from wss.datasets.survey import looking, report, settings
+from wss.configuration import first_settings, gin_files
+from wss.datasets.survey import looking, report
 from wss.experiment import Experiment
 
 
@@ -33,7 +33,7 @@ def folders(tmp_path):
 
 
 def started(seen, places, folder, **options):
-    return settings.choose(seen, *places, str(folder), 10**10, **options)
+    return first_settings.choose(seen, *places, str(folder), 10**10, **options)
 
 
 def test_masks_of_indices(folders, tmp_path):
@@ -107,6 +107,66 @@ def test_what_cannot_be_used_is_named(folders, tmp_path):
         assert words in said
 
 
+def test_one_coloured_mask_among_grey_ones(folders, tmp_path):
+    """Empty masks are often saved grey; they are read by their colours with the others."""
+    places = folders([[(200, 0, 0)]])
+    save(tmp_path / 'photos/1.jpg', np.zeros([60, 90, 3]))
+    save(tmp_path / 'masks/1.png', np.zeros([60, 90]))
+    seen = looking.look(*places)
+    assert seen.totals() == {(0, 0, 0): (119 * 90, 2), (200, 0, 0): (90, 1)}
+    start = started(seen, places, tmp_path)
+    assert start.settings['Folder.colours'] == ((0, 0, 0), (200, 0, 0))
+
+
+def test_palettes_of_different_orders_are_read_by_their_colours(tmp_path):
+    red, blue = (200, 0, 0), (0, 0, 200)
+    for number, order in enumerate(((red, blue), (blue, red))):
+        save(tmp_path / f'photos/{number}.jpg', np.zeros([4, 5, 3]))
+        mask = Image.fromarray(np.eye(4, 5, dtype=np.uint8))
+        mask.putpalette([channel for colour in order for channel in colour])
+        (tmp_path / 'masks').mkdir(exist_ok=True)
+        mask.save(tmp_path / f'masks/{number}.png')
+    seen = looking.look(str(tmp_path / 'photos'), str(tmp_path / 'masks'))
+    assert seen.kind() == 'colours' and seen.totals() == {blue: (20, 2), red: (20, 2)}
+
+
+def test_grey_values_that_are_no_indices_are_refused(folders, tmp_path):
+    places = folders([[128, 255]])
+    with pytest.raises(ValueError, match='have 2 values up to 128, which do not look like class'):
+        started(looking.look(*places), places, tmp_path)
+    smooth = folders([list(range(60))])
+    start = started(looking.look(*smooth), smooth, tmp_path)  # Sixty classes can be.
+    assert len(start.settings['Folder.class_names']) == 60
+
+
+@pytest.mark.parametrize(('high', 'bits'), [(4000, 12), (1000, 10), (65000, None)])
+def test_images_of_16_bits(tmp_path, high, bits):
+    (tmp_path / 'photos').mkdir()
+    pixels = np.full([9, 12], high, np.uint16)
+    Image.fromarray(pixels).save(tmp_path / 'photos/a.png')
+    save(tmp_path / 'masks/a.png', np.eye(9, 12))
+    places = str(tmp_path / 'photos'), str(tmp_path / 'masks')
+    seen = looking.look(*places)
+    assert '1 images have 16 bits' in report.text(seen)
+    assert started(seen, places, tmp_path).settings.get('Folder.bit_depth') == bits
+
+
+def test_masks_that_are_turned_otherwise_are_counted(folders, tmp_path):
+    places = folders([[1]])
+    turned = Image.Exif()
+    turned[0x0112] = 6
+    Image.new('RGB', (60, 90)).save(tmp_path / 'photos/0.jpg', exif=turned)
+    assert '1 masks have another EXIF orientation' in report.text(looking.look(*places))
+
+
+def test_without_masks_there_is_nothing_to_start_with(folders, tmp_path):
+    places = folders([], without=2)
+    seen = looking.look(places[0])
+    assert report.text(seen).endswith('No mask can be read.')
+    with pytest.raises(ValueError, match='No image has a mask that can be read'):
+        started(seen, (places[0], None), tmp_path)
+
+
 def test_one_class_is_not_enough(folders, tmp_path):
     places = folders([[]])
     with pytest.raises(ValueError, match='show one class only, and two are needed'):
@@ -124,8 +184,8 @@ def test_one_class_is_not_enough(folders, tmp_path):
     ],
 )
 def test_sizes_and_memory_decide(size, free, long_side, crop, batch):
-    seen = looking.Survey({'a': looking.Seen(size, False, {0: 1, 1: 1})}, {}, ())
-    found = settings.choose(seen, 'photos', 'masks', '', free).settings
+    seen = looking.Survey({'a': looking.Seen(size, False, values={0: 1, 1: 1})}, {}, ())
+    found = first_settings.choose(seen, 'photos', 'masks', '', free).settings
     assert found.get('Data.long_side') == long_side
     assert found['Views.crop_size'] == (crop, crop)
     assert found['Labelled.batch_size'] == found['Unlabelled.batch_size'] == batch
@@ -136,7 +196,7 @@ def test_the_file_is_a_configuration(folders, tmp_path):
     out = tmp_path / 'new/mine.gin'
     start = started(looking.look(*places), places, out.parent)
     for _ in range(2):  # Again, nothing changes.
-        report.write(start, str(out))
+        first_settings.write(start, str(out))
     gin_files.parse([str(out)], [])
     experiment = gin_files.build(Experiment)
     dataset = experiment.data.make_dataset()
@@ -145,5 +205,5 @@ def test_the_file_is_a_configuration(folders, tmp_path):
     assert len(dataset.examples('all', labels='available').ids) == 7
     out.write_text('mine')
     with pytest.raises(ValueError, match=r'mine\.gin exists and holds something else'):
-        report.write(start, str(out))
-    assert str(out) in report.next_steps(start, str(out))
+        first_settings.write(start, str(out))
+    assert str(out) in first_settings.next_steps(start, str(out))

@@ -22,14 +22,32 @@ class Seen:
     Attributes:
         size: Height and width of the image, upright.
         deep: Whether the image has 16 bits.
+        high: The `depth.high_value` of an image of 16 bits; None for others.
         values: Pixels of the mask by value: an index, or an RGB triple; None without a mask.
         palette: Colours of the indices of the mask; None without a palette.
+        is_turned: Whether the EXIF orientation of the mask is another than that of the image.
     """
 
     size: tuple[int, int]
     deep: bool
+    high: int | None = None
     values: dict | None = None
     palette: tuple | None = None
+    is_turned: bool = False
+
+    def colours(self) -> dict:
+        """Returns the pixels of the mask by colour: of its palette, or grey."""
+        found = collections.Counter()
+        for value, pixels in self.values.items():
+            found[self.colour(value)] += pixels
+        return found
+
+    def colour(self, value) -> tuple[int, int, int]:
+        """Returns the colour of a value of the mask."""
+        if isinstance(value, tuple):
+            return value
+        palette = self.palette or ()
+        return palette[value] if value < len(palette) else (value,) * 3
 
 
 @dataclasses.dataclass(frozen=True)
@@ -55,32 +73,50 @@ class Survey:
         """Ids of the images that have a mask."""
         return tuple(name for name, one in self.seen.items() if one.values is not None)
 
+    @property
+    def turned(self) -> tuple[str, ...]:
+        """Ids of the images whose mask has another EXIF orientation."""
+        return tuple(name for name, one in self.seen.items() if one.is_turned)
+
     def sizes(self) -> np.ndarray:
         """Returns int `[n, 2]`: height and width of the images."""
         return np.array([one.size for one in self.seen.values()], int).reshape(-1, 2)
 
     def totals(self) -> dict:
-        """Returns `(pixels, images)` by value of the masks, the values in their order."""
+        """Returns `(pixels, images)` by value of the masks, the values in their order.
+
+        Values are RGB triples where masks are to be read by their colours, else indices.
+        """
         pixels, images = collections.Counter(), collections.Counter()
+        by_colour = self.kind() == COLOURS
         for name in self.masked:
-            values = self.seen[name].values
+            one = self.seen[name]
+            values = one.colours() if by_colour else one.values
             pixels.update(values)
             images.update(dict.fromkeys(values, 1))
-        order = sorted(pixels, key=lambda value: value if isinstance(value, tuple) else (value,))
-        return {value: (pixels[value], images[value]) for value in order}
+        return {value: (pixels[value], images[value]) for value in sorted(pixels)}
 
     def kind(self) -> str | None:
         """Returns how masks are to be read; None without masks.
 
-        `colours` where one has colours, `binary` where all have 0 and 255 and nothing else, which
-        read as indices would leave one class; else `indices`.
+        `colours` where one has colours, or palettes are of different orders; `binary` where all
+        have 0 and 255 and nothing else, which read as indices would leave one class; else
+        `indices`.
         """
-        values = set(self.totals())
-        if not values:
+        if not self.masked:
             return None
-        if any(isinstance(value, tuple) for value in values):
+        masks = [self.seen[name] for name in self.masked]
+        values = {value for one in masks for value in one.values}
+        if any(isinstance(value, tuple) for value in values) or _disagree(masks):
             return COLOURS
         return BINARY if 255 in values and values <= {0, 255} else INDICES
+
+
+def _disagree(masks):
+    """Whether an index has different colours in the palettes of masks, or a colour indices."""
+    pairs = {(value, one.colour(value)) for one in masks if one.palette for value in one.values}
+    indices, colours = ({pair[side] for pair in pairs} for side in (0, 1))
+    return len(indices) < len(pairs) or len(colours) < len(pairs)
 
 
 def look(
@@ -139,17 +175,17 @@ def _see(pair):
     image, mask, info = pair
     name = finding.shown(image)
     stored = decoding.read_image(image, name)
-    size, deep = stored.upright.shape[:2], decoding.read_header(image, name).is_deep
+    facts = stored.upright.shape[:2], decoding.read_header(image, name).is_deep, stored.high
     if mask is None:
-        return Seen(size, deep)
+        return Seen(*facts)
     mask_name = finding.shown(mask)
     read, values = _read_mask(mask, info, mask_name)
-    same = read.orientation == stored.orientation
+    is_turned, size = read.orientation != stored.orientation, facts[0]
     # Training asks what a mask fits whose orientation differs; here either will do.
     sizes = {orientation.turned_size(read.pixels.shape[:2], turn) for turn in (1, 6)}
-    if same or size not in sizes:
+    if not is_turned or size not in sizes:
         checks.check_size(size, read.upright.shape[:2], name, mask_name)
-    return Seen(size, deep, values, read.palette)
+    return Seen(*facts, values, read.palette, is_turned)
 
 
 def _read_mask(mask, info, name):

@@ -1,16 +1,10 @@
-"""Reports what a survey has seen, and writes the configuration to start from."""
-
-import os
+"""Reports what a survey has seen."""
 
 import numpy as np
-import tensorflow as tf
 
-from wss.datasets.files import whole
-from wss.datasets.files.reasons import list_some, reason
-from wss.datasets.lists import report as lists
+from wss.datasets.files.reasons import list_some
 from wss.datasets.survey import looking
 from wss.datasets.survey.looking import Survey
-from wss.datasets.survey.settings import Start
 
 _NAMED = 5  # Problems that are named; the others are counted.
 _ROWS = 40  # Values of masks that have a line.
@@ -37,6 +31,11 @@ def text(seen: Survey) -> str:
     deep = sum(one.deep for one in seen.seen.values())
     if deep:
         lines.append(f'{deep} images have 16 bits; Folder.bit_depth says how many hold data.')
+    if seen.turned:
+        lines.append(
+            f'{len(seen.turned)} masks have another EXIF orientation than their image, such as '
+            f'that of {seen.turned[0]}; Folder.masks_drawn_on says what they fit.'
+        )
     lines += [seen.problems[name] for name in list(seen.problems)[:_NAMED]]
     if len(seen.problems) > _NAMED:
         lines.append(f'{len(seen.problems) - _NAMED} more files cannot be used.')
@@ -74,36 +73,3 @@ def _of_masks(seen):
         if 255 in totals:
             lines.append('Pixels of 255 are ignored.')
     return lines
-
-
-def write(start: Start, path: str) -> None:
-    """Writes the gin file and, beside it, the lists; replaces no other file.
-
-    Args:
-        start: What to start with.
-        path: The gin file.
-
-    Raises:
-        ValueError: If one of the files exists and holds something else.
-        OSError: If one cannot be written.
-    """
-    content, folder = start.gin().encode(), os.path.dirname(path)
-    is_there = lists.holds(path, content)
-    splits = {'train': start.train, 'val': start.val}
-    for name, ids in splits.items():
-        if ids:
-            lists.write(os.path.join(folder, f'{name}.txt'), ids)
-    try:
-        if not is_there:
-            whole.write(path, content)
-    except tf.errors.OpError as error:
-        raise OSError(f'{path} cannot be written: {reason(error)}.') from error
-
-
-def next_steps(start: Start, path: str) -> str:
-    """Returns what was written, and the command that follows."""
-    return (
-        f'Wrote {path}: {len(start.train)} masks to learn from, {len(start.val)} for validation. '
-        f'Look at the names of the classes, then:\n'
-        f'    python -m wss.train --workdir runs/mine --gin_file {path}'
-    )

@@ -4,7 +4,11 @@ import dataclasses
 import os
 
 import numpy as np
+import tensorflow as tf
 
+from wss.datasets.files import depth, whole
+from wss.datasets.files.reasons import reason
+from wss.datasets.lists import report as lists
 from wss.datasets.survey import looking
 from wss.datasets.survey.looking import Survey
 
@@ -16,6 +20,7 @@ _MUCH_LARGER = 960  # Photos of a longer side are scaled down.
 _CROPS = (65, 321)
 _STRIDE = 16
 _BATCHES = (2, 8)
+_MANY_CLASSES, _MOST_CLASSES = 50, 200
 # A run of PseudoSeg with MobileNetV2 and crops of 161 pixels has about 3,100 above what TensorFlow
 # itself takes; it was the largest process of `benchmarks/evidence.py`.
 _BYTES_OF_PIXEL = 4500
@@ -72,8 +77,13 @@ def choose(
         seed: Seed of the choice of the validation images.
 
     Raises:
-        ValueError: If there are names for another number of classes, or fewer than two classes.
+        ValueError: If there is no mask, there are names for another number of classes, or the
+            values of the masks are not those of two classes or more.
     """
+    if not seen.masked:
+        raise ValueError(
+            'No image has a mask that can be read, and training needs some; see --masks.'
+        )
     order = np.random.default_rng(seed).permutation(sorted(seen.masked)).tolist()
     held = 0
     if len(order) >= _FEWEST_MASKS:
@@ -106,7 +116,7 @@ def _of_masks(seen, class_names):
     elif seen.class_names is not None:
         number, values = len(seen.class_names), {}
     else:
-        number, values = max((v for v in totals if v != 255), default=0) + 1, {}
+        number, values = _indices(totals), {}
     if number < 2:
         raise ValueError(
             'The masks show one class only, and two are needed. A mask has a value for each class, '
@@ -123,11 +133,25 @@ def _of_masks(seen, class_names):
     return {'Folder.class_names': tuple(names), **values}
 
 
+def _indices(totals):
+    """Returns how many classes index masks have; refuses grey values that are no indices."""
+    used = [value for value in totals if value != 255]
+    number = max(used, default=0) + 1
+    if number > _MOST_CLASSES or (number > _MANY_CLASSES and 2 * len(used) < number):
+        raise ValueError(
+            f'The masks have {len(used)} values up to {number - 1}, which do not look like class '
+            'indices. If each is the grey of a class, write the indices 0, 1, 2 and so on. If '
+            'there are values between those of the classes, draw the masks without smoothing.'
+        )
+    return number
+
+
 def _of_sizes(seen, free_bytes):
     """Returns the settings that follow from the sizes of the images."""
     long_side, settings = float(np.median(seen.sizes().max(axis=1))), {}
-    if any(one.deep for one in seen.seen.values()):
-        settings['Folder.bit_depth'] = 16
+    highs = [one.high for one in seen.seen.values() if one.high is not None]
+    if highs and all(depth.is_dark(high) for high in highs):
+        settings['Folder.bit_depth'] = depth.likely_bits(max(highs))
     if long_side > _MUCH_LARGER:
         settings['Data.long_side'] = _LONG_SIDE
         long_side = _LONG_SIDE
@@ -140,3 +164,36 @@ def _of_sizes(seen, free_bytes):
         'Labelled.batch_size': batch,
         'Unlabelled.batch_size': batch,
     }
+
+
+def write(start: Start, path: str) -> None:
+    """Writes the gin file and, beside it, the lists; replaces no other file.
+
+    Args:
+        start: What to start with.
+        path: The gin file.
+
+    Raises:
+        ValueError: If one of the files exists and holds something else.
+        OSError: If one cannot be written.
+    """
+    content, folder = start.gin().encode(), os.path.dirname(path)
+    is_there = lists.holds(path, content)
+    splits = {'train': start.train, 'val': start.val}
+    for name, ids in splits.items():
+        if ids:
+            lists.write(os.path.join(folder, f'{name}.txt'), ids)
+    try:
+        if not is_there:
+            whole.write(path, content)
+    except tf.errors.OpError as error:
+        raise OSError(f'{path} cannot be written: {reason(error)}.') from error
+
+
+def next_steps(start: Start, path: str) -> str:
+    """Returns what was written, and the command that follows."""
+    return (
+        f'Wrote {path}: {len(start.train)} masks to learn from, {len(start.val)} for validation. '
+        f'Look at the names of the classes, then:\n'
+        f'    python -m wss.train --workdir runs/mine --gin_file {path}'
+    )
