@@ -1,11 +1,15 @@
 """Exports a trained run: python -m wss.export --workdir W [--out DIR] [--weights FILE.npz]."""
 
+import os
+
 from absl import flags
 
 from wss.configuration import binary, gin_files
+from wss.datasets.files import whole
 from wss.experiment import Experiment
 from wss.inference import saved_model
 from wss.networks.weights import npz
+from wss.runs import model_card
 
 CHECKPOINT = binary.define_checkpoint_flag()
 OUT = binary.define_path('out', None, 'Folder for a SavedModel: images to labels.')
@@ -29,7 +33,9 @@ def main() -> None:
     if OUT.value:
         frame = experiment.frame_of_run(workdir, method)
         saved_model.save_model(method, frame.size, OUT.value, frame.long_side)
-        print(f'Wrote {OUT.value}.')
+        card = model_card.text(workdir, method.info, CHECKPOINT.value)
+        whole.write(os.path.join(OUT.value, model_card.FILE), card)
+        print(f'Wrote {OUT.value}, with a model card to complete.')
 
 
 def command() -> None:
