@@ -258,6 +258,7 @@ def test_export_writes_a_model_and_weights(folder):
     result = start(folder, 'export', *arguments)
     assert result.returncode == 0, result.stderr
     assert (folder / 'model' / 'saved_model.pb').exists()
+    assert (folder / 'model' / 'MODEL_CARD.md').read_text().startswith('# Model card')
     with np.load(folder / 'weights.npz') as arrays:
         assert {name.split('/')[0] for name in arrays.files} == {'backbone', 'classifier'}
     assert '--out, --weights' in refused(start(folder, 'export', '--workdir', 'run'))
