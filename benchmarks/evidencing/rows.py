@@ -102,8 +102,15 @@ def _longer(name, title, methods, *params):
 _LONGER = (
     _longer('pseudoseg', 'PseudoSeg', _PSEUDOSEG, _LONGER_WARM_UP),
     _longer('weak', 'PseudoSeg, image labels known', _WEAK, _LONGER_WARM_UP),
-    _longer('fixmatch', 'FixMatch', ('methods/fixmatch.gin',)),
-    _longer('unimatch', 'UniMatch', ('methods/unimatch.gin',)),
+    *(
+        _longer(
+            method.lower(),
+            f'{method}, warm-up',
+            (f'methods/{method.lower()}.gin',),
+            f'{method}.consistency_warm_up = 1000',
+        )
+        for method in ('FixMatch', 'UniMatch')
+    ),
 )
 
 
