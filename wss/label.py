@@ -32,8 +32,7 @@ def main() -> int:
     source = SOURCE.value or labelling.default_source(trained.method, best)
     print(f'Source of the labels: {source}')
     done = labelling.label_folder(trained, IMAGES.value, out, source, THRESHOLD.value, SKIP.value)
-    notes = f'; {done}' if str(done) else ''
-    print(f'Labelled {done.predicted} images into {out}{notes}. label_next.csv: what to label next')
+    print(done.sentence('Labelled', out), 'label_next.csv: what to label next')
     return 1 if done.failed else 0
 
 

@@ -31,8 +31,7 @@ def main() -> int:
         Outputs(**OUTPUTS()),
         BATCH.value,
     )
-    notes = f'; {done}' if str(done) else ''
-    print(f'Predicted {done.predicted} images into {out}{notes}.')
+    print(done.sentence('Predicted', out))
     return 1 if done.failed else 0
 
 

@@ -45,6 +45,11 @@ class Predicted:
         """Number of images that were not predicted."""
         return self.unreadable + self.too_large + self.unwritten
 
+    def sentence(self, done: str, out: str) -> str:
+        """Returns what was done: `Predicted 3 images into out; 1 could not be read.`"""
+        notes = f'; {self}' if str(self) else ''
+        return f'{done} {self.predicted} images into {out}{notes}.'
+
     def __str__(self):
         reasons = {
             'could not be read': self.unreadable,

@@ -36,9 +36,8 @@ def can_be_replaced(path: str | os.PathLike) -> bool:
     """Whether nothing is lost if a prediction is written to a path.
 
     That is if there is no file, if it is a prediction, or if it is what a process that was killed
-    has left: an empty file, or the beginning of one. A mask, a list or
-    polygons that were changed are none. A folder
-    loses nothing either: a file cannot be written over it.
+    has left: an empty file, or the beginning of one. A mask, a list or polygons that were changed
+    are none. A folder loses nothing either: a file cannot be written over it.
 
     Args:
         path: A `.png`, `.jpg`, `.npz`, `.json` or `.csv`.

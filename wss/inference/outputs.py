@@ -6,7 +6,6 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 
 import numpy as np
-from PIL import Image
 
 from wss.datasets.info import DatasetInfo
 from wss.inference import coco_polygons, label_next, marks
@@ -129,7 +128,4 @@ def _npz(probabilities, class_names):
 
 def _grey(values, kind=np.uint16):
     """Returns values in [0, 1] as a grey PNG file of 8 or 16 bits."""
-    file = io.BytesIO()
-    whole = np.rint(values * np.iinfo(kind).max).astype(kind)
-    Image.fromarray(whole).save(file, format='PNG')
-    return file.getvalue()
+    return pictures.encode_png(np.rint(values * np.iinfo(kind).max).astype(kind))

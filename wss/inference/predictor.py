@@ -55,6 +55,7 @@ class Predictor:
         self._labels = _function(method.predict_labels, self.frame)
         self._probabilities = _function(method.predict_probabilities, self.frame)
         self._averaged = {}  # Functions by `Averaging`.
+        self._network_bytes = memory.network_bytes(method)  # It looks at the network once.
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -161,7 +162,9 @@ class Predictor:
         of_batch = self.needed(how, batch_size, keep)
 
         def at_once(size):
-            return batch_size if not fitting.cuts(size) and memory.fits(size, of_batch) else 1
+            if batch_size == 1 or fitting.cuts(size):
+                return 1
+            return batch_size if memory.fits(size, of_batch) else 1
 
         return folder.predict_folder(
             images,
@@ -243,8 +246,7 @@ class Predictor:
             padded = self.frame.padded_size(tf.cast(tf.round(largest * scaled), tf.int32))
             return int(padded[0]), int(padded[1])
 
-        network = memory.network_bytes(self.method)
-        return memory.Needed(arrays, seen, network, batch_size)
+        return memory.Needed(arrays, seen, self._network_bytes, batch_size)
 
     def overlay(self, image: Picture, labels: np.ndarray) -> Image.Image:
         """Draws a label map over its image.

@@ -5,7 +5,7 @@ import math
 
 import numpy as np
 
-from wss.results import boundary
+from wss.results import boundary, metrics
 
 _SHARE_OF_DIAGONAL = 0.02  # Cheng et al., section 4.
 _PIXELS = 3
@@ -49,10 +49,8 @@ class ByImage:
         """
         found = {}
         for name, (right, union) in zip(_BOUNDARIES, self.boundaries.sum(axis=0), strict=True):
-            iou = [float(r / u) if u else None for r, u in zip(right, union, strict=True)]
-            found[name] = iou
-            known = [value for value in iou if value is not None]
-            found[name.replace('iou', 'miou')] = float(np.mean(known)) if known else None
+            found[name] = metrics.shares(right, union)
+            found[name.replace('iou', 'miou')] = metrics.mean_of_known(found[name])
         return found
 
 

@@ -85,16 +85,15 @@ def summarise(counts: np.ndarray) -> dict:
     right = np.diag(counts)
     predicted, true = counts.sum(axis=0), counts.sum(axis=1)
     union = predicted + true - right
-    iou = _shares(right, union)
-    known = [value for value in iou if value is not None]
+    iou = shares(right, union)
     pixels = counts.sum()
     weighted = float(np.dot(true, [value or 0 for value in iou]) / pixels) if pixels else None
     return {
         'iou': iou,
-        'precision': _shares(right, predicted),
-        'recall': _shares(right, true),
-        'miou': float(np.mean(known)) if known else None,
-        'classes': len(known),
+        'precision': shares(right, predicted),
+        'recall': shares(right, true),
+        'miou': mean_of_known(iou),
+        'classes': sum(value is not None for value in iou),
         'only_predicted': np.flatnonzero((true == 0) & (predicted > 0)).tolist(),
         'frequency_weighted_iou': weighted,
         'pixel_accuracy': float(right.sum() / pixels) if pixels else None,
@@ -102,8 +101,15 @@ def summarise(counts: np.ndarray) -> dict:
     }
 
 
-def _shares(parts, wholes):
+def shares(parts, wholes) -> list[float | None]:
+    """Returns each part as a share of its whole; None where the whole is 0."""
     return [float(part / all_) if all_ else None for part, all_ in zip(parts, wholes, strict=True)]
+
+
+def mean_of_known(values: list[float | None]) -> float | None:
+    """Returns the mean of the values that are not None; None if there are none."""
+    known = [value for value in values if value is not None]
+    return float(np.mean(known)) if known else None
 
 
 class PseudoLabelQuality(ConfusionMatrix):

@@ -221,7 +221,7 @@ def write_picture(path: str | os.PathLike, picture: np.ndarray) -> None:
 
 
 def encode_png(picture: np.ndarray) -> bytes:
-    """Returns uint8 `[H, W, 3]` as a PNG file."""
+    """Returns uint8 `[H, W, 3]`, or grey as uint8 or uint16 `[H, W]`, as a PNG file."""
     file = io.BytesIO()
     Image.fromarray(picture).save(file, format='PNG')
     return file.getvalue()

@@ -106,9 +106,13 @@ def train(
             miou = 100 * last['miou']
             _report(f'Last weights (step {last["step"]}): validation mIoU {miou:.2f} %.')
         _report(f'Validation, best weights (step {best["step"]}):\n{results.table(best)}')
-        _write_result(workdir, result)  # Nothing that follows may cost it.
-        result |= label_quality.report(workdir, method, inputs.make_validation, best['step'])
     _write_result(workdir, result)
+    if inputs.make_validation is not None:  # With the scores written, it can cost nothing.
+        step = result['best']['step']
+        sources = label_quality.report(workdir, method, inputs.make_validation, step)
+        if sources:
+            result |= sources
+            _write_result(workdir, result)
     return result
 
 

@@ -197,7 +197,7 @@ def read_header(source, name: str | None = None, kind: str = 'image') -> Header:
     """
     name = _name(source, name)
     checks = {'image': _check_image_mode, 'mask': _check_mask_mode, 'colours': _check_not_lossy}
-    with _file(source) as file:
+    with open_source(source) as file:
         start = file.read(25)
         file.seek(0)
         image = _opened(file, name)
@@ -229,7 +229,7 @@ def _size(header, upright):
 
 def _decoded(source, name, check):
     """Returns the decoded image, its file, its EXIF orientation, and the turn that restores it."""
-    with _file(source) as file:
+    with open_source(source) as file:
         content = file.read()
     name = _name(source, name)
     image = _opened(io.BytesIO(content), name)
@@ -257,8 +257,13 @@ def _name(source, name):
     return 'The encoded image' if isinstance(source, bytes) else os.fspath(source)
 
 
-def _file(source):
-    """Opens a source for reading."""
+def open_source(source):
+    """Opens a path (local or `gs://`) or bytes for reading.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ValueError: If it cannot be read.
+    """
     if isinstance(source, bytes):
         return io.BytesIO(source)
     path = os.fspath(source)

@@ -6,12 +6,11 @@ import math
 import os
 
 import numpy as np
-import tensorflow as tf
 from PIL import Image
 
-from wss.datasets.files import coco_json, coco_masks, whole
+from wss.datasets.files import coco_json, coco_masks, decoding, whole
 from wss.datasets.files.decoding import BrokenFileError
-from wss.datasets.files.reasons import list_some, reason
+from wss.datasets.files.reasons import list_some
 from wss.datasets.info import DatasetInfo
 
 _ENDINGS = ('.npy', '.json')
@@ -114,12 +113,8 @@ def read(source: str, info: DatasetInfo, name: str, owner: str) -> np.ndarray:
 
 
 def _array(source, name):
-    try:
-        file = io.BytesIO(whole.read(source))
-    except tf.errors.NotFoundError as error:
-        raise FileNotFoundError(f'File {source} does not exist.') from error
-    except tf.errors.OpError as error:
-        raise ValueError(f'File {source} cannot be read: {reason(error)}.') from error
+    with decoding.open_source(source) as opened:
+        file = io.BytesIO(opened.read())
     try:
         version = np.lib.format.read_magic(file)
         readers = {(1, 0): np.lib.format.read_array_header_1_0}

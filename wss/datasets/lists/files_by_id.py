@@ -92,14 +92,14 @@ class FilesById:
         Raises:
             ValueError: If two names fit one image.
         """
-        found, names = {}, {}
+        found, names, images = {}, {}, self.images()
         for name, value in by_name.items():
             parts = finding.same_name(name).split('/')
             whole_name = id_lists.split_ending('/'.join(parts), self._endings['image'])[0]
             ids = (
                 finding.identifier('/'.join(whole_name.split('/')[i:])) for i in range(len(parts))
             )
-            fitting = next((one for one in ids if one in self.images()), None)
+            fitting = next((one for one in ids if one in images), None)
             if fitting in found:
                 raise ValueError(
                     f'Dataset {self._dataset!r}: both {names[fitting]} and {name} are image '

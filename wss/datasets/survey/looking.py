@@ -141,12 +141,12 @@ def look(
     annotated = masks is not None and masks.lower().endswith('.json')
     folder = None if annotated else masks
     files = FilesById('Folder', 'folder', images, folder, None, image_endings, mask_endings)
-    photos = {name: files.images()[name] for name in files.ids('all', files.images())}
-    sources = [masks] if annotated else list(files.masks().values())
+    found_images, drawn_masks = files.images(), files.masks()
+    photos = {name: found_images[name] for name in files.ids('all', found_images)}
+    sources = [masks] if annotated else list(drawn_masks.values())
     names = _class_names([source for source in sources if source.lower().endswith('.json')])
     named = names or ('background', 'object')
     info = own_classes.dataset_info('Folder', 'folder', named, None, True, 255)
-    drawn_masks = files.masks()
     if annotated:
         drawn_masks = files.of_names(drawn.in_annotations(masks, info))
     pairs = [(path, drawn_masks.get(name), info) for name, path in photos.items()]
