@@ -27,6 +27,10 @@ NEXT_STACK = [
 ]
 # Each is a module of the package with a function `command`, and a script `wss-NAME`.
 COMMANDS = ['train', 'evaluate', 'predict', 'label', 'export', 'prepare', 'sample', 'demo', 'check']
+# For --format onnx, and for TensorFlow Lite on the newer stack. Newer versions of onnx cannot be
+# imported beside the ml-dtypes of TensorFlow 2.15.
+REFERENCE_EXPORT = ['tf2onnx>=1.16', 'onnx>=1.16,<1.18', 'onnxruntime>=1.18']
+NEXT_EXPORT = ['tf2onnx>=1.17', 'onnx', 'onnxruntime', 'ai-edge-litert']
 BOTH_STACKS = [
     'absl-py',
     'gin-config>=0.5',
@@ -74,6 +78,7 @@ def version() -> str:
 
 
 readme = ROOT / 'README.md'
+export = requirements(REFERENCE_EXPORT, NEXT_EXPORT)
 setup(
     name='wss',
     version=version(),
@@ -91,7 +96,8 @@ setup(
     entry_points={'console_scripts': [f'wss-{name} = wss.{name}:command' for name in COMMANDS]},
     extras_require={
         'gpu': requirements(with_cuda(REFERENCE_STACK), with_cuda(NEXT_STACK)),
-        'test': ['pytest>=7', 'pytest-xdist>=3,<4', 'ruff>=0.17,<0.18'],
+        'export': export,
+        'test': [*export, 'pytest>=7', 'pytest-xdist>=3,<4', 'ruff>=0.17,<0.18'],
     },
     classifiers=[
         'Intended Audience :: Science/Research',

@@ -1,6 +1,7 @@
 """The commands as users start them: what they write and print, and their exit status."""
 
 import json
+import os
 import pathlib
 import shutil
 import subprocess
@@ -262,6 +263,22 @@ def test_export_writes_a_model_and_weights(folder):
     with np.load(folder / 'weights.npz') as arrays:
         assert {name.split('/')[0] for name in arrays.files} == {'backbone', 'classifier'}
     assert '--out, --weights' in refused(start(folder, 'export', '--workdir', 'run'))
+
+
+def test_export_for_tensorflow_lite_compares_the_images_of_the_run(folder):
+    lite = ('export', '--workdir', 'run', '--out', 'lite', '--format', 'tflite')
+    options = ('--precision', 'int8', '--size', '49,49', '--least_agreement', '0.5')
+    result = start(folder, *lite, *options)
+    assert (result.returncode, result.stderr) == (0, ''), result.stderr
+    assert result.stdout.startswith(f'Wrote lite{os.sep}model.tflite (')
+    assert ' % of the pixels of 8 images the label of the model' in result.stdout
+    facts = json.loads((folder / 'lite' / 'export.json').read_text())
+    assert (facts['precision'], facts['input']['size']) == ('int8', [49, 49])
+    wrong = start(folder, *lite, '--size', '49')
+    assert refused(wrong) == "--size is '49'; it must be HEIGHT,WIDTH such as 257,257."
+    (folder / 'a_file').write_text('')
+    taken = start(folder, 'export', '--workdir', 'run', '--out', 'a_file')
+    assert refused(taken) == '--out is a_file, which is a file; give a folder.'
 
 
 def test_a_list_is_sampled_and_what_is_wrong_is_reported(folder):

@@ -14,7 +14,9 @@ import tensorflow as tf
 from PIL import Image
 
 from wss.datasets.examples import Examples
-from wss.inference import saved_model
+from wss.inference.exports import saved_model
+from wss.inference.exports.inputs import Inputs
+from wss.pipeline import frame
 from wss.pipeline.evaluation import WholeImages
 from wss.pipeline.frame import Frame
 from wss.pseudo_labels import self_attention
@@ -237,7 +239,8 @@ def test_scaled_photos_are_predicted_as_their_small_copies_are(scaled):
 def test_an_exported_model_scales_too(scaled, tmp_path):
     experiment, workdir = scaled
     method = experiment.load(workdir, 'last')
-    saved_model.save_model(method, None, tmp_path / 'model', long_side=40)
+    rule = frame.for_backbone(method.network.backbone, long_side=40)
+    saved_model.save(method, Inputs(rule), tmp_path / 'model')
     loaded = tf.saved_model.load(str(tmp_path / 'model')).signatures['serving_default']
     predictor = experiment.predictor(workdir, 'last')
     for index in range(3):

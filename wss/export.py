@@ -1,41 +1,72 @@
-"""Exports a trained run: python -m wss.export --workdir W [--out DIR] [--weights FILE.npz]."""
+"""Exports a trained run: python -m wss.export --workdir W --out DIR [--format tflite]."""
 
 import os
 
 from absl import flags
 
-from wss.configuration import binary, gin_files
+from wss.configuration import binary, gin_files, quiet
 from wss.datasets.files import whole
 from wss.experiment import Experiment
-from wss.inference import saved_model
+from wss.inference.exports import export, photos
 from wss.networks.weights import npz
 from wss.runs import model_card
+from wss.runs import photos as run_photos
 
 CHECKPOINT = binary.define_checkpoint_flag()
-OUT = binary.define_path('out', None, 'Folder for a SavedModel: images to labels.')
+OUT = binary.define_path('out', None, 'Folder for the export: images to labels.')
+FORMAT = flags.DEFINE_enum('format', 'saved_model', list(export.FORMATS), 'What is written.')
+PRECISION = flags.DEFINE_enum(
+    'precision', 'float32', list(export.LEAST_AGREEMENT), 'Numbers of a tflite file.'
+)
+SIZE = flags.DEFINE_list(
+    'size', None, 'Height and width of the images, such as 257,257; by default any, if possible.'
+)
+IMAGES = binary.define_images_flag()
+LEAST = flags.DEFINE_float(
+    'least_agreement', None, 'Least share of pixels that must have the label of the model, 0 to 1.'
+)
 WEIGHTS = binary.define_path('weights', None, 'File for backbone and classifier, as float16.')
 flags.adopt_module_key_flags(binary)
 
 
 def main() -> None:
-    """Writes a SavedModel, a file of weights, or both."""
+    """Writes a network for other programs, a file of weights, or both."""
     if not (OUT.value or WEIGHTS.value):
         raise ValueError('Nothing to export: give --out, --weights or both.')
+    size = export.size_of(SIZE.value)
+    if OUT.value:
+        export.check(FORMAT.value, PRECISION.value, LEAST.value)
+        export.check_target(OUT.value)
     if WEIGHTS.value:
         npz.check_target(WEIGHTS.value)
     workdir = binary.workdir()
     gin_files.parse_run(workdir, binary.GIN_PARAM.value)
     experiment = gin_files.build(Experiment)
-    method = experiment.load(workdir, CHECKPOINT.value)
+    model = experiment.predictor(workdir, CHECKPOINT.value)
     if WEIGHTS.value:
-        npz.save(method.evaluated_network, WEIGHTS.value)
+        npz.save(model.method.evaluated_network, WEIGHTS.value)
         print(f'Wrote {WEIGHTS.value}.')
     if OUT.value:
-        frame = experiment.frame_of_run(workdir, method)
-        saved_model.save_model(method, frame.size, OUT.value, frame.long_side)
-        card = model_card.text(workdir, method.info, CHECKPOINT.value)
+        images = _images(workdir, experiment, model)
+        with quiet.silent_stderr():  # The converters report what no user can change.
+            facts = export.export(
+                model, OUT.value, FORMAT.value, PRECISION.value, size, images, LEAST.value
+            )
+        card = model_card.text(workdir, model.method.info, CHECKPOINT.value)
         whole.write(os.path.join(OUT.value, model_card.FILE), card)
-        print(f'Wrote {OUT.value}, with a model card to complete.')
+        print(export.sentence(facts, OUT.value))
+        print(f'Complete the model card, {os.path.join(OUT.value, model_card.FILE)}.')
+
+
+def _images(workdir, experiment, model):
+    """Returns photos: those of --images, or of the run; None where they are not here."""
+    if IMAGES.value:
+        return photos.of_files(IMAGES.value, model.method.info, export.PHOTOS)
+    try:
+        return photos.bounded(run_photos.load(workdir, experiment.data, export.PHOTOS))
+    except (ValueError, OSError) as error:
+        print(f'The images of the run cannot be read ({error}) Give others with --images.')
+        return None
 
 
 def command() -> None:

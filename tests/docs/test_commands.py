@@ -14,6 +14,7 @@ PAGES = [
     'CHANGELOG.md',
     'docs/README.md',
     'docs/datasets.md',
+    'docs/deploy.md',
     'docs/method.md',
     'docs/own_images.md',
     'docs/predict.md',

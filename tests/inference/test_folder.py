@@ -9,9 +9,12 @@ from PIL import Image
 
 from wss.datasets.files import decoding, whole
 from wss.inference import folder as image_folder
-from wss.inference import memory, saved_model
+from wss.inference import memory
+from wss.inference.exports import saved_model
+from wss.inference.exports.inputs import Inputs
 from wss.inference.outputs import Outputs
 from wss.inference.predictor import Predictor
+from wss.pipeline import frame
 
 
 def bright(images):
@@ -44,7 +47,8 @@ def test_every_image_gets_a_mask_and_an_overlay(tmp_path, tiny):
 def test_a_saved_model_predicts_what_the_method_predicts(tmp_path, trained):
     method = trained.experiment.load(trained.workdir, 'last')
     size = (49, 65)
-    saved_model.save_model(method, size, tmp_path / 'model')
+    rule = frame.for_backbone(method.network.backbone, size)
+    saved_model.save(method, Inputs(rule), tmp_path / 'model')
     loaded = tf.saved_model.load(str(tmp_path / 'model')).signatures['serving_default']
     predict_image = Predictor(method, size).predict
     stride = method.network.backbone.output_stride

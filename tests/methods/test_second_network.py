@@ -9,12 +9,14 @@ import tf_keras as keras
 
 from tests.methods.test_rivals import CROP, full_batch, make_method
 from tests.small_batches import make_batch
-from wss.inference import saved_model
+from wss.inference.exports import saved_model
+from wss.inference.exports.inputs import Inputs
 from wss.methods import gradients
 from wss.methods.cps import CPS
 from wss.methods.mean_teacher import MeanTeacher
 from wss.methods.update import Update
 from wss.networks import batch_norm
+from wss.pipeline import frame
 from wss.training import optimisers
 
 
@@ -131,7 +133,8 @@ def test_which_network_predicts_and_is_exported(kind, tmp_path):
     images = tf.zeros([1, *CROP, 3])
     assert set(np.unique(method.predict_labels(images))) == {expected}
     assert int(tf.argmax(method(images)[0, 0, 0])) == expected
-    saved_model.save_model(method, CROP, tmp_path / 'exported', None)
+    rule = frame.for_backbone(method.network.backbone, CROP)
+    saved_model.save(method, Inputs(rule), tmp_path / 'exported')
     exported = tf.saved_model.load(str(tmp_path / 'exported'))
     assert set(np.unique(exported.predict(images)['labels'])) == {expected}
 

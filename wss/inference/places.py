@@ -34,25 +34,41 @@ def find(
         FileNotFoundError: If there is no such folder or no image in it.
         ValueError: If `out` cannot be the place for the predictions.
     """
-    targets, left_out = {}, 0
-    for images in _expanded(inputs):
-        if os.path.isfile(images):
-            folder, name = os.path.split(images)
-            found = finding.Found((name,), {}, {})
-        else:
-            found, folder = _found(images, report), images
+    inputs = list(_expanded(inputs))
+    names, left_out = _named(inputs, report)
+    for images in inputs:
+        if not os.path.isfile(images):
             _check_outside(out, images)
-        left_out += sum(found.left_out.values()) + len(found.closed)
-        for inside in found.files:
-            if inside not in found.copies:
-                target = os.path.join(out, os.path.splitext(inside)[0])
-                targets[os.path.join(folder, inside)] = target
+    targets = {
+        path: os.path.join(out, os.path.splitext(inside)[0]) for path, inside in names.items()
+    }
     if '://' in out:
         raise ValueError(f'{out} is not a folder of this machine; give another --out.')
     if os.path.lexists(out) and not os.path.isdir(out):
         raise ValueError(f'{out} is a file; give a folder for the predictions.')
     _refuse_overwriting(targets, files)
     return targets, left_out
+
+
+def images(inputs: Iterable[str], report: Callable[[str], None]) -> list[str]:
+    """Returns the paths of images; see `find`."""
+    return list(_named(_expanded(inputs), report)[0])
+
+
+def _named(inputs, report):
+    """Returns for every image its name in its folder, and how many cannot be read here."""
+    names, left_out = {}, 0
+    for one in inputs:
+        if os.path.isfile(one):
+            folder, name = os.path.split(one)
+            found = finding.Found((name,), {}, {})
+        else:
+            found, folder = _found(one, report), one
+        left_out += sum(found.left_out.values()) + len(found.closed)
+        for inside in found.files:
+            if inside not in found.copies:
+                names[os.path.join(folder, inside)] = inside
+    return names, left_out
 
 
 def _expanded(inputs):

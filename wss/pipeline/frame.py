@@ -45,7 +45,8 @@ class Frame:
     def padded_size(self, size) -> tf.Tensor:
         """Returns int32 `[..., 2]`: to what (scaled) photos of the sizes `[..., 2]` are padded."""
         size = tf.convert_to_tensor(size, tf.int32)
-        steps = tf.maximum(-(-(size - 1) // self.stride), 2)
+        # No negative number is divided: runtimes of exports round its quotient another way.
+        steps = tf.maximum((size - 2) // self.stride + 1, 2)
         own = steps * self.stride + 1
         if self.size is None:
             return own

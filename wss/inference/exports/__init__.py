@@ -1,0 +1,1 @@
+"""Exported networks: graphs that take images and return labels, outside of this program."""

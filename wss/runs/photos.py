@@ -1,0 +1,36 @@
+"""The images that a run learned from, to be read again."""
+
+import os
+
+import numpy as np
+import tensorflow as tf
+
+from wss.datasets import examples
+from wss.datasets.lists import ids as id_lists
+
+
+def load(workdir: str | os.PathLike, data, count: int) -> list[np.ndarray]:
+    """Reads images of the unlabelled ones, or of the labelled ones if the run had no others.
+
+    Args:
+        workdir: Folder of the run.
+        data: Its `Data`.
+        count: How many at most.
+
+    Returns:
+        uint8 `[H, W, 3]` each, spread evenly over the list.
+
+    Raises:
+        FileNotFoundError: If the lists or the images are missing.
+        ValueError: If the dataset is another now.
+    """
+    for name in ('unlabelled', 'labelled'):
+        path = os.path.join(workdir, f'{name}.txt')
+        if tf.io.gfile.exists(path):
+            ids = id_lists.read_ids(path)
+            chosen = dict.fromkeys(ids[number * len(ids) // count] for number in range(count))
+            split = getattr(data, name).split
+            found = examples.request(data.make_dataset(), split, 'none', list(chosen))
+            positions = tf.range(len(found), dtype=tf.int64)
+            return [found.load(position)['image'].numpy() for position in positions]
+    raise FileNotFoundError(f'{workdir} has no list of images.')
