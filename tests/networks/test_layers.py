@@ -1,5 +1,7 @@
 """Padding, order, and that what is left out of a convolution leaves its result as it was."""
 
+import contextlib
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -9,6 +11,7 @@ from wss.networks.layers import (
     ConvBatchNorm,
     Dropout,
     SeparableConvBatchNorm,
+    plain_convolutions,
     taps_in_reach,
 )
 
@@ -161,6 +164,22 @@ def test_a_pointwise_convolution_is_a_matrix_product(size, stride, known):
     expected = out, *tape.gradient(loss, [maps, layer.kernel])
     for value, reference in zip(ours(maps), expected, strict=True):
         np.testing.assert_allclose(value, reference, rtol=1e-5, atol=1e-4)
+
+
+@pytest.mark.parametrize('stride', [1, 2])
+def test_a_pointwise_convolution_of_an_export_is_one(stride):
+    maps = tf.random.stateless_normal([2, 7, 6, 4], [1, 2])
+    layer = ConvBatchNorm(3, 1, stride=stride).convolution
+    layer(maps)
+    kinds = {}
+    for name, context in (('plain', plain_convolutions()), ('usual', contextlib.nullcontext())):
+        with context:
+            graph = tf.function(lambda maps: layer(maps)).get_concrete_function(maps)
+        kinds[name] = {node.type for node in graph.graph.get_operations()}
+        expected = tf.nn.conv2d(maps, layer.kernel, stride, 'VALID')
+        np.testing.assert_allclose(graph(maps), expected, rtol=1e-5, atol=1e-5)
+    assert 'Conv2D' in kinds['plain'] and 'MatMul' not in kinds['plain']
+    assert 'MatMul' in kinds['usual'] and 'Conv2D' not in kinds['usual']
 
 
 def test_a_map_of_unknown_size_keeps_every_tap():

@@ -1,5 +1,7 @@
 """Convolutions as the DeepLab family builds them: explicit padding, then batch norm, then ReLU."""
 
+import contextlib
+import contextvars
 from collections.abc import Callable
 
 import tensorflow as tf
@@ -31,13 +33,29 @@ def taps_in_reach(kernel: tf.Tensor, rate: int, size) -> tf.Tensor:
     return kernel
 
 
+_plain = contextvars.ContextVar('plain', default=False)
+
+
+@contextlib.contextmanager
+def plain_convolutions():
+    """Inside a `with`, graphs have 1x1 convolutions as such, and no matrix products for them.
+
+    Converters to other runtimes quantise a convolution by channel, a matrix product as a whole.
+    """
+    token = _plain.set(True)
+    try:
+        yield
+    finally:
+        _plain.reset(token)
+
+
 class _Convolution(keras.layers.Conv2D):
     """Convolution without the work that has no effect on its result."""
 
     def convolution_op(self, inputs, kernel):
         if self.strides == (1, 1) and self.dilation_rate != (1, 1):
             kernel = taps_in_reach(kernel, self.dilation_rate[0], inputs.shape[1:3])
-        if kernel.shape[:2] != (1, 1):
+        if kernel.shape[:2] != (1, 1) or _plain.get():
             return super().convolution_op(inputs, kernel)
         # On a CPU a matrix product is faster than a 1x1 convolution, above all backwards.
         stride = self.strides[0]

@@ -120,6 +120,8 @@ def test_an_onnx_file(tmp_path, model, images, size):
     facts = export.export(model, tmp_path, 'onnx', size=size, images=images)
     assert facts['input']['size'] == (size and list(size))
     assert facts['compared']['agreement'] == 1
+    graph = importlib.import_module('onnx').load(tmp_path / 'model.onnx').graph
+    assert 'MatMul' not in {node.op_type for node in graph.node}  # 1x1 convolutions are Conv.
     predict = fresh.LOADERS['onnx'](str(tmp_path / 'model.onnx'))
     session = importlib.import_module('onnxruntime').InferenceSession(tmp_path / 'model.onnx')
     (taken,) = session.get_inputs()

@@ -8,6 +8,7 @@ import tensorflow as tf
 from wss.datasets.files import whole
 from wss.inference.exports import graph
 from wss.inference.exports.inputs import Inputs
+from wss.networks import layers
 
 FILE = 'model.onnx'
 _OPSET = 17  # Of 2022: the runtimes of today know it.
@@ -36,7 +37,8 @@ def save(method, inputs: Inputs, out: str | os.PathLike) -> None:
     predict = tf.function(
         graph.for_images(method, any_size), input_signature=[spec], autograph=False
     )
-    model, _ = tf2onnx.convert.from_function(predict, input_signature=[spec], opset=_OPSET)
+    with layers.plain_convolutions():
+        model, _ = tf2onnx.convert.from_function(predict, input_signature=[spec], opset=_OPSET)
     for value in (*model.graph.input, *model.graph.output):
         sides = value.type.tensor_type.shape.dim[1:3]
         for side, length, name in zip(sides, inputs.size or (None, None), _SIDES, strict=True):

@@ -9,6 +9,7 @@ import tensorflow as tf
 from wss.datasets.files import whole
 from wss.inference.exports import graph
 from wss.inference.exports.inputs import Inputs
+from wss.networks import layers
 
 FILE = 'model.tflite'
 
@@ -38,7 +39,8 @@ def save(
         input_signature=[graph.spec(inputs, tf.uint8, 1)],
         autograph=False,
     )
-    concrete = module.predict.get_concrete_function()
+    with layers.plain_convolutions():
+        concrete = module.predict.get_concrete_function()
     converter = tf.lite.TFLiteConverter.from_concrete_functions([concrete], module)
     if precision != 'float32':
         converter.optimizations = [tf.lite.Optimize.DEFAULT]
