@@ -97,7 +97,14 @@ setup(
     extras_require={
         'gpu': requirements(with_cuda(REFERENCE_STACK), with_cuda(NEXT_STACK)),
         'export': export,
-        'test': [*export, 'pytest>=7', 'pytest-xdist>=3,<4', 'ruff>=0.17,<0.18'],
+        'test': [
+            *export,
+            'nbclient',
+            'ipykernel',
+            'pytest>=7',
+            'pytest-xdist>=3,<4',
+            'ruff>=0.17,<0.18',
+        ],
     },
     classifiers=[
         'Intended Audience :: Science/Research',

@@ -83,3 +83,21 @@ def test_an_installed_copy_trains_outside_of_the_repository(installed):
     )
     assert 'Steps: 1 of 2 labelled + 2 unlabelled images.' in said
     assert (folder / 'run/result.json').is_file()
+
+
+def test_an_installed_copy_runs_the_demo(installed):
+    """Both trainings, their scores and the picture of the demo, in one step each."""
+    folder = installed / 'demo'
+    folder.mkdir()
+    settings = ('Schedule.steps = 1', "Shapes.counts = {'train': 12, 'val': 2, 'test': 5}")
+    said = run(
+        sys.executable,
+        installed / 'site/bin/wss-demo',
+        '--workdir=runs/demo',
+        *(f'--gin_param={value}' for value in (*settings, 'Labelled.batch_size = 2')),
+        cwd=folder,
+        PYTHONPATH=str(installed / 'site'),
+        TF_CPP_MIN_LOG_LEVEL='3',
+    )
+    assert 'Training PseudoSeg.' in said
+    assert {'results.json', 'panel.png'} < {path.name for path in (folder / 'runs/demo').iterdir()}
