@@ -26,8 +26,9 @@ class Folder:
         images: Folder of the images, local or `gs://`; its subfolders count, linked ones too.
         class_names: Name of each class, in the order of the indices.
         masks: Folder of the masks; None without masks. Can be the folder of the images, or inside
-            it, if the endings tell the two apart: what is a mask is no image. Or a COCO annotation
-            file (`annotations.json`), whose categories are names of classes.
+            it, if the endings tell the two apart: what is a mask is no image. Or an annotation file
+            of COCO (`annotations.json`) or of CVAT for images (`annotations.xml`), whose categories
+            or labels are names of classes.
         splits: From the name of a split to the file of its ids, one a line (or the file of an
             image, or those of an image and its mask), or to None for every image of the folder, but
             for links to others of its images and those that are named like masks of others
@@ -116,7 +117,7 @@ class Folder:
         if masks is not None:
             ranges.path('Folder.masks', masks)
         # A file that has all masks, and no folder of them.
-        self._annotations = masks if masks and str(masks).lower().endswith('.json') else None
+        self._annotations = masks if str(masks).lower().endswith(drawn.ANNOTATIONS) else None
         folder = None if self._annotations else masks
         self._files = FilesById('Folder', name, images, folder, splits, image_endings, mask_endings)
         self._skip_broken = skip_broken

@@ -1,20 +1,23 @@
-"""Masks that are no pictures: arrays of NumPy, and outlines in the formats of labelme and COCO."""
+"""Masks that are no pictures: arrays of NumPy, and outlines of labelme, COCO and CVAT."""
 
 import functools
 import io
 import math
 import os
+import re
 
 import numpy as np
 from PIL import Image
 
-from wss.datasets.files import coco_json, coco_masks, decoding, whole
+from wss.datasets.files import coco_json, coco_masks, cvat_xml, decoding, whole
 from wss.datasets.files.decoding import BrokenFileError
 from wss.datasets.files.reasons import list_some
 from wss.datasets.info import DatasetInfo
 
 _ENDINGS = ('.npy', '.json')
-_IN_FILE = '.json#'  # An image of an annotation file: `annotations.json#photo.jpg`.
+ANNOTATIONS = ('.json', '.xml')  # Endings of files that have the masks of all images.
+# An image of such a file: `annotations.json#photo.jpg`.
+_IN_FILE = re.compile(r'(.+?\.(?:json|xml))#(.+)', re.IGNORECASE | re.DOTALL)
 _BACKGROUND, _IGNORED = '_background_', '__ignore__'  # Labels that labelme's own tools know.
 _CORNERS_OF_CIRCLE = 64
 _MOST_PIXELS = 2 * Image.MAX_IMAGE_PIXELS  # As of an image.
@@ -25,15 +28,14 @@ def is_drawn(source) -> bool:
     """Whether a mask is a path that this module reads."""
     if not isinstance(source, str):
         return False
-    name = source.lower()
-    return name.endswith(_ENDINGS) or _IN_FILE in name
+    return source.lower().endswith(_ENDINGS) or bool(_IN_FILE.fullmatch(source))
 
 
 def in_annotations(path: str, info: DatasetInfo) -> dict[str, str]:
-    """Returns the masks of a COCO annotation file by the names of its images.
+    """Returns the masks of an annotation file of COCO or CVAT by the names of its images.
 
     Args:
-        path: The file; its categories are found by the names of the classes.
+        path: The file; its categories or labels are found by the names of the classes.
         info: The classes.
 
     Returns:
@@ -47,7 +49,7 @@ def in_annotations(path: str, info: DatasetInfo) -> dict[str, str]:
 
 
 def labels_of(source: str, name: str) -> set[str]:
-    """Returns the labels of a file of labelme, and the categories of a COCO annotation file.
+    """Returns the labels of a file of labelme or CVAT, and the categories of one of COCO.
 
     Args:
         source: The file.
@@ -55,8 +57,10 @@ def labels_of(source: str, name: str) -> set[str]:
 
     Raises:
         FileNotFoundError: If there is no such file.
-        ValueError: If it is neither.
+        ValueError: If it is none of these.
     """
+    if source.lower().endswith('.xml'):
+        return cvat_xml.labels_of(source) - {_BACKGROUND, _IGNORED}
     content = whole.load_json(source, _ADVICE)
     categories = content.get('categories') if isinstance(content, dict) else None
     if isinstance(categories, list):
@@ -69,7 +73,7 @@ def labels_of(source: str, name: str) -> set[str]:
 
 def size(source: str, info: DatasetInfo, name: str) -> tuple[int, int]:
     """Returns height and width of a mask; see `read`."""
-    if _IN_FILE in source.lower():
+    if _IN_FILE.fullmatch(source):
         image = _image(source, info)
         return image.height, image.width
     if source.lower().endswith('.npy'):
@@ -82,10 +86,10 @@ def read(source: str, info: DatasetInfo, name: str, owner: str) -> np.ndarray:
 
     Args:
         source: A `.npy` file of integers `[H, W]`, class indices or the ignore value; a `.json`
-            file of labelme; or an image of a COCO annotation file (`in_annotations`). Labels and
+            file of labelme; or an image of an annotation file (`in_annotations`). Labels and
             categories are names of classes. Where no region is, is the background; without one, it
-            is ignored. Later regions of labelme lie over earlier ones, smaller ones of COCO over
-            larger ones; crowds, and regions that labelme calls `__ignore__`, are ignored.
+            is ignored. Later regions of labelme and CVAT lie over earlier ones, smaller ones of
+            COCO over larger ones; crowds, and regions that are labelled `__ignore__`, are ignored.
         info: The classes.
         name: Name of the mask in messages.
         owner: Class of the dataset, whose settings messages name.
@@ -99,7 +103,7 @@ def read(source: str, info: DatasetInfo, name: str, owner: str) -> np.ndarray:
     """
     if source.lower().endswith('.npy'):
         return _array(source, name).astype(np.int32)
-    if _IN_FILE in source.lower():
+    if _IN_FILE.fullmatch(source):
         image = _image(source, info)
         height, width, regions = image.height, image.width, image.regions
     else:
@@ -148,12 +152,11 @@ def _labelme(source, name):
 
 def _regions(shapes, info, name, owner):
     """Returns the regions of the shapes of labelme, so that later ones lie over earlier ones."""
-    names = {label: index for index, label in enumerate(info.class_names)}
-    known = {**names, _BACKGROUND: 0 if info.has_background else info.ignore_value}
+    known = _values(info)
     found, unknown = [], {}
     for number, shape in enumerate(shapes):
         label = shape.get('label') if isinstance(shape, dict) else None
-        if label not in known and label != _IGNORED:
+        if label not in known:
             unknown[str(label)] = None
             continue
         try:
@@ -162,14 +165,20 @@ def _regions(shapes, info, name, owner):
             raise ValueError(
                 f'{name}: the shape {number} ({label}) is no polygon, rectangle or circle.'
             ) from error
-        value = info.ignore_value if label == _IGNORED else known[label]
-        found.append(coco_masks.Region(number, value, len(shapes) - number, False, outline))
+        found.append(coco_masks.Region(number, known[label], len(shapes) - number, False, outline))
     if unknown:
         raise ValueError(
             f'{name} has the labels {list_some(unknown)}, which are not in {owner}.class_names. '
             f'Add them there, or rename them; {_IGNORED} stands for pixels that do not count.'
         )
     return found
+
+
+def _values(info):
+    """Returns the value of the pixels of each label."""
+    outside = 0 if info.has_background else info.ignore_value
+    names = {label: index for index, label in enumerate(info.class_names)}
+    return {_IGNORED: info.ignore_value, _BACKGROUND: outside, **names}
 
 
 def _polygon(shape):
@@ -193,9 +202,8 @@ def _polygon(shape):
 
 
 def _image(source, info):
-    end = source.lower().index(_IN_FILE) + len(_IN_FILE)
-    path = source[: end - 1]
-    return _annotated(path, _stamp(path), info)[source[end:]]
+    path, name = _IN_FILE.fullmatch(source).groups()
+    return _annotated(path, _stamp(path), info)[name]
 
 
 def _stamp(path):
@@ -211,6 +219,8 @@ def _stamp(path):
 def _annotated(path, stamp, info):
     """Reads an annotation file once; its images by their names."""
     del stamp
+    if path.lower().endswith('.xml'):
+        return {image.file_name: image for image in cvat_xml.read_images(path, _values(info))}
     names = info.class_names
     images = coco_json.read_instances(path, ('', *names[1:]) if info.has_background else names)
     return {image.file_name: image for image in images}

@@ -129,8 +129,8 @@ def look(
 
     Args:
         images: Folder of the images.
-        masks: Folder of the masks, whose names are those of the images, or a COCO annotation file;
-            None without masks.
+        masks: Folder of the masks, whose names are those of the images, or an annotation
+            file of COCO or CVAT; None without masks.
         image_endings: Endings of the names of images.
         mask_endings: Endings of the names of masks.
 
@@ -138,15 +138,17 @@ def look(
         FileNotFoundError: If a folder does not exist, or holds no image or no mask.
         ValueError: If two images or masks have one id.
     """
-    annotated = masks is not None and masks.lower().endswith('.json')
+    annotated = masks is not None and masks.lower().endswith(drawn.ANNOTATIONS)
     folder = None if annotated else masks
     files = FilesById('Folder', 'folder', images, folder, None, image_endings, mask_endings)
     found_images, drawn_masks = files.images(), files.masks()
     photos = {name: found_images[name] for name in files.ids('all', found_images)}
     sources = [masks] if annotated else list(drawn_masks.values())
-    names = _class_names([source for source in sources if source.lower().endswith('.json')])
-    named = names or ('background', 'object')
-    info = own_classes.dataset_info('Folder', 'folder', named, None, True, 255)
+    names = _class_names(
+        [source for source in sources if source.lower().endswith(drawn.ANNOTATIONS)]
+    )
+    shown = names or ('background', 'object')
+    info = own_classes.dataset_info('Folder', 'folder', shown, None, True, 255)
     if annotated:
         drawn_masks = files.of_names(drawn.in_annotations(masks, info))
     pairs = [(path, drawn_masks.get(name), info) for name, path in photos.items()]
