@@ -271,9 +271,14 @@ def test_export_for_tensorflow_lite_compares_the_images_of_the_run(folder):
     result = start(folder, *lite, *options)
     assert (result.returncode, result.stderr) == (0, ''), result.stderr
     assert result.stdout.startswith(f'Wrote lite{os.sep}model.tflite (')
-    assert ' % of the pixels of 8 images the label of the model' in result.stdout
-    facts = json.loads((folder / 'lite' / 'export.json').read_text())
+    assert ' % of the pixels of 1 photos the label of the model' in result.stdout
+    facts = json.loads((folder / 'lite' / 'model.tflite.json').read_text())
     assert (facts['precision'], facts['input']['size']) == ('int8', [49, 49])
+    (folder / 'lite' / 'MODEL_CARD.md').write_text('complete')
+    images = ('--images', 'images', '--size', '49,49')
+    result = start(folder, *lite, *images)
+    assert 'lite/MODEL_CARD.md is kept as it is.' in result.stdout.replace(os.sep, '/')
+    assert (folder / 'lite' / 'MODEL_CARD.md').read_text() == 'complete'
     wrong = start(folder, *lite, '--size', '49')
     assert refused(wrong) == "--size is '49'; it must be HEIGHT,WIDTH such as 257,257."
     (folder / 'a_file').write_text('')

@@ -2,6 +2,7 @@
 
 import os
 
+import tensorflow as tf
 from absl import flags
 
 from wss.configuration import binary, gin_files, quiet
@@ -27,6 +28,7 @@ LEAST = flags.DEFINE_float(
 )
 WEIGHTS = binary.define_path('weights', None, 'File for backbone and classifier, as float16.')
 flags.adopt_module_key_flags(binary)
+_FLOAT32 = "Compute.precision = 'float32'"  # Exports are, whatever the run was.
 
 
 def main() -> None:
@@ -35,37 +37,44 @@ def main() -> None:
         raise ValueError('Nothing to export: give --out, --weights or both.')
     size = export.size_of(SIZE.value)
     if OUT.value:
-        export.check(FORMAT.value, PRECISION.value, LEAST.value)
-        export.check_target(OUT.value)
+        export.check(OUT.value, FORMAT.value, PRECISION.value, LEAST.value)
     if WEIGHTS.value:
         npz.check_target(WEIGHTS.value)
     workdir = binary.workdir()
-    gin_files.parse_run(workdir, binary.GIN_PARAM.value)
+    gin_files.parse_run(workdir, [_FLOAT32, *binary.GIN_PARAM.value])
     experiment = gin_files.build(Experiment)
     model = experiment.predictor(workdir, CHECKPOINT.value)
+    if OUT.value:
+        _export(workdir, experiment, model, size)
     if WEIGHTS.value:
         npz.save(model.method.evaluated_network, WEIGHTS.value)
         print(f'Wrote {WEIGHTS.value}.')
-    if OUT.value:
-        images = _images(workdir, experiment, model)
-        with quiet.silent_stderr():  # The converters report what no user can change.
-            facts = export.export(
-                model, OUT.value, FORMAT.value, PRECISION.value, size, images, LEAST.value
-            )
-        card = model_card.text(workdir, model.method.info, CHECKPOINT.value)
-        whole.write(os.path.join(OUT.value, model_card.FILE), card)
-        print(export.sentence(facts, OUT.value))
-        print(f'Complete the model card, {os.path.join(OUT.value, model_card.FILE)}.')
 
 
-def _images(workdir, experiment, model):
+def _export(workdir, experiment, model, size):
+    images = _images(workdir, experiment)
+    with quiet.silent_stderr():  # The converters report what no user can change.
+        facts = export.export(
+            model, OUT.value, FORMAT.value, PRECISION.value, size, images, LEAST.value
+        )
+    print(export.sentences(facts, OUT.value))
+    path = os.path.join(OUT.value, model_card.FILE)
+    if tf.io.gfile.exists(path):
+        print(f'{path} is kept as it is.')
+    else:
+        whole.write(path, model_card.text(workdir, model.method.info, CHECKPOINT.value))
+        print(f'Complete the model card, {path}.')
+
+
+def _images(workdir, experiment):
     """Returns photos: those of --images, or of the run; None where they are not here."""
+    needed = export.photos_needed(PRECISION.value)
     if IMAGES.value:
-        return photos.of_files(IMAGES.value, model.method.info, export.PHOTOS)
+        return photos.of_files(IMAGES.value, needed)
     try:
-        return photos.bounded(run_photos.load(workdir, experiment.data, export.PHOTOS))
+        return run_photos.load(workdir, experiment.data, needed)
     except (ValueError, OSError) as error:
-        print(f'The images of the run cannot be read ({error}) Give others with --images.')
+        print(f'The images of the run cannot be read: {str(error).rstrip(".")}.')
         return None
 
 

@@ -46,7 +46,7 @@ class Frame:
         """Returns int32 `[..., 2]`: to what (scaled) photos of the sizes `[..., 2]` are padded."""
         size = tf.convert_to_tensor(size, tf.int32)
         # No negative number is divided: runtimes of exports round its quotient another way.
-        steps = tf.maximum((size - 2) // self.stride + 1, 2)
+        steps = tf.maximum((size + self.stride - 2) // self.stride, 2)
         own = steps * self.stride + 1
         if self.size is None:
             return own

@@ -1,6 +1,7 @@
 """The images that a run learned from, to be read again."""
 
 import os
+from collections.abc import Iterator
 
 import numpy as np
 import tensorflow as tf
@@ -9,8 +10,8 @@ from wss.datasets import examples
 from wss.datasets.lists import ids as id_lists
 
 
-def load(workdir: str | os.PathLike, data, count: int) -> list[np.ndarray]:
-    """Reads images of the unlabelled ones, or of the labelled ones if the run had no others.
+def load(workdir: str | os.PathLike, data, count: int) -> Iterator[np.ndarray]:
+    """Finds images of the unlabelled ones, or of the labelled ones if the run had no others.
 
     Args:
         workdir: Folder of the run.
@@ -18,7 +19,8 @@ def load(workdir: str | os.PathLike, data, count: int) -> list[np.ndarray]:
         count: How many at most.
 
     Returns:
-        uint8 `[H, W, 3]` each, spread evenly over the list.
+        What yields uint8 `[H, W, 3]` each, spread evenly over the list; one that cannot be read is
+        left out.
 
     Raises:
         FileNotFoundError: If the lists or the images are missing.
@@ -30,7 +32,12 @@ def load(workdir: str | os.PathLike, data, count: int) -> list[np.ndarray]:
             ids = id_lists.read_ids(path)
             chosen = dict.fromkeys(ids[number * len(ids) // count] for number in range(count))
             split = getattr(data, name).split
-            found = examples.request(data.make_dataset(), split, 'none', list(chosen))
-            positions = tf.range(len(found), dtype=tf.int64)
-            return [found.load(position)['image'].numpy() for position in positions]
+            return _read(examples.request(data.make_dataset(), split, 'none', list(chosen)))
     raise FileNotFoundError(f'{workdir} has no list of images.')
+
+
+def _read(found):
+    # Inside of tf.data, for which `load` is made; an error of one image ends no iteration there.
+    loaded = tf.data.Dataset.range(len(found)).map(found.load).ignore_errors()
+    for example in loaded.as_numpy_iterator():
+        yield example['image']

@@ -3,21 +3,27 @@
 import dataclasses
 import importlib
 import json
+import os
+import shutil
 
 import numpy as np
 import pytest
 import tensorflow as tf
+import tf_keras as keras
 
-from wss.inference.exports import comparison, export, fresh, photos, saved_model, tflite
+from wss.inference.exports import comparison, export, files, fresh, photos, saved_model, tflite
 from wss.inference.exports.inputs import Inputs, choose
 from wss.inference.predictor import Predictor
+from wss.methods.classification import Classification
+from wss.methods.cps import CPS
+from wss.methods.supervised import Supervised
 from wss.pipeline import frame
 from wss.pipeline.frame import Frame
 from wss.runs import photos as run_photos
 
 SIZE = (33, 49)
 GREY = (127.5, 127.5, 127.5)
-RULE = Frame(16, GREY)
+RULE = Frame(8, GREY)  # Of the network of the tests.
 
 
 @pytest.fixture(scope='module')
@@ -27,9 +33,9 @@ def model(trained):
 
 @pytest.fixture(scope='module')
 def images():
-    """Smooth images, whose labels do not hang on the last digit everywhere."""
-    random = np.random.default_rng(0)
-    return [np.kron(random.integers(0, 256, (3, 5, 3)), np.ones([12, 11, 1])).astype(np.uint8)] * 2
+    """Twelve smooth images, whose labels do not hang on the last digit everywhere."""
+    random = np.random.default_rng(0).integers(0, 256, (12, 3, 5, 3))
+    return [np.kron(each, np.ones([12, 11, 1])).astype(np.uint8) for each in random]
 
 
 def test_a_photo_is_scaled_down_and_padded_to_the_size_of_an_export():
@@ -45,6 +51,20 @@ def test_a_photo_is_scaled_down_and_padded_to_the_size_of_an_export():
     same, seen = Inputs(RULE, None, 100).fitted(wide)
     assert (same is wide, seen) == (True, (40, 80))
     assert Inputs(RULE, None, 20).fitted(wide)[1] == (10, 20)
+    assert Inputs(RULE, (40, 60), 20).fitted(wide)[1] == (10, 20)
+    assert [Inputs(RULE, size, side).fit for size in (None, (40, 60)) for side in (None, 50)] == [
+        None,
+        (50, 50),
+        (40, 60),
+        (40, 50),
+    ]
+
+
+def test_large_photos_are_bounded_where_no_size_is_set():
+    large = np.zeros([10, 2048, 3], np.uint8)
+    assert Inputs(RULE).bounded(large).shape == (5, 1024, 3)
+    assert Inputs(RULE, (2048, 2048)).bounded(large) is large
+    assert Inputs(RULE, None, 1500).bounded(large) is large
 
 
 def test_the_size_of_an_export():
@@ -58,8 +78,8 @@ def test_the_size_of_an_export():
     assert by_long_side.size == (60, 60)
     with pytest.raises(ValueError, match='give --size HEIGHT,WIDTH'):
         choose(RULE, None, scales=False, any_size=False)
-    with pytest.raises(ValueError, match='--size is 20,65; both sides must be 33 or more'):
-        choose(RULE, (20, 65), scales=True, any_size=True)
+    with pytest.raises(ValueError, match='--size is 10,65; both sides must be 17 or more'):
+        choose(RULE, (10, 65), scales=True, any_size=True)
 
 
 @pytest.mark.parametrize(('size', 'long_side'), [(None, None), (SIZE, None), (None, 40)])
@@ -87,20 +107,36 @@ def test_the_signatures_of_a_saved_model(tmp_path, trained, images, size, long_s
 
 @pytest.mark.parametrize('precision', ['float32', 'float16', 'int8'])
 def test_a_tflite_file(tmp_path, model, images, precision):
-    out = tmp_path / 'out'
-    facts = export.export(model, out, 'tflite', precision, SIZE, images, 0.5)
-    assert json.loads((out / 'export.json').read_text()) == facts
-    assert facts['bytes'] == (out / 'model.tflite').stat().st_size
-    assert facts['input'] == {'size': [33, 49], 'long_side': None, 'padding': [128, 128, 128]}
+    facts = export.export(model, tmp_path, 'tflite', precision, SIZE, images, 0.5)
+    assert json.loads((tmp_path / 'model.tflite.json').read_text()) == facts
+    assert facts['bytes'] == (tmp_path / 'model.tflite').stat().st_size
+    assert facts['input'] == {'size': [33, 49], 'fit': [33, 49], 'padding': [128, 128, 128]}
     assert facts['classes'] == ['ground', 'dark', 'light']
-    assert facts['compared']['images'] == 2
+    # Of twelve photos int8 learns from ten; the sixth and the twelfth are compared.
+    compared = images[5::6] if precision == 'int8' else images
+    counts = facts['compared']['images'], facts['compared']['learned_from']
+    assert counts == ((2, 10) if precision == 'int8' else (12, 0))
     # Here, too, by the interpreter alone; and with the labels that the model gives.
-    inputs = choose(model.frame, SIZE, scales=False, any_size=False)
-    image, (height, width) = inputs.fitted(images[0])
-    found = fresh.LOADERS['tflite'](str(out / 'model.tflite'))(image[np.newaxis])[0]
-    right = (found == model.predict(image))[:height, :width].mean()
-    assert right == pytest.approx(facts['compared']['agreement'], abs=1e-9)
-    assert right > {'float32': 0.999, 'float16': 0.99, 'int8': 0.9}[precision]
+    predict = fresh.LOADERS['tflite'](str(tmp_path / 'model.tflite'))
+    same = []
+    for image in compared:
+        fitted, (height, width) = Inputs(RULE, SIZE).fitted(image)
+        found = predict(fitted[np.newaxis])[0]
+        same.append((found == model.predict(fitted))[:height, :width])
+    assert np.mean(same) == pytest.approx(facts['compared']['agreement'], abs=1e-9)
+    assert np.mean(same) > {'float32': 0.999, 'float16': 0.99, 'int8': 0.9}[precision]
+    kinds = [each['dtype'] for each in interpreter(tmp_path).get_tensor_details()]
+    shares = {kind: kinds.count(kind) / len(kinds) for kind in (np.int8, np.float16)}
+    assert (shares[np.int8] > 0.4) == (precision == 'int8')  # Activations, too.
+    assert (shares[np.float16] > 0.2) == (precision == 'float16')
+
+
+def interpreter(folder):
+    try:
+        from ai_edge_litert.interpreter import Interpreter
+    except ImportError:
+        Interpreter = tf.lite.Interpreter
+    return Interpreter(str(folder / 'model.tflite'))
 
 
 def test_lower_precision_gives_smaller_files(tmp_path, model, images):
@@ -132,83 +168,183 @@ def test_an_onnx_file(tmp_path, model, images, size):
         np.testing.assert_array_equal(predict(image[np.newaxis])[0], model.predict(image))
 
 
+class Doubtful(Supervised):
+    """Has a layer of its own, and scores that no other method has."""
+
+    def build_layers(self, crop_size):
+        super().build_layers(crop_size)
+        self.own = keras.layers.Dense(self.info.num_classes, kernel_initializer='orthogonal')
+        self.own.build([None, None, None, self.info.num_classes])
+
+    def predict_scores(self, images):
+        return self.own(super().predict_scores(images))
+
+    def probabilities(self, scores):
+        return tf.nn.softmax(9 * scores)
+
+
+@pytest.mark.parametrize('form', export.FORMATS)
+@pytest.mark.parametrize('kind', [Classification, CPS, Doubtful])
+def test_a_method_predicts_in_its_own_way(tmp_path, tiny, images, form, kind):
+    for package in export.FORMATS[form].packages:
+        pytest.importorskip(package)
+    info = tiny.make_info()
+    method = kind(tiny.make_network(info.num_classes, info.num_image_classes), info)
+    method.build_layers((33, 33))
+    facts = export.export(Predictor(method), tmp_path, form, size=SIZE, images=images[:2])
+    assert facts['compared']['agreement'] > 0.999
+    if kind is Doubtful and form == 'saved_model':
+        loaded = tf.saved_model.load(str(tmp_path)).signatures['serving_default']
+        found = loaded(images=tf.zeros([1, *SIZE, 3]))['probabilities']
+        expected = tf.nn.softmax(9 * method.predict_scores(tf.zeros([1, *SIZE, 3])))
+        np.testing.assert_allclose(found[0, 0, 0], expected[0, 0, 0], atol=1e-5)  # A corner.
+
+
+def test_onnx_after_scaling(tmp_path, trained, images):
+    """The graph takes photos that are scaled down before, as `input.fit` says."""
+    for package in export.FORMATS['onnx'].packages:
+        pytest.importorskip(package)
+    model = Predictor(trained.experiment.load(trained.workdir, 'last'), (49, 49), 40)
+    facts = export.export(model, tmp_path, 'onnx', images=images[:2])
+    assert facts['input'] == {'size': None, 'fit': [40, 40], 'padding': [128, 128, 128]}
+    assert facts['compared']['agreement'] == 1
+
+
 def test_what_an_export_cannot_be(tmp_path, model, images, monkeypatch):
-    (tmp_path / 'export.json').write_text('the earlier one')
+    (tmp_path / 'kept').write_text('')
     refused = (
         ({'form': 'coreml'}, 'format is .coreml.'),
         ({'precision': 'int8'}, 'saved_model has float32'),
         ({'form': 'tflite', 'precision': 'int8'}, 'learns the ranges of activations from photos'),
         ({'form': 'tflite'}, 'give --size HEIGHT,WIDTH'),
         ({'least_agreement': 1.5}, 'least_agreement is 1.5'),
+        ({'out': tmp_path / 'kept'}, 'kept, which is a file; give a folder'),
+        ({'images': []}, 'None of the images can be read'),
+        ({'images': [tmp_path / 'no.png']}, 'None of the images can be read'),
     )
     for options, message in refused:
         with pytest.raises(ValueError, match=message):
-            export.export(model, tmp_path, **options)
+            export.export(**{'model': model, 'out': tmp_path, **options})
     needed = export.FORMATS['onnx']._replace(packages=('no_such_package',))
     monkeypatch.setitem(export.FORMATS, 'onnx', needed)
     with pytest.raises(ValueError, match=r"pip install 'wss\[export\]'"):
         export.export(model, tmp_path, 'onnx')
-    assert [path.name for path in tmp_path.iterdir()] == ['export.json']
+    with pytest.raises(OSError, match='cannot be written; give another folder'):
+        export.check(tmp_path / 'kept' / 'below', 'saved_model', 'float32', None)
+    assert [path.name for path in tmp_path.iterdir()] == ['kept']
+
+
+def test_a_network_that_cannot_be_converted_is_a_sentence(tmp_path, model, images, monkeypatch):
+    def fails(*_):
+        raise RuntimeError('no kernel for this.\nmore')
+
+    broken = export.FORMATS['onnx']._replace(save=fails, packages=())
+    monkeypatch.setitem(export.FORMATS, 'onnx', broken)
+    words = r'The network cannot be converted to onnx: no kernel for this\.$'
+    with pytest.raises(ValueError, match=words):
+        export.export(model, tmp_path, 'onnx', images=images)
+
+
+def test_a_model_in_bfloat16_is_refused(tmp_path, tiny, images):
+    experiment = tiny.experiment(precision='mixed_bfloat16')
+    experiment.train(tmp_path / 'run')
+    model = experiment.predictor(tmp_path / 'run', 'last')
+    try:
+        with pytest.raises(ValueError, match=r"load it with Compute\.precision = 'float32'"):
+            export.export(model, tmp_path / 'out', images=images)
+    finally:
+        keras.mixed_precision.set_global_policy('float32')
 
 
 def test_an_export_that_differs_is_refused_and_nothing_is_written(
     tmp_path, model, images, monkeypatch
 ):
-    """Of 36 x 55 pixels 36 differ, a column; the padding does not count."""
+    """Of 36 x 55 pixels 36 differ, a column; the padding does not count. What was there stays."""
 
     def other(form, path, given):
         labels = [model.predict_images(image[np.newaxis])[0][0] for image in given]
-        labels[1][:, 7] += 1
-        labels[0][36:] += 1
+        labels[1][:, 7] = (labels[1][:, 7] + 1) % 3
+        labels[0][36:] = (labels[0][36:] + 1) % 3
         return labels, [0.25, 0.5]
 
     monkeypatch.setattr(comparison, '_in_a_fresh_process', other)
-    size = (49, 65)
-    found = export.export(model, tmp_path / 'a', size=size, images=images, least_agreement=0.9)
+    size, images = (49, 65), images[:2]
+    found = export.export(model, tmp_path, size=size, images=images, least_agreement=0.9)
     assert found['compared']['agreement'] == pytest.approx(1 - 36 / (2 * 36 * 55))
     assert found['compared']['lowest_agreement'] == pytest.approx(1 - 1 / 55)
     assert found['compared']['seconds_an_image']['export'] == 0.375
+    earlier = {path: path.read_bytes() for path in tmp_path.rglob('*.*')}
     with pytest.raises(ValueError, match=r'gives 99\.09 % .* where 99\.9 % are asked for'):
-        export.export(model, tmp_path / 'b', size=size, images=images)
-    assert not (tmp_path / 'b').exists()
+        export.export(model, tmp_path, size=size, images=images)
+    assert {path: path.read_bytes() for path in tmp_path.rglob('*.*')} == earlier
+
+
+def test_formats_share_a_folder_and_a_new_one_replaces_the_earlier(tmp_path, model, images):
+    for form in ('saved_model', 'tflite', 'saved_model'):
+        export.export(model, tmp_path, form, size=SIZE, images=images[:1])
+    names = {path.name for path in tmp_path.iterdir()}
+    assert names >= {'saved_model.pb', 'saved_model.pb.json', 'model.tflite', 'model.tflite.json'}
+    assert not [path for path in tmp_path.rglob('*') if path.suffix in ('.new', '.part')]
+
+
+def test_what_cannot_be_written_costs_nothing(tmp_path, model, monkeypatch):
+    (tmp_path / 'made').mkdir()
+    for name in ('first', 'main'):
+        (tmp_path / 'made' / name).write_text('new')
+    out = tmp_path / 'out'
+    out.mkdir()
+    (out / 'first').write_text('earlier')
+    (out / 'main.new').mkdir()  # In the way.
+    (out / 'main.new' / 'x').write_text('')
+    with pytest.raises((OSError, tf.errors.OpError)):
+        files.move(str(tmp_path / 'made'), str(out), 'main', {})
+    assert (out / 'first').read_text() == 'earlier' and not (out / 'main').exists()
 
 
 def test_an_export_that_cannot_be_loaded(tmp_path, model, images):
-    (tmp_path / 'model.tflite').write_bytes(b'no model')
+    (tmp_path / 'model.tflite').write_bytes(b'no model' * 9)
     inputs = choose(model.frame, SIZE, scales=False, any_size=False)
-    with pytest.raises(ValueError, match='a fresh process that loaded it ended with the status'):
-        comparison.compare(model, inputs, 'tflite', str(tmp_path / 'model.tflite'), images)
+    path = str(tmp_path / 'model.tflite')
+    with pytest.raises(ValueError, match=r'a fresh process .* ended with the status 1 \(ValueErr'):
+        comparison.compare(model, inputs, 'tflite', path, [inputs.fitted(images[0])])
 
 
 def test_without_photos_generated_scenes_are_compared(tmp_path, model):
     facts = export.export(model, tmp_path / 'out', size=SIZE)
     assert facts['compared']['photos'] is False
-    assert 'generated scenes (no photos were found)' in export.sentence(facts, tmp_path / 'out')
+    assert 'generated scenes (no photos were found)' in export.sentences(facts, 'gs://b/out')
+    assert export.sentences(facts, 'gs://b/out').startswith('Wrote gs://b/out (')
+    facts['compared']['classes'] = 1
+    assert 'finds one class only' in export.sentences(facts, 'out')
 
 
-def test_the_photos_of_a_run_are_spread_over_its_list(trained):
-    """Twelve unlabelled images, of which every fourth is read."""
-    found = run_photos.load(trained.workdir, trained.experiment.data, 3)
-    all_images = trained.experiment.data.make_dataset().examples('train')
+def test_the_photos_of_a_run_are_spread_over_its_list(trained, tmp_path):
+    """Twelve unlabelled images, of which every fourth is read; without that list, labelled ones."""
+    data = trained.experiment.data
+    found = list(run_photos.load(trained.workdir, data, 3))
+    all_images = data.make_dataset().examples('train')
     for image, number in zip(found, (0, 4, 8), strict=True):
         np.testing.assert_array_equal(image, all_images.load(tf.constant(number))['image'])
-    assert len(run_photos.load(trained.workdir, trained.experiment.data, 99)) == 12
+    assert len(list(run_photos.load(trained.workdir, data, 99))) == 12
+    shutil.copy(trained.workdir / 'labelled.txt', tmp_path)
+    assert len(list(run_photos.load(tmp_path, data, 99))) == 4
+    with pytest.raises(FileNotFoundError, match='has no list of images'):
+        run_photos.load(tmp_path / 'elsewhere', data, 3)
 
 
-def test_photos_of_files(tmp_path, tiny):
+def test_photos_that_cannot_be_read_are_left_out(tmp_path):
     for number in range(3):
         tf.io.write_file(
-            str(tmp_path / f'{number}.png'), tf.io.encode_png(np.full([2, 2048, 3], number, 'u1'))
+            str(tmp_path / f'{number}.png'), tf.io.encode_png(np.full([2, 3, 3], number, 'u1'))
         )
     (tmp_path / '3.png').write_bytes(b'no image')
     said = []
-    found = photos.of_files([tmp_path], tiny.make_info(), 9, said.append)
-    assert [image.shape for image in found] == [(1, 1024, 3)] * 3
-    assert [image[0, 0, 0] for image in found] == [0, 1, 2]
-    assert len(said) == 1
-    assert '3.png' in said[0]
-    with pytest.raises(ValueError, match='No image of --images can be read'):
-        photos.of_files([tmp_path / '3.png'], tiny.make_info(), 9, said.append)
+    paths = photos.of_files([tmp_path], 9, said.append)
+    found = list(photos.read([*paths, np.full([2, 2, 3], 7.6)], None, said.append))
+    assert [image[0, 0, 0] for image in found] == [0, 1, 2, 8]
+    assert {image.dtype.name for image in found} == {'uint8'}
+    assert len(said) == 1 and '3.png' in said[0]
+    assert [os.path.basename(path) for path in photos.of_files([tmp_path], 2)] == ['0.png', '2.png']
 
 
 def test_the_flag_of_a_size():

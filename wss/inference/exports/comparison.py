@@ -8,52 +8,63 @@ import tempfile
 from collections.abc import Sequence
 
 import numpy as np
+import tensorflow as tf
 
 from wss.datasets.shapes import Shapes
 from wss.inference.exports import fresh
-from wss.inference.exports.inputs import Inputs
+from wss.inference.exports.inputs import Fitted, Inputs
 from wss.inference.predictor import Predictor
+from wss.results import metrics
 
 _DRAWN_SIDE = 161
 
 
 def compare(
-    model: Predictor, inputs: Inputs, form: str, path: str, images: Sequence[np.ndarray]
+    model: Predictor, inputs: Inputs, form: str, path: str, fitted: Sequence[Fitted]
 ) -> dict:
-    """Returns how well an export agrees with its model, and how fast both are.
+    """Returns how well an export agrees with its model, and how fast both are on the CPU.
 
     Args:
         model: The model.
         inputs: Which images the export takes.
         form: Its format, a key of `fresh.LOADERS`.
         path: Its file or folder, on this machine.
-        images: uint8 `[H, W, 3]` each.
+        fitted: Images (`Inputs.fitted`).
 
     Returns:
         `images` (how many), `agreement` (the share of pixels with the label of the model, 0 to 1),
-        `lowest_agreement` (of an image), and `seconds_an_image` of the `model` and the `export`
-        (medians, on the CPU or GPU of this machine).
+        `lowest_agreement` (of an image), `miou` of both label maps, `classes` that the model finds
+        in the images (how many), `seconds_an_image` of the `model` and the `export` for labels and
+        probabilities (medians), and `threads`.
 
     Raises:
         ValueError: If the export cannot be loaded or run.
     """
-    fitted, sizes = zip(*(inputs.fitted(image) for image in images), strict=True)
-    frame = inputs.frame
+    images, seen, frame = [image for image, _ in fitted], [size for _, size in fitted], inputs.frame
     same = Predictor(model.method, frame.size, frame.long_side)
-    expected, of_model = fresh.run(lambda batch: same.predict_images(batch)[0], fitted)
-    found, of_export = _in_a_fresh_process(form, path, fitted)
-    right = [
-        (one[:height, :width] == other[:height, :width])
-        for one, other, (height, width) in zip(expected, found, sizes, strict=True)
-    ]
+    with tf.device('CPU:0'):  # As the fresh process: a GPU may compute in fewer digits.
+        expected, of_model = fresh.run(
+            lambda batch: same.predict_images(batch, probabilities=True)[0], images
+        )
+    found, of_export = _in_a_fresh_process(form, path, images)
+    counts = metrics.ConfusionMatrix(model.method.info.num_classes, ignore_value=-1)
+    shares = []
+    for one, other, (height, width) in zip(expected, found, seen, strict=True):
+        one, other = one[:height, :width], other[:height, :width]
+        counts.update_state(one, other)
+        shares.append(float((one == other).mean()))
+    summary = metrics.summarise(counts.result())
     return {
         'images': len(images),
-        'agreement': sum(map(np.sum, right)) / sum(map(np.size, right)),
-        'lowest_agreement': min(map(np.mean, right)),
+        'agreement': summary['pixel_accuracy'],
+        'lowest_agreement': min(shares),
+        'miou': summary['miou'],
+        'classes': len(np.unique(np.concatenate([one.ravel() for one in expected]))),
         'seconds_an_image': {
             'model': float(np.median(of_model)),
             'export': float(np.median(of_export)),
         },
+        'threads': os.cpu_count(),
     }
 
 
@@ -66,17 +77,18 @@ def _in_a_fresh_process(form, path, images):
         np.savez(given, **{f'image_{number}': image for number, image in enumerate(images)})
         done = subprocess.run(
             [sys.executable, '-m', fresh.__name__, form, path, given, written],
-            env={**os.environ, 'PYTHONPATH': searched},
+            # This process may hold the memory of the GPUs.
+            env={**os.environ, 'PYTHONPATH': searched, 'CUDA_VISIBLE_DEVICES': '-1'},
             capture_output=True,
             text=True,
             errors='replace',
             check=False,
         )
         if done.returncode:
-            last = done.stderr.strip().splitlines()[-1:] or ['no message']
+            said = done.stderr.strip().splitlines() or ['no message: was it killed for memory?']
             raise ValueError(
-                f'The export cannot be used: a fresh process that loaded it ended with the status '
-                f'{done.returncode} ({last[0]}).'
+                f'The {form} export cannot be used: a fresh process that loaded it ended with the '
+                f'status {done.returncode} ({said[-1].rstrip(".")}).'
             )
         with np.load(written) as file:
             labels = [file[f'labels_{number}'] for number in range(len(images))]

@@ -23,8 +23,9 @@ def _tflite(path):
     try:
         from ai_edge_litert.interpreter import Interpreter
     except ImportError:
-        from tensorflow.lite import Interpreter
+        import tensorflow as tf
 
+        Interpreter = tf.lite.Interpreter
     predict = Interpreter(path, num_threads=os.cpu_count()).get_signature_runner()
     return lambda images: predict(images=images)['labels']
 

@@ -62,8 +62,8 @@ def spec(inputs: Inputs, dtype: tf.DType, count: int | None) -> tf.TensorSpec:
     return tf.TensorSpec([count, *(inputs.size or (None, None)), 3], dtype, 'images')
 
 
-def module(method) -> tf.Module:
-    """Returns a module with the variables that a graph of a method needs."""
+def module(*functions) -> tf.Module:
+    """Returns a module with the variables that concrete functions need, of whatever layers."""
     found = tf.Module()
-    found.network = method.evaluated_network
+    found.used = list({id(v): v for function in functions for v in function.variables}.values())
     return found

@@ -8,6 +8,9 @@ import tensorflow as tf
 from wss.pipeline import frame
 from wss.pipeline.frame import Frame, Size
 
+Fitted = tuple[np.ndarray, Size]
+_LONG_SIDE = 1024  # Where no size is set. The probabilities of 12 million pixels take a gigabyte.
+
 
 @dataclasses.dataclass(frozen=True)
 class Inputs:
@@ -16,8 +19,8 @@ class Inputs:
     Attributes:
         frame: How its graph scales and pads images.
         size: Height and width that images have; None for any size.
-        long_side: Pixels of the longer side to which larger photos are scaled down before; None
-            where the graph scales them, or nobody does.
+        long_side: Pixels of the longer side to which larger photos are scaled down before they
+            come to the graph; None where the graph scales them, or nobody does.
 
     Example:
         >>> from wss.inference.exports.inputs import Inputs
@@ -37,7 +40,15 @@ class Inputs:
         """RGB beside a photo that is smaller than `size`."""
         return tuple(int(value + 0.5) for value in self.frame.padding_value)
 
-    def fitted(self, image: np.ndarray) -> tuple[np.ndarray, Size]:
+    @property
+    def fit(self) -> Size | None:
+        """Height and width into which photos are scaled down; None if they are not."""
+        if self.size is None:
+            return self.long_side and (self.long_side, self.long_side)
+        longest = self.long_side or max(self.size)
+        return min(self.size[0], longest), min(self.size[1], longest)
+
+    def fitted(self, image: np.ndarray) -> Fitted:
         """Scales a photo down, and pads it at the bottom and on the right, as this is needed.
 
         Args:
@@ -46,9 +57,9 @@ class Inputs:
         Returns:
             uint8 `[H', W', 3]`, and which height and width of it are the photo.
         """
-        size = frame.scaled_size(image.shape[:2], self.long_side).numpy()
-        if self.size is not None:
-            factor = min(1.0, *(np.array(self.size) / size))
+        size = np.array(image.shape[:2])
+        if self.fit is not None:
+            factor = min(1.0, *(np.array(self.fit) / size))
             size = np.maximum(np.round(size * factor).astype(np.int32), 1)
         if tuple(size) != image.shape[:2]:
             image = frame.resized(tf.constant(image[np.newaxis]), size)[0].numpy()
@@ -59,6 +70,12 @@ class Inputs:
         padded[:] = self.padding
         padded[:height, :width] = image
         return padded, (height, width)
+
+    def bounded(self, image: np.ndarray) -> np.ndarray:
+        """Scales a photo down to 1,024 pixels, where nothing else bounds its size."""
+        if self.fit is not None:
+            return image
+        return frame.scaled_images(tf.constant(image[np.newaxis]), _LONG_SIDE)[0].numpy()
 
 
 def choose(rule: Frame, size: Size | None, scales: bool, any_size: bool) -> Inputs:

@@ -1,49 +1,30 @@
-"""The photos that an export is made with: some of many, of a bounded size."""
+"""The photos that an export is made with: some of many, read one at a time."""
 
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import numpy as np
-import tensorflow as tf
 
 from wss.datasets.files import finding
-from wss.datasets.info import DatasetInfo
 from wss.inference import given, places
-from wss.pipeline import frame
-
-_LONG_SIDE = 1024  # The probabilities of a photo of 12 million pixels take a gigabyte.
+from wss.inference.given import Picture
 
 
 def of_files(
-    paths: Iterable[str | os.PathLike],
-    info: DatasetInfo,
-    count: int,
-    report: Callable[[str], None] = print,
-) -> list[np.ndarray]:
-    """Reads photos.
+    paths: Iterable[str | os.PathLike], count: int, report: Callable[[str], None] = print
+) -> list[str]:
+    """Returns the paths of photos, spread evenly over all that there are.
 
     Args:
         paths: Folders, images, patterns and lists; see `places.find`.
-        info: The classes and the bit depth.
         count: How many at most.
-        report: Prints a line about a photo that cannot be read.
-
-    Returns:
-        uint8 `[H, W, 3]` each, spread evenly over all that there are.
+        report: Prints a sentence about images that are left out.
 
     Raises:
         FileNotFoundError: If there is no such folder, or no image in it.
-        ValueError: If no photo can be read.
+        ValueError: If a list is not one.
     """
-    read = []
-    for path in spread(places.images(map(os.fspath, paths), report), count):
-        try:
-            read.append(given.as_rgb(path, info.bit_depth))
-        except (OSError, ValueError) as error:
-            report(finding.shown(f'Left out: {error}'))
-    if not read:
-        raise ValueError('No image of --images can be read.')
-    return bounded(read)
+    return spread(places.images(map(os.fspath, paths), report), count)
 
 
 def spread(items: Sequence, count: int) -> list:
@@ -58,7 +39,18 @@ def spread(items: Sequence, count: int) -> list:
     return [items[index * len(items) // count] for index in range(count)]
 
 
-def bounded(images: Iterable[np.ndarray]) -> list[np.ndarray]:
-    """Returns images as uint8, scaled down to a longer side of 1,024 pixels."""
-    whole = (tf.constant(np.round(image)[np.newaxis], tf.uint8) for image in images)
-    return [frame.scaled_images(image, _LONG_SIDE)[0].numpy() for image in whole]
+def read(
+    images: Iterable[Picture], bit_depth: int | None, report: Callable[[str], None] = print
+) -> Iterator[np.ndarray]:
+    """Yields images as uint8 `[H, W, 3]`; reports those that cannot be read.
+
+    Args:
+        images: See `Predictor.predict`.
+        bit_depth: That of the dataset.
+        report: Prints a sentence about an image that is left out.
+    """
+    for image in images:
+        try:
+            yield np.round(given.as_rgb(image, bit_depth)).astype(np.uint8)
+        except (OSError, ValueError) as error:
+            report(finding.shown(f'Left out: {error}'))

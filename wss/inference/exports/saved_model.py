@@ -32,12 +32,13 @@ def save(method, inputs: Inputs, out: str | os.PathLike) -> None:
         images = tf.cast(images, tf.float32)
         return {'labels': predictor.predict_whole(method.predict_labels, inputs.frame, images)}
 
-    module = graph.module(method)
-    module.predict = tf.function(compute, autograph=False)
-    module.predict_labels = tf.function(labels, autograph=False)
+    predict = tf.function(compute, autograph=False)
+    predict_labels = tf.function(labels, autograph=False)
     signatures = {
-        'serving_default': module.predict.get_concrete_function(of_float),
-        'uint8': module.predict.get_concrete_function(of_bytes),
-        'labels': module.predict_labels.get_concrete_function(of_bytes),
+        'serving_default': predict.get_concrete_function(of_float),
+        'uint8': predict.get_concrete_function(of_bytes),
+        'labels': predict_labels.get_concrete_function(of_bytes),
     }
+    module = graph.module(*signatures.values())
+    module.predict, module.predict_labels = predict, predict_labels
     tf.saved_model.save(module, str(out), signatures=signatures)

@@ -33,14 +33,10 @@ def save(
             which also is faster on a CPU.
         typical: Images, uint8 `[H, W, 3]`, from which `int8` learns the ranges of activations.
     """
-    module = graph.module(method)
-    module.predict = tf.function(
-        graph.for_images(method, inputs),
-        input_signature=[graph.spec(inputs, tf.uint8, 1)],
-        autograph=False,
-    )
+    predict = tf.function(graph.for_images(method, inputs), autograph=False)
     with layers.plain_convolutions():
-        concrete = module.predict.get_concrete_function()
+        concrete = predict.get_concrete_function(graph.spec(inputs, tf.uint8, 1))
+    module = graph.module(concrete)
     converter = tf.lite.TFLiteConverter.from_concrete_functions([concrete], module)
     if precision != 'float32':
         converter.optimizations = [tf.lite.Optimize.DEFAULT]
