@@ -275,8 +275,10 @@ def test_export_for_tensorflow_lite_compares_the_images_of_the_run(folder):
     facts = json.loads((folder / 'lite' / 'model.tflite.json').read_text())
     assert (facts['precision'], facts['input']['size']) == ('int8', [49, 49])
     (folder / 'lite' / 'MODEL_CARD.md').write_text('complete')
-    images = ('--images', 'images', '--size', '49,49')
-    result = start(folder, *lite, *images)
+    (folder / 'photos').mkdir()
+    Image.effect_noise((60, 40), 90).convert('RGB').save(folder / 'photos' / 'a.png')
+    result = start(folder, *lite, '--images', 'photos', '--size', '49,49')
+    assert ' of 1 photos ' in result.stdout, result.stderr
     assert 'lite/MODEL_CARD.md is kept as it is.' in result.stdout.replace(os.sep, '/')
     assert (folder / 'lite' / 'MODEL_CARD.md').read_text() == 'complete'
     wrong = start(folder, *lite, '--size', '49')

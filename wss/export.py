@@ -2,10 +2,10 @@
 
 import os
 
-import tensorflow as tf
 from absl import flags
 
 from wss.configuration import binary, gin_files, quiet
+from wss.configuration.quiet import tf
 from wss.datasets.files import whole
 from wss.experiment import Experiment
 from wss.inference.exports import export, photos
