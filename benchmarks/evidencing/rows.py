@@ -24,7 +24,7 @@ LONGER = 2.5
 _LONGER_WARM_UP = 'PseudoSeg.consistency_warm_up = 1000'  # Half of the steps, as in a short run.
 SEEDS = 3  # Of main rows; the others have one.
 MOST_SEEDS = 10  # For which the quantiles are known.
-_RIVAL_WITH_MORE_LABELS = 'unimatch'
+_RIVAL_WITH_MORE_LABELS = 'mean_teacher'
 
 
 @dataclasses.dataclass(frozen=True)
