@@ -158,7 +158,7 @@ def test_evaluation_compares_two_runs_image_by_image(folder):
 
 
 def test_images_are_labelled_by_the_best_source(folder):
-    (folder / 'photos').mkdir()
+    (folder / 'noise').mkdir()
     Image.fromarray(np.full([40, 60, 3], 90, np.uint8)).save(folder / 'photos/a.png')
     given = ('--workdir', 'run', '--checkpoint', 'last', '--images', 'photos')
     path = folder / 'run' / 'result.json'
@@ -275,9 +275,9 @@ def test_export_for_tensorflow_lite_compares_the_images_of_the_run(folder):
     facts = json.loads((folder / 'lite' / 'model.tflite.json').read_text())
     assert (facts['precision'], facts['input']['size']) == ('int8', [49, 49])
     (folder / 'lite' / 'MODEL_CARD.md').write_text('complete')
-    (folder / 'photos').mkdir()
-    Image.effect_noise((60, 40), 90).convert('RGB').save(folder / 'photos' / 'a.png')
-    result = start(folder, *lite, '--images', 'photos', '--size', '49,49')
+    (folder / 'noise').mkdir()
+    Image.effect_noise((60, 40), 90).convert('RGB').save(folder / 'noise' / 'a.png')
+    result = start(folder, *lite, '--images', 'noise', '--size', '49,49')
     assert ' of 1 photos ' in result.stdout, result.stderr
     assert 'lite/MODEL_CARD.md is kept as it is.' in result.stdout.replace(os.sep, '/')
     assert (folder / 'lite' / 'MODEL_CARD.md').read_text() == 'complete'

@@ -78,8 +78,10 @@ def test_the_size_of_an_export():
     assert by_long_side.size == (60, 60)
     with pytest.raises(ValueError, match='give --size HEIGHT,WIDTH'):
         choose(RULE, None, scales=False, any_size=False)
-    with pytest.raises(ValueError, match='--size is 10,65; both sides must be 17 or more'):
+    with pytest.raises(ValueError, match='--size is 10,65; both sides must be 17 to 8192'):
         choose(RULE, (10, 65), scales=True, any_size=True)
+    with pytest.raises(ValueError, match='--size is 65,9999; both sides'):
+        choose(RULE, (65, 9999), scales=True, any_size=True)
 
 
 @pytest.mark.parametrize(('size', 'long_side'), [(None, None), (SIZE, None), (None, 40)])

@@ -10,6 +10,7 @@ from wss.pipeline.frame import Frame, Size
 
 Fitted = tuple[np.ndarray, Size]
 _LONG_SIDE = 1024  # Where no size is set. The probabilities of 12 million pixels take a gigabyte.
+_MOST_SIDE = 8192  # Of 67 million pixels already the images to compare take gigabytes.
 
 
 @dataclasses.dataclass(frozen=True)
@@ -104,9 +105,9 @@ def choose(rule: Frame, size: Size | None, scales: bool, any_size: bool) -> Inpu
             )
     own = dataclasses.replace(rule, size=None, long_side=None)
     smallest = own.padded_size((1, 1)).numpy()[0]
-    if min(size) < smallest:
+    if min(size) < smallest or max(size) > _MOST_SIDE:
         raise ValueError(
-            f'--size is {size[0]},{size[1]}; both sides must be {smallest} or more for this '
-            'network.'
+            f'--size is {size[0]},{size[1]}; both sides must be {smallest} to {_MOST_SIDE} for '
+            'this network.'
         )
     return Inputs(own, tuple(size), rule.long_side)
