@@ -158,7 +158,7 @@ def test_evaluation_compares_two_runs_image_by_image(folder):
 
 
 def test_images_are_labelled_by_the_best_source(folder):
-    (folder / 'noise').mkdir()
+    (folder / 'photos').mkdir()
     Image.fromarray(np.full([40, 60, 3], 90, np.uint8)).save(folder / 'photos/a.png')
     given = ('--workdir', 'run', '--checkpoint', 'last', '--images', 'photos')
     path = folder / 'run' / 'result.json'
