@@ -4,36 +4,20 @@ import json
 
 import numpy as np
 import pytest
-import tensorflow as tf
-from PIL import Image
 
+from tests.datasets.two_photos import CLASSES, HEIGHT, WIDTH, box, labels, write_images
 from wss.configuration import first_settings
 from wss.datasets.files import decoding, drawn
 from wss.datasets.folder import Folder
 from wss.datasets.survey import looking
 
-CLASSES = ('background', 'cat', 'dog')
-HEIGHT, WIDTH = 8, 10
 BOX = [[2, 1], [6, 1], [6, 5], [2, 5]]  # Columns 2 to 5, rows 1 to 4.
 
 
 @pytest.fixture
 def folder(tmp_path):
-    for name in ('a.jpg', 'deep/b.png'):
-        (tmp_path / 'images' / name).parent.mkdir(parents=True, exist_ok=True)
-        Image.new('RGB', (WIDTH, HEIGHT)).save(tmp_path / 'images' / name)
+    write_images(tmp_path)
     return tmp_path
-
-
-def labels(dataset, position=0, split='all', given='available'):
-    examples = dataset.examples(split, labels=given)
-    return examples.load(tf.constant(position, tf.int64))['label'].numpy()
-
-
-def box(value, outside=0):
-    mask = np.full([HEIGHT, WIDTH], outside)
-    mask[1:5, 2:6] = value
-    return mask
 
 
 def labelme(folder, *shapes, name='a', **changes):

@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from wss.datasets import examples
 from wss.datasets.lists import ids as id_lists
+from wss.datasets.lists import sampling
 
 
 def load(workdir: str | os.PathLike, data, count: int) -> Iterator[np.ndarray]:
@@ -29,10 +30,9 @@ def load(workdir: str | os.PathLike, data, count: int) -> Iterator[np.ndarray]:
     for name in ('unlabelled', 'labelled'):
         path = os.path.join(workdir, f'{name}.txt')
         if tf.io.gfile.exists(path):
-            ids = id_lists.read_ids(path)
-            chosen = dict.fromkeys(ids[number * len(ids) // count] for number in range(count))
+            chosen = sampling.spread(id_lists.read_ids(path), count)
             split = getattr(data, name).split
-            return _read(examples.request(data.make_dataset(), split, 'none', list(chosen)))
+            return _read(examples.request(data.make_dataset(), split, 'none', chosen))
     raise FileNotFoundError(f'{workdir} has no list of images.')
 
 

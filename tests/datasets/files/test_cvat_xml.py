@@ -4,15 +4,13 @@ import logging
 
 import numpy as np
 import pytest
-import tensorflow as tf
-from PIL import Image
 
+from tests.datasets import two_photos
+from tests.datasets.two_photos import CLASSES, HEIGHT, WIDTH, box, write_images
 from wss.datasets.files import cvat_xml, drawn
 from wss.datasets.folder import Folder
 from wss.datasets.survey import looking
 
-CLASSES = ('background', 'cat', 'dog')
-HEIGHT, WIDTH = 8, 10
 BOX = 'xtl="2" ytl="1" xbr="6" ybr="5"'  # Columns 2 to 5, rows 1 to 4.
 POLYGON = '<polygon label="cat" points="2.0,1.0;6,1;6,5;2,5"/>'
 
@@ -31,22 +29,12 @@ def write(folder, *shapes, others='', head=''):
 
 @pytest.fixture
 def folder(tmp_path):
-    for name in ('a.jpg', 'deep/b.png'):
-        (tmp_path / 'images' / name).parent.mkdir(parents=True, exist_ok=True)
-        Image.new('RGB', (WIDTH, HEIGHT)).save(tmp_path / 'images' / name)
+    write_images(tmp_path)
     return tmp_path
 
 
 def labels(folder, path, position=0, **options):
-    dataset = Folder(str(folder / 'images'), CLASSES, path, **options)
-    examples = dataset.examples('all', labels='available')
-    return examples.load(tf.constant(position, tf.int64))['label'].numpy()
-
-
-def box(value, outside=0):
-    mask = np.full([HEIGHT, WIDTH], outside)
-    mask[1:5, 2:6] = value
-    return mask
+    return two_photos.labels(Folder(str(folder / 'images'), CLASSES, path, **options), position)
 
 
 @pytest.mark.parametrize('check', ['full', 'headers'])

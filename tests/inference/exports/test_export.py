@@ -127,18 +127,11 @@ def test_a_tflite_file(tmp_path, model, images, precision):
         same.append((found == model.predict(fitted))[:height, :width])
     assert np.mean(same) == pytest.approx(facts['compared']['agreement'], abs=1e-9)
     assert np.mean(same) > {'float32': 0.999, 'float16': 0.99, 'int8': 0.9}[precision]
-    kinds = [each['dtype'] for each in interpreter(tmp_path).get_tensor_details()]
+    file = fresh.interpreter()(str(tmp_path / 'model.tflite'))
+    kinds = [each['dtype'] for each in file.get_tensor_details()]
     shares = {kind: kinds.count(kind) / len(kinds) for kind in (np.int8, np.float16)}
     assert (shares[np.int8] > 0.4) == (precision == 'int8')  # Activations, too.
     assert (shares[np.float16] > 0.2) == (precision == 'float16')
-
-
-def interpreter(folder):
-    try:
-        from ai_edge_litert.interpreter import Interpreter
-    except ImportError:
-        Interpreter = tf.lite.Interpreter
-    return Interpreter(str(folder / 'model.tflite'))
 
 
 def test_lower_precision_gives_smaller_files(tmp_path, model, images):

@@ -9,8 +9,11 @@ import re
 from collections.abc import Iterable, Sequence
 
 import numpy as np
+from PIL import Image
 
 IGNORED = 255  # Class index of the pixels of crowds.
+MOST_PIXELS = 2 * Image.MAX_IMAGE_PIXELS  # Of a mask, as of an image.
+_CORNERS_OF_ELLIPSE = 64
 # pycocotools is C and does not check these. Larger coordinates overflow its ints.
 _FARTHEST = 1e5
 # Numbers of packed runs: P to o, and 0 to O at the end. More than six characters overflow its ints.
@@ -68,6 +71,31 @@ def compact(segmentation) -> tuple[np.ndarray, ...] | dict:
         raise ValueError('has a segmentation that is neither polygons nor an RLE')
     polygons = tuple(_polygon(item) for item in segmentation)
     return tuple(polygon for polygon in polygons if len(polygon) >= 6)
+
+
+def ellipse(x: float, y: float, across: float, down: float) -> np.ndarray:
+    """Returns corners on an ellipse, float64 `[64, 2]` of x and y.
+
+    Args:
+        x: Of its centre.
+        y: Of its centre.
+        across: Half of its width.
+        down: Half of its height.
+    """
+    turns = np.arange(_CORNERS_OF_ELLIPSE) * (2 * np.pi / _CORNERS_OF_ELLIPSE)
+    return np.stack([x + across * np.cos(turns), y + down * np.sin(turns)], axis=-1)
+
+
+def layered(shapes: Sequence[tuple[int, object]]) -> tuple[Region, ...]:
+    """Returns regions that `paint` paints one over another, in the order of the list.
+
+    Args:
+        shapes: Class index and outline (`compact`) of each.
+    """
+    return tuple(
+        Region(number, value, len(shapes) - number, False, outline)
+        for number, (value, outline) in enumerate(shapes)
+    )
 
 
 def paint(

@@ -9,15 +9,12 @@ from xml.etree import ElementTree
 
 import numpy as np
 import tensorflow as tf
-from PIL import Image
 
 from wss.datasets.files import coco_masks, whole
 from wss.datasets.files.coco_json import AnnotatedImage
 from wss.datasets.files.reasons import list_some
 
 _LOGGER = logging.getLogger(__name__)
-_CORNERS_OF_ELLIPSE = 64
-_MOST_PIXELS = 2 * Image.MAX_IMAGE_PIXELS  # As of an image.
 
 
 def read_images(path: str | os.PathLike, labels: Mapping[str, int]) -> list[AnnotatedImage]:
@@ -47,7 +44,7 @@ def read_images(path: str | os.PathLike, labels: Mapping[str, int]) -> list[Anno
             height = width = 0
         if not name or min(height, width) < 1:
             raise ValueError(f'{path} has an image without name, height or width: {item.attrib}.')
-        if height * width > _MOST_PIXELS:
+        if height * width > coco_masks.MOST_PIXELS:
             raise ValueError(f'{path}: the image {name} is too large: {width}x{height} pixels.')
         if name in images:
             raise ValueError(f'{path} has two images of the name {name}.')
@@ -113,12 +110,9 @@ def _regions(shapes, labels, height, width, what):
             raise ValueError(
                 f'{what}: the {shape.tag} {number} ({shape.get("label")}) is damaged.'
             ) from error
-        found.append((level, number, labels[shape.get('label')], outline))
-    found.sort(key=lambda region: region[:2])
-    return tuple(
-        coco_masks.Region(number, value, len(found) - number, False, outline)
-        for number, (*_, value, outline) in enumerate(found)
-    )
+        found.append((level, labels[shape.get('label')], outline))
+    found.sort(key=lambda region: region[0])  # Stable: later ones stay above earlier ones.
+    return coco_masks.layered([region[1:] for region in found])
 
 
 def _numbers(shape, *names):
@@ -145,9 +139,7 @@ def _box(shape, height, width):
 
 def _ellipse(shape, height, width):
     del height, width
-    x, y, across, down = _numbers(shape, 'cx', 'cy', 'rx', 'ry')
-    turns = np.arange(_CORNERS_OF_ELLIPSE) * (2 * np.pi / _CORNERS_OF_ELLIPSE)
-    return _turned(shape, np.stack([x + across * np.cos(turns), y + down * np.sin(turns)], -1))
+    return _turned(shape, coco_masks.ellipse(*_numbers(shape, 'cx', 'cy', 'rx', 'ry')))
 
 
 def _turned(shape, corners):

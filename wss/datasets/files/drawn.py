@@ -7,7 +7,6 @@ import os
 import re
 
 import numpy as np
-from PIL import Image
 
 from wss.datasets.files import coco_json, coco_masks, cvat_xml, decoding, whole
 from wss.datasets.files.decoding import BrokenFileError
@@ -19,8 +18,6 @@ ANNOTATIONS = ('.json', '.xml')  # Endings of files that have the masks of all i
 # An image of such a file: `annotations.json#photo.jpg`.
 _IN_FILE = re.compile(r'(.+?\.(?:json|xml))#(.+)', re.IGNORECASE | re.DOTALL)
 _BACKGROUND, _IGNORED = '_background_', '__ignore__'  # Labels that labelme's own tools know.
-_CORNERS_OF_CIRCLE = 64
-_MOST_PIXELS = 2 * Image.MAX_IMAGE_PIXELS  # As of an image.
 _ADVICE = 'write it again'
 
 
@@ -109,7 +106,7 @@ def read(source: str, info: DatasetInfo, name: str, owner: str) -> np.ndarray:
     else:
         height, width, shapes = _labelme(source, name)
         regions = _regions(shapes, info, name, owner)
-    if height * width > _MOST_PIXELS:
+    if height * width > coco_masks.MOST_PIXELS:
         raise ValueError(f'{name} is too large: {width}x{height} pixels (width x height).')
     outside = 0 if info.has_background else info.ignore_value
     painted = coco_masks.paint(regions, height, width, outside, info.ignore_value)
@@ -165,13 +162,13 @@ def _regions(shapes, info, name, owner):
             raise ValueError(
                 f'{name}: the shape {number} ({label}) is no polygon, rectangle or circle.'
             ) from error
-        found.append(coco_masks.Region(number, known[label], len(shapes) - number, False, outline))
+        found.append((known[label], outline))
     if unknown:
         raise ValueError(
             f'{name} has the labels {list_some(unknown)}, which are not in {owner}.class_names. '
             f'Add them there, or rename them; {_IGNORED} stands for pixels that do not count.'
         )
-    return found
+    return coco_masks.layered(found)
 
 
 def _values(info):
@@ -190,10 +187,7 @@ def _polygon(shape):
     elif kind == 'circle':
         (x, y), (on_x, on_y) = points
         radius = math.hypot(on_x - x, on_y - y)
-        turns = np.arange(_CORNERS_OF_CIRCLE) * (2 * np.pi / _CORNERS_OF_CIRCLE)
-        points = np.stack(
-            [x + radius * np.cos(turns), y + radius * np.sin(turns)], axis=-1
-        ).tolist()
+        points = coco_masks.ellipse(x, y, radius, radius).tolist()
     elif kind != 'polygon':
         raise ValueError(kind)
     if len(points) < 3:

@@ -1,7 +1,8 @@
-"""Sampling of the labelled part of a split from a seed."""
+"""Choices among ids: samples of the labelled part of a split from a seed, and even spacing."""
 
 import hashlib
 import math
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -103,3 +104,15 @@ def _count(amount, available):
     if count == 0:
         raise ValueError(f'A share of {amount} of {available} ids is less than one id.')
     return count
+
+
+def spread(items: Sequence, count: int) -> list:
+    """Returns `count` items at most, evenly spaced.
+
+    Example:
+        >>> from wss.datasets.lists import sampling
+        >>> sampling.spread('abcdefgh', 3)
+        ['a', 'c', 'f']
+    """
+    count = min(count, len(items))
+    return [items[index * len(items) // count] for index in range(count)]

@@ -20,14 +20,19 @@ def _saved_model(path):
 
 
 def _tflite(path):
+    predict = interpreter()(path, num_threads=os.cpu_count()).get_signature_runner()
+    return lambda images: predict(images=images)['labels']
+
+
+def interpreter() -> type:
+    """Returns the `Interpreter` of LiteRT, or that of TensorFlow where there is no other."""
     try:
         from ai_edge_litert.interpreter import Interpreter
     except ImportError:
         import tensorflow as tf
 
-        Interpreter = tf.lite.Interpreter
-    predict = Interpreter(path, num_threads=os.cpu_count()).get_signature_runner()
-    return lambda images: predict(images=images)['labels']
+        return tf.lite.Interpreter
+    return Interpreter
 
 
 def _onnx(path):

@@ -1,11 +1,12 @@
 """The photos that an export is made with: some of many, read one at a time."""
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 
 import numpy as np
 
 from wss.datasets.files import finding
+from wss.datasets.lists import sampling
 from wss.inference import given, places
 from wss.inference.given import Picture
 
@@ -24,19 +25,7 @@ def of_files(
         FileNotFoundError: If there is no such folder, or no image in it.
         ValueError: If a list is not one.
     """
-    return spread(places.images(map(os.fspath, paths), report), count)
-
-
-def spread(items: Sequence, count: int) -> list:
-    """Returns `count` items at most, evenly spaced.
-
-    Example:
-        >>> from wss.inference.exports import photos
-        >>> photos.spread('abcdefgh', 3)
-        ['a', 'c', 'f']
-    """
-    count = min(count, len(items))
-    return [items[index * len(items) // count] for index in range(count)]
+    return sampling.spread(places.images(map(os.fspath, paths), report), count)
 
 
 def read(
