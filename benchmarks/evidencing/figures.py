@@ -20,7 +20,7 @@ PHOTOS = 6  # At even distances in the list of the split, whatever they show.
 HEIGHT = 104  # Of a picture in the panel.
 QUALITY = 'pseudo_label_miou'
 CURVES = {'pseudoseg': 'PseudoSeg', 'weak': 'PseudoSeg, image labels known'}
-PANEL = ('supervised', 'pseudoseg', 'weak', 'unimatch', 'all_labels')
+PANEL = ('supervised', 'pseudoseg', 'weak', 'mean_teacher', 'all_labels')
 
 
 def draw(home: str | os.PathLike, out: str | os.PathLike) -> list[str]:
