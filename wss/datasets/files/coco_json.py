@@ -174,6 +174,7 @@ def _images(items, regions, path):
         if not (
             _is_int(number)
             and isinstance(name, str)
+            and name
             and all(_is_int(side) and side > 0 for side in size)
         ):
             raise ValueError(f'{path} has an image without id, file_name, height or width: {item}.')

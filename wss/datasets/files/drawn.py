@@ -125,7 +125,7 @@ def _array(source, name):
             raise ValueError('cut off')
         file.seek(0)
         found = np.load(file, allow_pickle=False)
-    except (ValueError, EOFError, OSError) as error:
+    except Exception as error:  # A header is read as Python, with whatever its parser raises.
         raise BrokenFileError(f'{name} is damaged, or no array of NumPy.') from error
     if found.ndim != 2 or not found.size:
         raise ValueError(f'{name} has the shape {found.shape}; a mask is [height, width].')
@@ -141,7 +141,7 @@ def _labelme(source, name):
     height, width, shapes = (
         content.get(key) if isinstance(content, dict) else None for key in keys
     )
-    sides = all(isinstance(side, int) and 0 < side < 2**16 for side in (height, width))
+    sides = all(type(side) is int and 0 < side < 2**16 for side in (height, width))  # Not True.
     if not sides or not isinstance(shapes, list):
         raise ValueError(f'{name} is no file of labelme: it lacks {", ".join(keys)}.')
     return height, width, shapes
@@ -153,7 +153,7 @@ def _regions(shapes, info, name, owner):
     found, unknown = [], {}
     for number, shape in enumerate(shapes):
         label = shape.get('label') if isinstance(shape, dict) else None
-        if label not in known:
+        if not isinstance(label, str) or label not in known:
             unknown[str(label)] = None
             continue
         try:
