@@ -78,7 +78,7 @@ def choose(
 
     Raises:
         ValueError: If there is no mask, there are names for another number of classes, or the
-            values of the masks are not those of two classes or more.
+            values of the masks are not those of two classes or more, 200 at most.
     """
     if not seen.masked:
         raise ValueError(
@@ -110,6 +110,11 @@ def _of_masks(seen, class_names):
     if kind == looking.COLOURS:
         # The largest first: that is the background most often.
         colours = tuple(sorted(totals, key=lambda colour: -totals[colour][0]))
+        if len(colours) > _MOST_CLASSES:
+            raise ValueError(
+                f'The masks have {len(colours)} colours together, and a run has at most '
+                f'{_MOST_CLASSES} classes. Draw them without smooth edges, in one colour a class.'
+            )
         number, values = len(colours), {'Folder.colours': colours, 'Folder.mask_values': kind}
     elif kind == looking.BINARY:
         number, values = 2, {'Folder.mask_values': kind}

@@ -49,13 +49,14 @@ def test_masks_of_indices(folders, tmp_path):
     }
     assert report.text(seen).splitlines() == [
         'Images: 6 can be read, 4 of them with a mask.',
+        'Without a mask: 2, 4, 5.',
         'Sizes (width x height): median 90x60, from 90x60 to 90x60.',
         'Masks hold class indices.',
-        '          value  pixels %  images',
-        '              0     98.33       4',
-        '              1      0.83       2',
-        '              4      0.42       1',
-        '            255      0.42       1',
+        '          value  pixels %  images  pixels an image',
+        '              0     98.33       4             5310',
+        '              1      0.83       2               90',
+        '              4      0.42       1               90',
+        '            255      0.42       1               90',
         'No mask shows 2, 3, though larger values occur.',
         'Pixels of 255 are ignored.',
     ]
@@ -84,6 +85,15 @@ def test_masks_of_colours(folders, tmp_path):
     assert '(200, 0, 0)      2.50       2' in report.text(seen)
     start = started(seen, places, tmp_path)
     assert start.settings['Folder.colours'] == ((0, 0, 0), (200, 0, 0), (0, 0, 200))
+
+
+def test_more_colours_than_classes_can_be(folders, tmp_path):
+    """Each mask has 60 colours of its own."""
+    places = folders([[(1 + number, row, 9) for row in range(60)] for number in range(4)])
+    seen = looking.look(*places)
+    assert seen.kind() == 'colours' and not seen.problems
+    with pytest.raises(ValueError, match='have 240 colours together, and a run has at most 200 cl'):
+        started(seen, places, tmp_path)
 
 
 def test_what_cannot_be_used_is_named(folders, tmp_path):

@@ -100,8 +100,8 @@ class Survey:
         """Returns how masks are to be read; None without masks.
 
         `colours` where one has colours, or palettes are of different orders; `binary` where all
-        have 0 and 255 and nothing else, which read as indices would leave one class; else
-        `indices`.
+        have 0 and 255 and nothing else, which read as indices would leave one class, unless masks
+        name their classes; else `indices`.
         """
         if not self.masked:
             return None
@@ -109,7 +109,8 @@ class Survey:
         values = {value for one in masks for value in one.values}
         if any(isinstance(value, tuple) for value in values) or _disagree(masks):
             return COLOURS
-        return BINARY if 255 in values and values <= {0, 255} else INDICES
+        is_binary = self.class_names is None and 255 in values and values <= {0, 255}
+        return BINARY if is_binary else INDICES
 
 
 def _disagree(masks):

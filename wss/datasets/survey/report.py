@@ -8,6 +8,9 @@ from wss.datasets.survey.looking import Survey
 
 _NAMED = 5  # Problems that are named; the others are counted.
 _ROWS = 40  # Values of masks that have a line.
+# `pixels an image` is the mean over the images that show the value.
+_HEADING = f'{"value":>15}  {"pixels %":>8}  images  pixels an image'
+_LINE = '{:>15}  {:8.2f}  {:6d}  {:15.0f}'
 _KINDS = {
     looking.INDICES: 'class indices',
     looking.BINARY: 'binary, 0 and 255',
@@ -22,6 +25,9 @@ def text(seen: Survey) -> str:
         seen: The survey.
     """
     lines = [f'Images: {len(seen.seen)} can be read, {len(seen.masked)} of them with a mask.']
+    without = [name for name, one in seen.seen.items() if one.values is None]
+    if without:
+        lines.append(f'Without a mask: {len(without)}, {list_some(without)}.')
     sizes = seen.sizes()
     if len(sizes):
         low, middle, high = (np.percentile(sizes, share, axis=0) for share in (0, 50, 100))
@@ -56,12 +62,12 @@ def _of_masks(seen):
     if kind is None:
         return ['No mask can be read.']
     pixels = sum(count for count, _ in totals.values())
-    lines = [f'Masks hold {_KINDS[kind]}.', f'{"value":>15}  {"pixels %":>8}  images']
+    lines = [f'Masks hold {_KINDS[kind]}.', _HEADING]
     largest = sorted(totals, key=lambda value: -totals[value][0])[:_ROWS]
     for value in totals:
         if value in largest:
             count, images = totals[value]
-            lines.append(f'{value!s:>15}  {100 * count / pixels:8.2f}  {images:6d}')
+            lines.append(_LINE.format(str(value), 100 * count / pixels, images, count / images))
     if len(totals) > _ROWS:
         lines.append(f'{len(totals) - _ROWS} more values, each on fewer pixels.')
     if kind == looking.INDICES:
