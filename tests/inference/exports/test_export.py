@@ -126,6 +126,8 @@ def test_a_tflite_file(tmp_path, model, images, precision):
         found = predict(fitted[np.newaxis])[0]
         same.append((found == model.predict(fitted))[:height, :width])
     assert np.mean(same) == pytest.approx(facts['compared']['agreement'], abs=1e-9)
+    if precision == 'float32':
+        assert set(facts['compared']['iou'].values()) == {1.0}
     assert np.mean(same) > {'float32': 0.999, 'float16': 0.99, 'int8': 0.9}[precision]
     file = fresh.interpreter()(str(tmp_path / 'model.tflite'))
     kinds = [each['dtype'] for each in file.get_tensor_details()]
@@ -311,6 +313,9 @@ def test_without_photos_generated_scenes_are_compared(tmp_path, model):
     assert export.sentences(facts, 'gs://b/out').startswith('Wrote gs://b/out (')
     facts['compared']['classes'] = 1
     assert 'finds one class only' in export.sentences(facts, 'out')
+    facts['compared']['iou'] = {'ground': 0.98, 'light': 0.494, 'dark': 0.0}
+    said = export.sentences(facts, 'out')
+    assert said.endswith('their IoU with the model is low: dark (0 %), light (49 %).')
 
 
 def test_the_photos_of_a_run_are_spread_over_its_list(trained, tmp_path):

@@ -33,9 +33,10 @@ def compare(
 
     Returns:
         `images` (how many), `agreement` (the share of pixels with the label of the model, 0 to 1),
-        `lowest_agreement` (of an image), `miou` of both label maps, `classes` that the model finds
-        in the images (how many), `seconds_an_image` of the `model` and the `export` for labels and
-        probabilities (medians), and `threads`.
+        `lowest_agreement` (of an image), `miou` of both label maps, `iou` of the classes that one
+        of them finds (by name), `classes` that the model finds in the images (how many),
+        `seconds_an_image` of the `model` and the `export` for labels and probabilities (medians),
+        and `threads`.
 
     Raises:
         ValueError: If the export cannot be loaded or run.
@@ -59,6 +60,11 @@ def compare(
         'agreement': summary['pixel_accuracy'],
         'lowest_agreement': min(shares),
         'miou': summary['miou'],
+        'iou': {
+            name: value
+            for name, value in zip(model.classes, summary['iou'], strict=True)
+            if value is not None
+        },
         'classes': len(np.unique(np.concatenate([one.ravel() for one in expected]))),
         'seconds_an_image': {
             'model': float(np.median(of_model)),

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import tensorflow as tf
 
 from wss.datasets.files import whole
+from wss.datasets.files.reasons import list_some
 from wss.inference.exports import comparison, files, inputs, onnx_file, photos, saved_model, tflite
 from wss.inference.given import Picture
 from wss.inference.predictor import Predictor
@@ -19,6 +20,7 @@ from wss.settings import ranges
 # The least share of pixels with the label of the model.
 LEAST_AGREEMENT = {'float32': 0.999, 'float16': 0.99, 'int8': 0.9}
 _COMPARED = 20  # Photos.
+_ALIKE = 0.5  # Classes of a lower IoU with the model are named.
 _EVERY = 6  # Of int8: one in so many is compared, the others are learned from.
 
 
@@ -242,4 +244,8 @@ def sentences(facts: dict[str, Any], out: str | os.PathLike) -> str:
     )
     if found['classes'] == 1:
         said += ' The model finds one class only in these images; give others, with --images.'
+    lost = sorted((value, name) for name, value in found['iou'].items() if value < _ALIKE)
+    if lost:
+        named = list_some(f'{name} ({100 * value:.0f} %)' for value, name in lost)
+        said += f' Look at these classes first; their IoU with the model is low: {named}.'
     return said
