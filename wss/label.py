@@ -18,6 +18,7 @@ SOURCE = flags.DEFINE_string(
 THRESHOLD = flags.DEFINE_float(
     'threshold', 0.0, 'Pixels that are less confident have no label (the ignore value), 0 to 1.'
 )
+WINDOWS = binary.define_window_flags()
 OUT = binary.define_path('out', None, 'Folder for label, overlay and confidence of each image.')
 SKIP = flags.DEFINE_bool('skip_existing', False, 'Skip images whose files are there already.')
 flags.adopt_module_key_flags(binary)
@@ -31,7 +32,8 @@ def main() -> int:
     best = run_folder.best_label_source(workdir)
     source = SOURCE.value or labelling.default_source(trained.method, best)
     print(f'Source of the labels: {source}')
-    done = labelling.label_folder(trained, IMAGES.value, out, source, THRESHOLD.value, SKIP.value)
+    given = IMAGES.value, out, source, THRESHOLD.value, SKIP.value
+    done = labelling.label_folder(trained, *given, **WINDOWS())
     print(done.sentence('Labelled', out), 'label_next.csv: what to label next')
     return 1 if done.failed else 0
 

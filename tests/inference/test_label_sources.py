@@ -13,6 +13,15 @@ from wss.pipeline import frame
 from wss.runs.folder import read_description
 
 
+def in_tensorboard(folder, tag):
+    """Yields the values of a tag."""
+    for path in sorted((folder / 'events').iterdir()):
+        for record in tf.data.TFRecordDataset(str(path)).as_numpy_iterator():
+            for value in tf.compat.v1.Event.FromString(record).summary.value:
+                if value.tag == tag:
+                    yield value.tensor
+
+
 @pytest.fixture(scope='module')
 def method(trained):
     return trained.experiment.load(trained.workdir, 'last')
@@ -87,7 +96,10 @@ def test_a_run_reports_them(trained, method):
         assert found[name]['miou'] == pytest.approx(miou)
         assert 0 <= found[name]['calibration_error'] <= 1
     with Image.open(trained.workdir / 'reliability.png') as picture:
-        picture.load()
+        diagram = np.asarray(picture.convert('RGB'))
+    (shown,) = in_tensorboard(trained.workdir, 'reliability')
+    _, _, content = tf.make_ndarray(shown)  # Width and height come first.
+    np.testing.assert_array_equal(tf.io.decode_png(content, channels=3), diagram)
 
 
 def test_weak_mode_knows_the_image_labels(method, trained, monkeypatch):
@@ -122,6 +134,23 @@ def test_images_that_do_not_fit_into_the_memory_are_left_out(method, trained, mo
     quality = label_sources.measure(method, rule, examples)
     assert (quality.images, quality.too_large) == (3, 2)
     assert '(2 images were too large for the memory)' in quality.sentence({})
+
+
+def test_images_that_a_gpu_has_no_memory_for_are_left_out(method, trained, monkeypatch):
+    examples = trained.experiment.data.make_dataset().examples('val')
+    rule = frame.for_backbone(method.network.backbone)
+    compute = label_sources.for_images(method, rule)
+    numbers = iter(range(5))
+
+    def of_image(image, known):
+        if next(numbers) in (0, 3):
+            raise tf.errors.ResourceExhaustedError(None, None, 'OOM when allocating tensor')
+        return compute(image, known)
+
+    monkeypatch.setattr(label_sources, 'for_images', lambda *given: of_image)
+    quality = label_sources.measure(method, rule, examples)
+    assert (quality.images, quality.too_large) == (3, 2)
+    assert sum(counts.sum() for counts in quality.confusion.values()) > 0
 
 
 def test_a_method_with_one_source_has_no_quality(tiny, trained):

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from wss.inference import label_next, label_sources, labelling, memory
+from wss.inference import label_next, label_sources, labelling, memory, windows
+from wss.inference.averaging import Averaging
 from wss.inference.label_next import Candidate
 from wss.inference.outputs import Outputs
 
@@ -61,6 +62,54 @@ def test_images_that_do_not_fit_are_left_out(tmp_path, model, photos, monkeypatc
         model, tmp_path / 'in', tmp_path / 'out', 'fused', report=said.append
     )
     assert (done.predicted, done.too_large) == (0, 2) and 'too large for the memory' in said[0]
+
+
+def per_pixel(method, rule):
+    """Sources that see single pixels: the first channel is the probability of class 0."""
+    del rule
+    rest = np.linspace(0, 1, method.info.num_classes - 1)
+    rest = rest / rest.sum()
+
+    def of_image(image):
+        first = image[..., :1].astype(np.float32) / 255
+        return {'fused': np.concatenate([first, (1 - first) * rest], axis=-1)}
+
+    return of_image
+
+
+def test_windows_give_what_the_whole_image_gives(tmp_path, model, photos, monkeypatch):
+    monkeypatch.setattr(label_sources, 'for_images', per_pixel)
+    sizes, bands = [], windows.bands
+
+    def seen(predict, image, side, overlap):
+        def counted(parts):
+            sizes.append(parts.shape)
+            return predict(parts)
+
+        return bands(counted, image, side, overlap)
+
+    monkeypatch.setattr(windows, 'bands', seen)
+    whole, cut = tmp_path / 'whole', tmp_path / 'cut'
+    labelling.label_folder(model, tmp_path / 'in/a.png', whole, 'fused', 0.6)
+    assert not sizes
+    labelling.label_folder(model, tmp_path / 'in/a.png', cut, 'fused', 0.6, window=33, overlap=0.5)
+    assert sizes == [(1, 33, 33, 3)] * 2  # 33 x 40 pixels.
+    labels = read(whole / 'a.png')
+    assert {0, 255} < set(np.unique(labels))
+    np.testing.assert_array_equal(read(cut / 'a.png'), labels)
+    found = [read(folder / 'a_confidence.png').astype(int) for folder in (whole, cut)]
+    assert np.abs(found[0] - found[1]).max() <= 1  # Of 255.
+
+
+def test_windows_need_less_memory(model):
+    size, how = (1200, 900), Averaging(window=129)
+    needed = label_sources.needed(model.method, model.frame, how)
+    assert needed.seen(size) == (129, 129)
+    assert needed.about(size) < label_sources.needed(model.method, model.frame).about(size) / 10
+    # 20 bytes a pixel; 3 sources and 2 rows of windows of 7 classes, float32.
+    classes = model.method.info.num_classes
+    expected = 20 * 1200 * 900 + 4 * classes * (3 * 129 * 129 + 2 * 129 * 900)
+    assert needed.arrays(size) == expected
 
 
 def test_names_that_are_not_utf_8_are_listed(tmp_path, model, photos):

@@ -110,6 +110,22 @@ def define_device_flags() -> Callable[[], dict]:
     return lambda: {holder.name: holder.value for holder in holders}
 
 
+def define_window_flags() -> Callable[[], dict]:
+    """Defines the flags of the windows of a large image; returns a function that reads them."""
+    holders = (
+        flags.DEFINE_integer(
+            'window',
+            None,
+            'See an image with a longer side than these pixels in windows of this size, so that '
+            'its memory does not grow with its height; by default each image is seen as a whole.',
+        ),
+        flags.DEFINE_float(
+            'overlap', 0.33, 'Share of a window that the next one shows again, 0 to 0.9.'
+        ),
+    )
+    return lambda: {holder.name: holder.value for holder in holders}
+
+
 def define_averaging_flags() -> Callable[[], dict]:
     """Defines the flags of an `averaging.Averaging`; returns a function that reads them by name."""
     scales = flags.DEFINE_list(
@@ -119,15 +135,7 @@ def define_averaging_flags() -> Callable[[], dict]:
         '0.5,0.75,1,1.25,1.5,1.75.',
     )
     flip = flags.DEFINE_bool('flip', False, 'Average over mirrored copies, too.')
-    window = flags.DEFINE_integer(
-        'window',
-        None,
-        'Predict an image with a longer side than these pixels in windows of this size, so that '
-        'its memory does not grow with its height; by default each image is seen as a whole.',
-    )
-    overlap = flags.DEFINE_float(
-        'overlap', 0.33, 'Share of a window that the next one shows again, 0 to 0.9.'
-    )
+    windows = define_window_flags()
     veto = flags.DEFINE_float(
         'veto',
         0.0,
@@ -145,8 +153,7 @@ def define_averaging_flags() -> Callable[[], dict]:
         return {
             'scales': factors,
             'flip': flip.value,
-            'window': window.value,
-            'overlap': overlap.value,
+            **windows(),
             'veto': veto.value,
         }
 

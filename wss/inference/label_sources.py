@@ -8,12 +8,14 @@ import tensorflow as tf
 
 from wss.datasets.examples import Examples
 from wss.inference import memory
+from wss.inference.averaging import Averaging
 from wss.networks import resize
 from wss.pipeline.frame import Frame, original_grid, scaled_images
 from wss.results import metrics, reliability
 from wss.views.image_label import classes_present
 
 MOST = 500  # Images that are measured.
+WHOLE = Averaging()
 
 
 def for_images(method, rule: Frame) -> Callable[..., dict[str, np.ndarray]]:
@@ -59,20 +61,30 @@ def for_images(method, rule: Frame) -> Callable[..., dict[str, np.ndarray]]:
     return of_image
 
 
-def needed(method, rule: Frame) -> memory.Needed:
-    """Returns the memory that the sources of an image need; attention grows with its square."""
+def needed(method, rule: Frame, how: Averaging = WHOLE) -> memory.Needed:
+    """Returns the memory that the sources of an image need; attention grows with its square.
+
+    Args:
+        method: The `Method`.
+        rule: How images are scaled and padded.
+        how: Its windows; other copies have no sources.
+    """
     classes, sources = method.info.num_classes, max(1, len(method.label_settings))
-    of_pixel = memory.ARRAYS + sources * 4 * classes
+
+    def arrays(size):
+        height, width = how.seen(size)
+        of_sources = sources * 4 * classes * height * width
+        return memory.ARRAYS * size[0] * size[1] + of_sources + how.bytes_of_sums(size, classes)
 
     def predict(images):
         return list(method.label_sources(images, tf.ones(images.shape[:3]), None).values())
 
     def seen(size):
-        height, width = rule.padded_size(rule.scaled_size(size)).numpy().tolist()
+        height, width = rule.padded_size(rule.scaled_size(how.seen(size))).numpy().tolist()
         return height, width
 
     return memory.Needed(
-        arrays=lambda size: of_pixel * size[0] * size[1],
+        arrays=arrays,
         seen=seen,
         network=memory.network_bytes(method, predict),
     )
@@ -182,7 +194,12 @@ def measure(
                 continue
             if method.needs_image_labels:
                 known = classes_present(tf.constant(labels), info)
-            for name, maps in of_image(example['image'], known).items():
+            try:
+                sources = of_image(example['image'], known)
+            except tf.errors.ResourceExhaustedError:  # The memory of a GPU, which is not estimated.
+                too_large += 1
+                continue
+            for name, maps in sources.items():
                 if name not in confusion:
                     confusion[name] = metrics.ConfusionMatrix(info.num_classes, info.ignore_value)
                     counted[name] = 0

@@ -5,7 +5,8 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from wss.inference import folder, label_sources
+from wss.inference import folder, label_sources, windows
+from wss.inference.averaging import Averaging
 from wss.inference.outputs import Outputs
 from wss.settings import ranges
 
@@ -20,6 +21,8 @@ def label_folder(
     threshold: float = 0.0,
     skip_existing: bool = False,
     report: Callable[[str], None] = print,
+    window: int | None = None,
+    overlap: float = 0.33,
 ) -> folder.Predicted:
     """Writes pseudo labels, their confidence, and the list of images to label next.
 
@@ -35,6 +38,9 @@ def label_folder(
         threshold: Confidence from which a pixel has a label, 0 to 1.
         skip_existing: Whether an image is skipped that has its files.
         report: Prints a line about an image that is not labelled.
+        window: Pixels, 33 to 4097. An image with a longer side is labelled in square windows of
+            these sides, blended as predictions are (`windows`); None for whole images.
+        overlap: Share of a window that the next one shows again, 0 to 0.9.
 
     Raises:
         FileNotFoundError: If there is no such folder, or no image in it.
@@ -44,23 +50,36 @@ def label_folder(
     ranges.share('threshold', threshold)
     ranges.choice('source', source, sources(trained.method))
     info = trained.method.info
+    how = trained.fitting(Averaging(window=window, overlap=overlap))
     outputs = Outputs(skip_existing=skip_existing, confidence=True)
-    of_image = label_sources.for_images(trained.method, trained.frame)
+    distributions = _distributions(trained, source)
 
     def predict(batch):
-        if source == PREDICTION:
-            return labels_of(trained.predict_images(batch, probabilities=True)[1])
-        return labels_of(of_image(batch[0])[source][np.newaxis])
+        (image,) = batch
+        size = image.shape[:2]
+        if how.cuts(size):
+            bands = windows.bands(distributions, image, how.window, how.overlap)
+        else:
+            bands = [(0, distributions(batch)[0])]
+        labels, confidence = np.empty(size, np.int32), np.empty(size, np.float32)
+        for top, band in bands:
+            rows = slice(top, top + len(band))
+            labels[rows], confidence[rows] = band.argmax(axis=-1), band.max(axis=-1)
+        labels[confidence < threshold] = info.ignore_value
+        return labels[np.newaxis], confidence[np.newaxis, ..., np.newaxis]
 
-    def labels_of(found):
-        labels = found.argmax(axis=-1).astype(np.int32)
-        labels[found.max(axis=-1) < threshold] = info.ignore_value
-        return labels, found
-
-    needed = trained.needed(probabilities=True)
+    needed = trained.needed(how, probabilities=how.window is None)
     if source != PREDICTION:
-        needed = label_sources.needed(trained.method, trained.frame)
+        needed = label_sources.needed(trained.method, trained.frame, how)
     return folder.predict_folder(images, out, predict, info, report, needed, outputs)
+
+
+def _distributions(trained, source):
+    """Returns a function from images `[n, H, W, 3]` to the float32 `[n, H, W, C]` of a source."""
+    if source == PREDICTION:
+        return lambda images: trained.predict_images(images, probabilities=True)[1]
+    of_image = label_sources.for_images(trained.method, trained.frame)
+    return lambda images: np.stack([of_image(image)[source] for image in images])
 
 
 def sources(method) -> tuple[str, ...]:

@@ -123,7 +123,7 @@ class Predictor:
         Raises:
             ValueError: If windows would cut images that are scaled down to `Data.long_side`.
         """
-        how = self._fitting(how)
+        how = self.fitting(how)
         if how.cuts(images.shape[1:3]):
             return self._in_windows(images, how, probabilities, batch_size)
         if how.of_window.is_plain and not probabilities:
@@ -158,7 +158,7 @@ class Predictor:
             OSError: If `out` cannot be written, or the disk is full.
         """
         ranges.whole('batch_size', batch_size, 1, _MOST_AT_ONCE)
-        keep, fitting = outputs.keeps_probabilities, self._fitting(how)
+        keep, fitting = outputs.keeps_probabilities, self.fitting(how)
         of_batch = self.needed(how, batch_size, keep)
 
         def at_once(size):
@@ -194,19 +194,6 @@ class Predictor:
                     kept[number, rows] = band
         return labels, kept
 
-    def _fitting(self, how):
-        """Leaves windows out where no scaled image is larger; refuses those that would cut one."""
-        long_side = self.frame.long_side
-        if how.window is None or long_side is None:
-            return how
-        if long_side > how.window:
-            raise ValueError(
-                f'window is {how.window}, but images are scaled down to a longer side of '
-                f'{long_side} pixels (Data.long_side of the run), which needs no windows; leave '
-                'it out.'
-            )
-        return how.of_window
-
     def _probabilities_of(self, copies):
         """Returns what computes probabilities; each has a graph, made when it is asked for."""
         if copies.is_plain:
@@ -219,6 +206,26 @@ class Predictor:
                 lambda images: averaging.probabilities(predict, self.frame, copies, images)
             )
         return self._averaged[copies]
+
+    def fitting(self, how: Averaging) -> Averaging:
+        """Leaves windows out where no scaled image is larger.
+
+        Args:
+            how: Which copies and windows of each image are predicted.
+
+        Raises:
+            ValueError: If windows would cut images that are scaled down to `Data.long_side`.
+        """
+        long_side = self.frame.long_side
+        if how.window is None or long_side is None:
+            return how
+        if long_side > how.window:
+            raise ValueError(
+                f'window is {how.window}, but images are scaled down to a longer side of '
+                f'{long_side} pixels (Data.long_side of the run), which needs no windows; leave '
+                'it out.'
+            )
+        return how.of_window
 
     def needed(
         self, how: Averaging = PLAIN, batch_size: int = 1, probabilities: bool = False
@@ -233,7 +240,7 @@ class Predictor:
         Raises:
             ValueError: If windows would cut images that are scaled down to `Data.long_side`.
         """
-        how = self._fitting(how)
+        how = self.fitting(how)
         largest, classes = max(how.scales), self.method.info.num_classes
         of_pixel = memory.ARRAYS + (_KEPT * classes if probabilities else 0)
 
