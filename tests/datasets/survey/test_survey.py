@@ -49,7 +49,7 @@ def test_masks_of_indices(folders, tmp_path):
     }
     assert report.text(seen).splitlines() == [
         'Images: 6 can be read, 4 of them with a mask.',
-        'Without a mask: 2, 4, 5.',
+        '2 images have no mask: 4, 5.',
         'Sizes (width x height): median 90x60, from 90x60 to 90x60.',
         'Masks hold class indices.',
         '          value  pixels %  images  pixels an image',

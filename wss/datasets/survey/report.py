@@ -27,7 +27,7 @@ def text(seen: Survey) -> str:
     lines = [f'Images: {len(seen.seen)} can be read, {len(seen.masked)} of them with a mask.']
     without = [name for name, one in seen.seen.items() if one.values is None]
     if without:
-        lines.append(f'Without a mask: {len(without)}, {list_some(without)}.')
+        lines.append(f'{len(without)} images have no mask: {list_some(without)}.')
     sizes = seen.sizes()
     if len(sizes):
         low, middle, high = (np.percentile(sizes, share, axis=0) for share in (0, 50, 100))
