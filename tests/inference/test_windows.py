@@ -2,6 +2,7 @@
 
 import dataclasses
 import itertools
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -172,3 +173,20 @@ def test_images_that_are_scaled_down_need_no_windows(model, image):
         with pytest.raises(ValueError, match=words):
             call()
     assert dataclasses.replace(Averaging(window=33), window=None).is_plain
+
+
+def test_no_two_rows_of_windows_are_in_memory():
+    """A band has 129 x 1200 pixels; the next one shares a third of it, which is held beside it."""
+    image, classes = np.zeros([900, 1200, 3], np.uint8), 21
+
+    def predict(parts):
+        return np.ones([*parts.shape[:3], classes], np.float32)
+
+    tracemalloc.start()
+    try:
+        for _, band in windows.bands(predict, image, 129, 0.33):
+            del band
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert 1.3 < peak / (4 * 129 * 1200 * classes) < 2

@@ -65,6 +65,7 @@ def label_folder(
         for top, band in bands:
             rows = slice(top, top + len(band))
             labels[rows], confidence[rows] = band.argmax(axis=-1), band.max(axis=-1)
+            del band  # `bands` says why.
         labels[confidence < threshold] = info.ignore_value
         return labels[np.newaxis], confidence[np.newaxis, ..., np.newaxis]
 

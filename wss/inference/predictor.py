@@ -192,6 +192,7 @@ class Predictor:
                 labels[number, rows] = band.argmax(axis=-1)
                 if probabilities:
                     kept[number, rows] = band
+                del band  # `bands` says why.
         return labels, kept
 
     def _probabilities_of(self, copies):

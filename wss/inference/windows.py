@@ -59,7 +59,8 @@ def bands(
         at_once: How many windows are predicted at a time, at most.
 
     Yields:
-        The number of the first row, and blended probabilities, float32 `[rows, W, C]`.
+        The number of the first row, and blended probabilities, float32 `[rows, W, C]`. Who lets
+        go of them before the next ones never has two rows of windows in memory.
     """
     rows = places(image.shape[0], side, overlap)
     columns = places(image.shape[1], side, overlap)
@@ -70,7 +71,8 @@ def bands(
         band *= down[:, np.newaxis, np.newaxis]
         band[: len(above)] += above
         yield top, band[: end - top]
-        above = band[end - top :].copy()  # The rest of the band is not kept.
+        above = band[end - top :].copy()
+        del band  # Before the next one is made.
 
 
 def _row_of_windows(predict, image, columns, at_once):
