@@ -119,7 +119,7 @@ def test_images_are_padded_like_in_evaluation_or_to_their_own_size():
     backbone = types.SimpleNamespace(padding_value=(7.0, 8.0, 9.0), output_stride=8)
     method = types.SimpleNamespace(
         network=types.SimpleNamespace(backbone=backbone),
-        info=types.SimpleNamespace(bit_depth=None),
+        info=types.SimpleNamespace(bit_depth=None, num_classes=3),
         predict_labels=predict_labels,
         predict_probabilities=None,
     )

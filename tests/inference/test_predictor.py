@@ -8,6 +8,7 @@ import tensorflow as tf
 from PIL import Image
 
 from wss.inference import memory, predictor
+from wss.inference.averaging import Averaging
 from wss.results import pictures
 from wss.training import optimisers
 
@@ -78,6 +79,19 @@ def test_a_batch_that_does_not_fit_is_predicted_one_by_one(model, image, tmp_pat
     monkeypatch.setattr(memory, 'available', lambda: np.mean(needed) / 0.8)
     assert model.predict_folder(tmp_path / 'in', tmp_path / 'out', batch_size=3).predicted == 4
     assert sizes[2:] == [1, 1, 1, 1]
+
+
+def test_an_image_that_does_not_fit_is_refused_before_it_is_predicted(model, tmp_path, monkeypatch):
+    large = np.zeros([400, 300, 3], np.uint8)
+    Image.fromarray(large).save(tmp_path / 'large.png')
+    how = Averaging(window=65)
+    whole, windows = (model.needed(way).about((400, 300)) for way in (Averaging(), how))
+    monkeypatch.setattr(memory, 'available', lambda: (whole + windows) / 2 / 0.8)
+    with pytest.raises(memory.TooLargeError, match=r'large\.png is too large .* in windows'):
+        model.predict(tmp_path / 'large.png')
+    with pytest.raises(ValueError, match='The image is too large for the memory: 300x400'):
+        model.predict(large)
+    assert model.predict(large, window=65).shape == (400, 300)
 
 
 def test_probabilities_sum_to_1_and_agree_with_the_labels(model, image):

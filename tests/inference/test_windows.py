@@ -6,8 +6,9 @@ import tracemalloc
 
 import numpy as np
 import pytest
+from PIL import Image
 
-from wss.inference import windows
+from wss.inference import memory, windows
 from wss.inference.averaging import Averaging
 from wss.inference.predictor import Predictor
 
@@ -135,6 +136,26 @@ def test_windows_are_predicted_in_batches(model, image):
 
     list(windows.bands(note, image, 33, 0.33, at_once=3))
     assert sizes == [3, 1, 3, 1]  # Two rows of four windows.
+
+
+def test_windows_that_do_not_fit_together_are_predicted_one_by_one(
+    model, image, tmp_path, monkeypatch
+):
+    Image.fromarray(image).save(tmp_path / 'a.png')
+    how, together = Averaging(window=33), []
+    predict = model.predict_images
+
+    def note(batch, how, keep, at_once):
+        together.append(at_once)
+        return predict(batch, how, keep, at_once)
+
+    monkeypatch.setattr(model, 'predict_images', note)
+    needed = [model.needed(how, number).about(image.shape[:2]) for number in (1, 3)]
+    for available in (2 * needed[1], np.mean(needed)):
+        monkeypatch.setattr(memory, 'available', lambda found=available: found / 0.8)
+        done = model.predict_folder(tmp_path / 'a.png', tmp_path / 'out', how, batch_size=3)
+        assert done.predicted == 1
+    assert together == [3, 1]
 
 
 def test_a_run_is_evaluated_in_windows(trained, model):

@@ -91,12 +91,10 @@ def check(size: tuple[int, int], file_bytes: int, needed: Needed, name: str) -> 
     if fits(size, needed, file_bytes):
         return
     about = (needed.about(size) + file_bytes) / 1e9
-    batch = f' for batches of {needed.at_once}' if needed.at_once > 1 else ''
-    smaller = ', or with a smaller batch' if batch else ''
     raise TooLargeError(
         f'{name} is too large for the memory: {size[1]}x{size[0]} pixels (width x height) need '
-        f'about {about:.1f} GB{batch}, and {_SHARE * available() / 1e9:.1f} GB can be used; '
-        f'predict it in windows{smaller}, or scale it down.'
+        f'about {about:.1f} GB, and {_SHARE * available() / 1e9:.1f} GB can be used; '
+        'predict it in windows, or scale it down.'
     )
 
 

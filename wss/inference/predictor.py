@@ -8,7 +8,7 @@ import numpy as np
 import tensorflow as tf
 from PIL import Image
 
-from wss.datasets.files import checks
+from wss.datasets.files import checks, finding
 from wss.inference import averaging, folder, memory, windows
 from wss.inference.averaging import Averaging
 from wss.inference.given import Picture, as_rgb
@@ -95,10 +95,14 @@ class Predictor:
 
         Raises:
             FileNotFoundError: If there is no such file.
-            ValueError: If the image is damaged or is not RGB, or an option is out of range.
+            ValueError: If the image is damaged or is not RGB, needs more memory than there is, or
+                an option is out of range.
         """
         how = Averaging(tuple(scales), flip, window, overlap, veto)
         pixels = as_rgb(image, self.method.info.bit_depth)
+        is_path = isinstance(image, str | os.PathLike)
+        name = finding.shown(image) if is_path else 'The image'
+        memory.check(pixels.shape[:2], 0, self.needed(how, 1, probabilities), name)
         labels, found = self.predict_images(pixels[np.newaxis], how, probabilities)
         return (labels[0], found[0]) if probabilities else labels[0]
 
@@ -148,8 +152,8 @@ class Predictor:
             how: Which copies and windows of each image are predicted and averaged.
             outputs: What is written for each image.
             batch_size: How many images of one size, or windows of an image, are predicted at a
-                time. Images of one size are predicted together where they follow each other and
-                the memory suffices for all.
+                time, where the memory suffices for all of them; else one. Images of one size are
+                predicted together where they follow each other.
             report: Prints a line about an image that is not predicted, or not wholly.
 
         Raises:
@@ -162,19 +166,20 @@ class Predictor:
         of_batch = self.needed(how, batch_size, keep)
 
         def at_once(size):
-            if batch_size == 1 or fitting.cuts(size):
-                return 1
             return batch_size if memory.fits(size, of_batch) else 1
+
+        def predict(batch):
+            return self.predict_images(batch, how, keep, at_once(batch.shape[1:3]))
 
         return folder.predict_folder(
             images,
             out,
-            lambda batch: self.predict_images(batch, how, keep, batch_size),
+            predict,
             self.method.info,
             report,
-            of_batch if fitting.window else self.needed(how, 1, keep),
+            self.needed(how, 1, keep),
             outputs,
-            at_once,
+            lambda size: 1 if fitting.cuts(size) else at_once(size),
         )
 
     def _in_windows(self, images, how, probabilities, batch_size):
