@@ -13,10 +13,10 @@ from wss.devices.compute import Compute
 from wss.devices.strategies import Devices
 from wss.inference import folder as image_folder
 from wss.inference import predictor
-from wss.inference.averaging import Averaging
+from wss.inference.averaging import PLAIN, Averaging
 from wss.inference.evaluation import Evaluation
 from wss.inference.outputs import Outputs
-from wss.inference.predictor import MASKS, PLAIN
+from wss.inference.predictor import MASKS
 from wss.methods.losses import SupervisedLoss
 from wss.methods.method import Method
 from wss.methods.update import Update

@@ -98,6 +98,9 @@ class Averaging:
         return f'scales_{scales}{"_flip" if self.flip else ""}{windows}{veto}'
 
 
+PLAIN = Averaging()  # The image as it is.
+
+
 def probabilities(
     predict: Callable[..., tf.Tensor], rule: Frame, averaging: Averaging, images: tf.Tensor
 ) -> tf.Tensor:

@@ -8,14 +8,13 @@ import tensorflow as tf
 
 from wss.datasets.examples import Examples
 from wss.inference import memory
-from wss.inference.averaging import Averaging
+from wss.inference.averaging import PLAIN, Averaging
 from wss.networks import resize
 from wss.pipeline.frame import Frame, original_grid, scaled_images
 from wss.results import metrics, reliability
 from wss.views.image_label import classes_present
 
 MOST = 500  # Images that are measured.
-WHOLE = Averaging()
 
 
 def for_images(method, rule: Frame) -> Callable[..., dict[str, np.ndarray]]:
@@ -61,7 +60,7 @@ def for_images(method, rule: Frame) -> Callable[..., dict[str, np.ndarray]]:
     return of_image
 
 
-def needed(method, rule: Frame, how: Averaging = WHOLE) -> memory.Needed:
+def needed(method, rule: Frame, how: Averaging = PLAIN) -> memory.Needed:
     """Returns the memory that the sources of an image need; attention grows with its square.
 
     Args:

@@ -10,7 +10,7 @@ from PIL import Image
 
 from wss.datasets.files import checks, finding
 from wss.inference import averaging, folder, memory, windows
-from wss.inference.averaging import Averaging
+from wss.inference.averaging import PLAIN, Averaging
 from wss.inference.given import Picture, as_rgb
 from wss.inference.outputs import Outputs
 from wss.pipeline import frame
@@ -18,7 +18,6 @@ from wss.pipeline.frame import Frame
 from wss.results import pictures
 from wss.settings import ranges
 
-PLAIN = Averaging()
 MASKS = Outputs()
 _MOST_AT_ONCE = 4096
 _KEPT = 8  # Bytes of each kept probability: float32, and what is written.
@@ -166,7 +165,9 @@ class Predictor:
         of_batch = self.needed(how, batch_size, keep)
 
         def at_once(size):
-            return batch_size if memory.fits(size, of_batch) else 1
+            if batch_size == 1 or memory.fits(size, of_batch):
+                return batch_size
+            return 1
 
         def predict(batch):
             return self.predict_images(batch, how, keep, at_once(batch.shape[1:3]))

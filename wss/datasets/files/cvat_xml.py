@@ -144,9 +144,8 @@ def _ellipse(shape, height, width):
 
 def _turned(shape, corners):
     """Turns corners `[n, 2]` clockwise around their centre, by the degrees of `rotation`."""
-    angle = np.deg2rad(float(shape.get('rotation') or 0))
-    if not np.isfinite(angle):
-        raise ValueError(angle)
+    (degrees,) = _numbers(shape, 'rotation') if shape.get('rotation') else (0.0,)
+    angle = np.deg2rad(degrees)
     centre = corners.mean(axis=0)
     turn = np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
     return coco_masks.compact([((corners - centre) @ turn + centre).ravel().tolist()])
