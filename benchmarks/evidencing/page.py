@@ -15,6 +15,7 @@ PARTS = {
     'longer': 'Longer runs',
     'options': 'One option changed',
     'labels': 'More labels',
+    'cutmix': 'CutMix and a slow start',
 }
 _NOTE = (
     'mIoU in percent of the last weights: mean ± sample standard deviation over seeds. '

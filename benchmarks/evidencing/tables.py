@@ -67,7 +67,7 @@ def scores_table(chosen: Sequence[Row], found: Mapping[str, Scores]) -> str:
         found: Scores by name of the row, those of all rows.
     """
     lines = [_HEADS, ('---',) * len(_HEADS)]
-    titles = {row.name: _title(row) for row in rows.ROWS}
+    titles = {row.name: row.title for row in rows.ROWS}
     for row in chosen:
         scores = found.get(row.name, {})
         baseline = found.get(row.against, {})
@@ -81,7 +81,7 @@ def scores_table(chosen: Sequence[Row], found: Mapping[str, Scores]) -> str:
             )
         lines.append(
             (
-                _title(row),
+                row.title,
                 _seeds(len(scores), row.seeds),
                 _column(scores, 'val'),
                 _column(scores, 'test'),
@@ -98,17 +98,13 @@ def cost_table(chosen: Sequence[Row], found: Mapping[str, Scores]) -> str:
     for row in chosen:
         scores = list(found.get(row.name, {}).values())
         if not scores:
-            lines.append((_title(row), *[MISSING] * 4))
+            lines.append((row.title, *[MISSING] * 4))
             continue
         commits = sorted({_short(one.git) for one in scores})
         steps = sorted({f'{one.steps:,}' for one in scores})
         times = [_mean(scores, 'cpu_minutes', 1), _mean(scores, 'step_seconds', 2)]
-        lines.append((_title(row), ' '.join(steps), *times, ' '.join(commits)))
+        lines.append((row.title, ' '.join(steps), *times, ' '.join(commits)))
     return _laid_out(lines)
-
-
-def _title(row):
-    return f'{row.title}, {row.labels} labels' if row.table == 'labels' else row.title
 
 
 def _short(commit):

@@ -32,5 +32,5 @@ def plan(home, **options):
 
 def write_page(path):
     """Writes a page with empty places for the tables."""
-    places = ('main', 'warm', 'longer', 'options', 'labels', 'cost')
+    places = ('main', 'warm', 'longer', 'options', 'labels', 'cutmix', 'cost')
     path.write_text(''.join(f'<!-- begin {n} -->\n<!-- end {n} -->\n' for n in places))

@@ -81,5 +81,5 @@ def test_the_places_of_a_page_are_filled_again():
 
 def test_nothing_is_trained_yet():
     texts = page.parts({})
-    assert set(texts) == {'main', 'warm', 'longer', 'options', 'labels', 'cost'}
+    assert set(texts) == {'main', 'warm', 'longer', 'options', 'labels', 'cutmix', 'cost'}
     assert all('missing' in text for text in texts.values())
