@@ -33,7 +33,7 @@ def test_rates_follow_the_output_stride():
 def test_unknown_image_size():
     network = small_deeplab(8)
 
-    @tf.function(input_signature=[tf.TensorSpec([1, None, None, 3])])
+    @tf.function(input_signature=[tf.TensorSpec([1, None, None, 3])], autograph=False)
     def run(images):
         return network(images)[0]
 

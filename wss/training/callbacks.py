@@ -108,7 +108,8 @@ class Pictures(AfterStep):
             self.batch = tf.nest.map_structure(
                 lambda values: values[: self.rows], self.make_batch()
             )
-            self.predict = tf.function(self._predict)  # TPUs compute functions only.
+            # TPUs compute functions only. Nothing here needs autograph, which costs seconds.
+            self.predict = tf.function(self._predict, autograph=False)
         shown = self.predict(self.batch['labelled'], self.batch.get('unlabelled'))
         sheet = pictures.method_panel(shown, self.model.info, self.rows)
         events.write_picture(self.writer, 'pictures', sheet, step)
