@@ -137,6 +137,13 @@ _OPTIONS = (
     ),
     _option('sgc_rate', 'SGC at ten times the rate', 'PseudoSeg.sgc_multiplier = 10.0'),
     _option(
+        'weak_photo',
+        'image labels of whole photos, not of crops',
+        "Views.image_labels = 'image'",
+        methods=_WEAK,
+        against='weak',
+    ),
+    _option(
         'weak_decoder',
         'image labels known, decoder alone',
         "PseudoSeg.source = 'decoder'",

@@ -31,15 +31,14 @@ class PseudoSeg(Method):
         threshold: Pixels whose pseudo label is less probable do not count; 0 counts all.
         consistency_weight: Factor of the consistency loss, 0 to 1000.
         consistency_warm_up: Steps in which that factor rises linearly from 0; 0 for none, as in the
-            paper. In a short run the first pseudo labels are mostly wrong.
+            paper.
         self_attention: Whether SGC spreads the activation map over similar pixels. False leaves the
             plain map in its place (an ablation).
         attention_width: Channels of query and key, 1 to 4096.
         attention_blocks: How many of the last backbone blocks attention uses to compare pixels.
         sgc_variant: 2, or 1 for the older form (see `SelfAttentionGradCAM`).
         sgc_start: `glorot`, or `identity` for short runs (see `SelfAttentionGradCAM`).
-        sgc_multiplier: Factor of the steps of SGC, 1e-6 to 1000, on top of that of fresh layers. A
-            short run of AdamW gains from 10 or so.
+        sgc_multiplier: Factor of the steps of SGC, 1e-6 to 1000, on top of that of fresh layers.
         sgc_batch_norm_decay: Decay of its moving statistics, which only pictures use.
         gate_threshold: Probability at which a class counts as predicted.
         cam_from_training_pass: Faster variant: take the weak view's activation map from the
