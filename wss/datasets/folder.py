@@ -8,6 +8,7 @@ from wss.datasets import own_classes
 from wss.datasets.examples import Examples
 from wss.datasets.files import agreement, checks, decoding, drawn, finding, loading
 from wss.datasets.files.meaning import Meaning
+from wss.datasets.lists import image_labels as label_lists
 from wss.datasets.lists.files_by_id import FilesById
 from wss.settings import ranges
 
@@ -50,6 +51,9 @@ class Folder:
             or `binary`: 0 is class 0 and 255 is class 1. None: indices, and masks with palettes
             must have them in one order.
         ignore_colour: RGB triple of the pixels that belong to no class, where colours count.
+        image_labels: File of the classes that images show, for training with image-level labels
+            (`PseudoSeg.weak_labels`): lines such as `a.jpg,leaf,stem`. An image without a line has
+            the classes of its mask. See `lists/image_labels.py`.
         bit_depth: How many bits of 16-bit images hold data (12 for values up to 4095). None: 16,
             and a set of images that hold fewer is refused.
 
@@ -67,7 +71,7 @@ class Folder:
     """
 
     # The ids of a run are recorded, so they cannot change with the places.
-    of_host = ('images', 'masks', 'splits')
+    of_host = ('images', 'masks', 'splits', 'image_labels')
 
     def __init__(
         self,
@@ -87,6 +91,7 @@ class Folder:
         mask_values: str | None = None,
         ignore_colour: Sequence[int] | None = None,
         bit_depth: int | None = None,
+        image_labels: str | None = None,
     ):
         self.info = own_classes.dataset_info(
             'Folder', name, class_names, colours, has_background, ignore_value, bit_depth
@@ -116,6 +121,9 @@ class Folder:
         ranges.path('Folder.images', images)
         if masks is not None:
             ranges.path('Folder.masks', masks)
+        if image_labels is not None:
+            ranges.path('Folder.image_labels', image_labels)
+        self._image_labels = image_labels
         # A file that has all masks, and no folder of them.
         self._annotations = masks if str(masks).lower().endswith(drawn.ANNOTATIONS) else None
         folder = None if self._annotations else masks
@@ -175,10 +183,17 @@ class Folder:
         kept = [pairs[i] for i in good]
         has_label = any(mask is not None for _, mask in kept)
         kept_ids = tuple(there[i] for i in good)
+        image_labels = None
+        if self._image_labels and labels != 'required':
+            masked = [results[i].classes if pairs[i][1] else None for i in good]
+            image_labels = self._labels_of_images(kept_ids, masked)
         examples = Examples(
             ids=kept_ids,
-            load=loading.loader(kept_ids, lambda i: self._read(*kept[i]), has_label, self._full),
+            load=loading.loader(
+                kept_ids, lambda i: self._read(*kept[i]), has_label, self._full, image_labels
+            ),
             has_label=has_label,
+            has_image_label=image_labels is not None,
             max_size=(max(heights), max(widths)),
             sizes=np.stack([heights, widths], axis=-1),
             info=self.info,
@@ -197,6 +212,11 @@ class Folder:
     def split_ids(self, split: str) -> tuple[str, ...]:
         """Returns the ids of a split, also those without a file; opens no image."""
         return tuple(self._files.ids(split, self._files.images()))
+
+    def _labels_of_images(self, ids, mask_classes):
+        lines = label_lists.read(self._image_labels, self.info)
+        given = self._files.of_names(lines)
+        return label_lists.of_examples(ids, given, mask_classes, self.info, self._image_labels)
 
     def _check(self, pair):
         if pair not in self._checked:

@@ -5,7 +5,7 @@ import tensorflow as tf
 from wss.datasets.files import decoding
 
 
-def loader(ids, read, has_label: bool, full: bool):
+def loader(ids, read, has_label: bool, full: bool, image_labels=None):
     """Makes the `load` function of `Examples`.
 
     Args:
@@ -13,6 +13,7 @@ def loader(ids, read, has_label: bool, full: bool):
         read: From a position (int) to image uint8 `[H, W, 3]` and label int32 `[H, W]`.
         has_label: Whether examples have a label.
         full: Whether the check decoded the files, or read headers alone.
+        image_labels: Image-level labels, float32 `[n, num_image_classes]`; None without any.
 
     Returns:
         Function from an int64 scalar to an example. `tf.data` can trace it; errors of `read`
@@ -36,6 +37,8 @@ def loader(ids, read, has_label: bool, full: bool):
         image.set_shape((None, None, 3))
         label.set_shape((None, None))
         example = {'image': image, 'id': tf.gather(names, index)}
+        if image_labels is not None:
+            example['image_label'] = tf.gather(tf.constant(image_labels), index)
         return {**example, 'label': label} if has_label else example
 
     return load

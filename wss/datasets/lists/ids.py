@@ -30,21 +30,36 @@ def read_ids(path: str | os.PathLike) -> tuple[str, ...]:
         ValueError: If the file is not text, has no id or repeats one.
     """
     path = whole.expanded(path)
+    ids = read_lines(path, 'Id list')
+    if not ids:
+        raise ValueError(f'Id list {path} names no id; write one id a line.')
+    refuse_repeated([name for name in ids if not name.startswith('#')], path)
+    return ids
+
+
+def read_lines(path: str | os.PathLike, what: str) -> tuple[str, ...]:
+    """Returns the lines of a text file without blank ones and surrounding white space.
+
+    Args:
+        path: See `read_ids`.
+        what: What the file is, for messages.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ValueError: If it is not text.
+    """
+    path = whole.expanded(path)
     if not tf.io.gfile.exists(path) or tf.io.gfile.isdir(path):
-        raise FileNotFoundError(f'Id list {path} does not exist or is a folder.')
+        raise FileNotFoundError(f'{what} {path} does not exist or is a folder.')
     data = whole.read(path)
     marked = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
     try:
         text = data.decode('utf-16' if marked else 'utf-8-sig')
     except UnicodeDecodeError as error:
-        raise ValueError(f'Id list {path} is not a text file in UTF-8; save it as one.') from error
+        raise ValueError(f'{what} {path} is not a text file in UTF-8; save it as one.') from error
     if '\0' in text:
-        raise ValueError(f'Id list {path} is not a text file in UTF-8; save it as one.')
-    ids = tuple(line.strip() for line in text.splitlines() if line.strip())
-    if not ids:
-        raise ValueError(f'Id list {path} names no id; write one id a line.')
-    refuse_repeated([name for name in ids if not name.startswith('#')], path)
-    return ids
+        raise ValueError(f'{what} {path} is not a text file in UTF-8; save it as one.')
+    return tuple(line.strip() for line in text.splitlines() if line.strip())
 
 
 def write_ids(path: str | os.PathLike, ids) -> None:

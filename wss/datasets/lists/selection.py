@@ -119,13 +119,24 @@ def unlabelled_examples(
             raise ValueError(
                 'Training with image-level labels takes them from the masks of the unlabelled '
                 'images, because the dataset has no others; set Unlabelled.masks = True, '
-                "or take a dataset that has them (Prepared.image_labels = 'annotations')."
+                'or take a dataset that has them (Folder.image_labels, '
+                "Prepared.image_labels = 'annotations')."
             )
-        # Now every image that is left must have a mask.
-        examples = dataset.examples(choice.split, labels='required', ids=ids)
+        examples = _with_masks(dataset, choice, ids)
     elif len(ids) < len(examples):
         examples = examples.select(ids)
     return dataclasses.replace(examples, held_out=counts)
+
+
+def _with_masks(dataset, choice, ids):
+    """Every image must have a mask, from which its image-level label is taken."""
+    try:
+        return dataset.examples(choice.split, labels='required', ids=ids)
+    except (ValueError, FileNotFoundError) as error:
+        raise type(error)(
+            f'{error} Training with image-level labels takes them from masks here; '
+            'Folder.image_labels names a file of them.'
+        ) from error
 
 
 def check_classes(examples: Examples, info: DatasetInfo) -> None:
