@@ -112,6 +112,7 @@ def test_an_image_without_line_and_mask_is_refused(folder):
         ('b.jpg,bal\n', "'b.jpg,bal' of .*shown.csv names 'bal', which is no class; classes: back"),
         ('b.jpg,1\n', "names '1', which is no class"),
         ('a.png,ball\na,ball\n', 'both a.png and a are image a'),
+        ('b,' + 'x' * 200_000, 'the line .* of .*shown.csv cannot be read. A line is an image'),
         ('a\0b', 'Folder.image_labels: file .*shown.csv is not a text file in UTF-8'),
     ],
 )

@@ -36,9 +36,17 @@ def read(path: str | os.PathLike, info: DatasetInfo) -> dict[str, np.ndarray]:
     numbers = {name: i for i, name in enumerate(info.class_names)}
     found = {}
     for line in id_lists.read_lines(path, 'Folder.image_labels: file'):
-        if line.startswith('#') or (not found and _is_heading(line)):
+        if line.startswith('#'):
             continue
-        image, *names = _fields(line)
+        try:
+            image, *names = _fields(line)
+        except (csv.Error, ValueError) as error:
+            raise ValueError(
+                f'Folder.image_labels: the line {reasons.short(line)!r} of {path} cannot be read. '
+                f'{FORM}'
+            ) from error
+        if not found and lines.is_heading(image):
+            continue
         unknown = [name for name in names if name not in numbers]
         if unknown:
             raise ValueError(
@@ -99,8 +107,5 @@ def of_examples(
 def _fields(line):
     separator = next((one for one in _SEPARATORS if one in line), ',')
     (row,) = csv.reader([line], delimiter=separator, skipinitialspace=True)
-    return [field for field in map(str.strip, row) if field]
-
-
-def _is_heading(line):
-    return lines.is_heading(_fields(line)[0])
+    image, *names = map(str.strip, row)
+    return [image, *filter(None, names)]
