@@ -159,7 +159,9 @@ class Folder:
                 f'Dataset {self.info.name!r} has no folder of masks, but labels of split '
                 f'{split!r} are needed; set Folder.masks.'
             )
-        images, masks = self._files.images(), {}
+        images, masks, given = self._files.images(), {}, None
+        if self._image_labels and labels != 'required':
+            given = self._files.of_names(label_lists.read(self._image_labels, self.info))
         if labels != 'none' and self._annotations:
             masks = self._files.of_names(drawn.in_annotations(self._annotations, self.info))
         elif labels != 'none':
@@ -184,9 +186,11 @@ class Folder:
         has_label = any(mask is not None for _, mask in kept)
         kept_ids = tuple(there[i] for i in good)
         image_labels = None
-        if self._image_labels and labels != 'required':
-            masked = [results[i].classes if pairs[i][1] else None for i in good]
-            image_labels = self._labels_of_images(kept_ids, masked)
+        if given is not None:
+            first = int(self.info.has_background)
+            shown = {there[i]: results[i].classes for i in good if pairs[i][1]}
+            of_masks = {name: one[first:] for name, one in shown.items() if one is not None}
+            image_labels = label_lists.of_examples(kept_ids, given, of_masks, self._image_labels)
         examples = Examples(
             ids=kept_ids,
             load=loading.loader(
@@ -212,11 +216,6 @@ class Folder:
     def split_ids(self, split: str) -> tuple[str, ...]:
         """Returns the ids of a split, also those without a file; opens no image."""
         return tuple(self._files.ids(split, self._files.images()))
-
-    def _labels_of_images(self, ids, mask_classes):
-        lines = label_lists.read(self._image_labels, self.info)
-        given = self._files.of_names(lines)
-        return label_lists.of_examples(ids, given, mask_classes, self.info, self._image_labels)
 
     def _check(self, pair):
         if pair not in self._checked:

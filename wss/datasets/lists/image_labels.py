@@ -40,7 +40,7 @@ def read(path: str | os.PathLike, info: DatasetInfo) -> dict[str, np.ndarray]:
             continue
         try:
             image, *names = _fields(line)
-        except (csv.Error, ValueError) as error:
+        except csv.Error as error:
             raise ValueError(
                 f'Folder.image_labels: the line {reasons.short(line)!r} of {path} cannot be read. '
                 f'{FORM}'
@@ -62,8 +62,7 @@ def read(path: str | os.PathLike, info: DatasetInfo) -> dict[str, np.ndarray]:
 def of_examples(
     ids: Sequence[str],
     given: Mapping[str, np.ndarray],
-    mask_classes: Sequence[np.ndarray | None],
-    info: DatasetInfo,
+    of_masks: Mapping[str, np.ndarray],
     path: str,
 ) -> np.ndarray:
     """Returns the image-level labels of examples, float32 `[n, num_image_classes]`.
@@ -71,37 +70,29 @@ def of_examples(
     Args:
         ids: Ids of the examples.
         given: Labels by id. An image that is not among them has those of its mask.
-        mask_classes: bool `[num_classes]`, the classes that each mask shows; None without a mask.
-        info: Classes of the dataset.
+        of_masks: bool `[num_image_classes]` by id, the classes that masks show.
         path: The file of the labels, for messages.
 
     Raises:
         ValueError: If an image has neither.
     """
-    first = int(info.has_background)
-    of_masks = [None if shown is None else shown[first:] for shown in mask_classes]
-    lost = [
-        name for name, own in zip(ids, of_masks, strict=True) if name not in given and own is None
-    ]
+    lost = [name for name in ids if name not in given and name not in of_masks]
     if lost:
         raise ValueError(
             f'Folder.image_labels: {len(lost)} images have no line in {path} and no mask that was '
             f'read, the first: {reasons.list_some(lost)}. Add lines, or leave the images out of '
             f'the split. {FORM}'
         )
-    less = [
-        name
-        for name, own in zip(ids, of_masks, strict=True)
-        if name in given and own is not None and (own & (given[name] == 0)).any()
-    ]
+    both = [name for name in ids if name in given and name in of_masks]
+    less = [name for name in both if (of_masks[name] > given[name]).any()]
     if less:
         warnings.warn(
             f'Folder.image_labels: the masks of {len(less)} images show classes that their lines '
             f'in {path} lack, the first: {reasons.list_some(less)}. The lines count.',
             stacklevel=3,
         )
-    rows = [given.get(name, own) for name, own in zip(ids, of_masks, strict=True)]
-    return np.stack(rows).astype(np.float32)
+    by_id = {**of_masks, **given}
+    return np.stack([by_id[name] for name in ids]).astype(np.float32)
 
 
 def _fields(line):
