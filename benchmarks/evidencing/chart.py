@@ -1,12 +1,13 @@
 """Line charts as SVG, a text that browsers draw."""
 
+import math
 from collections.abc import Mapping, Sequence
 from xml.sax.saxutils import escape
 
 WIDTH, HEIGHT = 640, 320
 _LEFT, _RIGHT, _TOP, _BOTTOM = 56, 150, 36, 44  # Margins: ticks, names of the lines, title, steps.
 COLOURS = ('#1f77b4', '#d62728', '#2ca02c', '#9467bd', '#8c564b', '#e377c2')
-_TICKS = 4
+_MOST_TICKS = 6  # Of an axis, without that at 0.
 
 
 def place(value: float, low: float, high: float, start: float, end: float) -> float:
@@ -18,6 +19,21 @@ def place(value: float, low: float, high: float, start: float, end: float) -> fl
         15.0
     """
     return start + (value - low) / ((high - low) or 1) * (end - start)
+
+
+def ticks(most: float) -> list[float]:
+    """Returns round numbers from 0 to at most `most`: multiples of 1, 2 or 5 times a power of ten.
+
+    Example:
+        >>> from evidencing.chart import ticks
+        >>> ticks(32.6)
+        [0, 10, 20, 30]
+    """
+    if most <= 0:
+        return [0]
+    power = 10 ** math.floor(math.log10(most / _MOST_TICKS))
+    step = next(n * power for n in (1, 2, 5, 10) if most / (n * power) <= _MOST_TICKS)
+    return [i * step for i in range(int(most / step + 1e-9) + 1)]  # 0.3 / 0.1 is less than 3.
 
 
 def line_chart(
@@ -52,13 +68,14 @@ def line_chart(
         f'<text x="14" y="{(_TOP + bottom) / 2}" text-anchor="middle" '
         f'transform="rotate(-90 14 {(_TOP + bottom) / 2})">{escape(y_name)}</text>',
     ]
-    for i in range(_TICKS + 1):
-        x, y = most_x * i / _TICKS, most_y * i / _TICKS
-        across, down = place(x, 0, most_x, _LEFT, right), place(y, 0, most_y, bottom, _TOP)
+    for x in ticks(most_x):
+        across = place(x, 0, most_x, _LEFT, right)
+        parts.append(f'<text x="{across:.1f}" y="{bottom + 16}" text-anchor="middle">{x:g}</text>')
+    for y in ticks(most_y):
+        down = place(y, 0, most_y, bottom, _TOP)
         parts += [
             f'<line x1="{_LEFT}" x2="{right}" y1="{down:.1f}" y2="{down:.1f}" stroke="#ddd"/>',
-            f'<text x="{_LEFT - 6}" y="{down + 4:.1f}" text-anchor="end">{y:.3g}</text>',
-            f'<text x="{across:.1f}" y="{bottom + 16}" text-anchor="middle">{x:.4g}</text>',
+            f'<text x="{_LEFT - 6}" y="{down + 4:.1f}" text-anchor="end">{y:g}</text>',
         ]
     ends = _apart([place(line[-1][1], 0, most_y, bottom, _TOP) for line in lines.values()])
     for (name, line), end, colour in zip(lines.items(), ends, COLOURS * len(lines), strict=False):

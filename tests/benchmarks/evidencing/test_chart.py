@@ -18,6 +18,21 @@ def test_points_by_hand():
     assert 'Title' in drawn and drawn.startswith('<svg')
 
 
+@pytest.mark.parametrize(
+    ('most', 'wanted'),
+    [
+        (0, [0]),
+        (0.3, [0, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3]),
+        (6, [0, 1, 2, 3, 4, 5, 6]),
+        (6.1, [0, 2, 4, 6]),
+        (26, [0, 5, 10, 15, 20, 25]),
+        (750, [0, 200, 400, 600]),
+    ],
+)
+def test_ticks_are_round_numbers(most, wanted):
+    assert chart.ticks(most) == pytest.approx(wanted)
+
+
 def test_names_do_not_overlap():
     drawn = chart.line_chart({'a & b': [(1, 5.0)], 'c': [(1, 5.0)], 'd': [(1, 4.9)]}, 'T', 'x', 'y')
     assert 'a &amp; b' in drawn
