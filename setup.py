@@ -102,7 +102,7 @@ setup(
             'nbclient',
             'ipykernel',
             'pytest>=7',
-            'pytest-xdist>=3,<4',
+            'pytest-xdist>=3.2.1,<4',
             'ruff>=0.17,<0.18',
         ],
     },

@@ -10,7 +10,7 @@ source "$(dirname "${BASH_SOURCE[0]}")/environment.sh"
 
 stack=reference
 arguments=()
-workers=(-n 2 --dist loadfile)  # For the whole suite; a few files start faster in one process.
+workers=(-n 2 --dist worksteal)  # For the whole suite; a few files start faster in one process.
 while [ $# -gt 0 ]; do
     case "$1" in
         --stack) [ $# -gt 1 ] || fail "--stack wants a name: 'reference' or 'next'."; stack="$2"; shift 2 ;;

@@ -74,7 +74,7 @@ def test_an_installation_that_fails_ends_the_script(root):
         (['../beside/test_own.py'], '{beside}/../beside/test_own.py'),
         (['tests/test_inside.py', '-q'], 'tests/test_inside.py -q'),
         (['/absolute/test_x.py'], '/absolute/test_x.py'),
-        (['-q'], '-n 2 --dist loadfile -q'),  # All tests, by two processes.
+        (['-q'], '-n 2 --dist worksteal -q'),  # All tests, by two processes.
     ],
 )
 def test_paths_of_tests_start_where_the_script_is_started(root, given, passed):
