@@ -5,22 +5,20 @@ import pathlib
 
 import numpy as np
 from PIL import Image
-from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from evidencing import chart, rows
+from evidencing import chart, quality, rows
 from wss.configuration import gin_files
 from wss.configuration.quiet import tf
 from wss.datasets.files import whole
 from wss.experiment import Experiment
 from wss.results import pictures
-from wss.runs import events
 
 SPLIT = 'test'
 PHOTOS = 6  # At even distances in the list of the split, whatever they show.
 HEIGHT = 104  # Of a picture in the panel.
-QUALITY = 'pseudo_label_miou'
 CURVES = {'pseudoseg': 'PseudoSeg', 'weak': 'PseudoSeg, image labels known'}
-PANEL = ('supervised', 'pseudoseg', 'weak', 'mean_teacher', 'all_labels')
+RIVALS = ('fixmatch', 'unimatch', 'mean_teacher', 'cps')
+PANEL = ('supervised', 'pseudoseg', 'weak', *RIVALS, 'all_labels')
 
 
 def draw(home: str | os.PathLike, out: str | os.PathLike) -> list[str]:
@@ -35,32 +33,20 @@ def draw(home: str | os.PathLike, out: str | os.PathLike) -> list[str]:
     """
     written = []
     for name, title in CURVES.items():
-        lines = curves(_run(home, name)) if _is_finished(home, name) else {}
+        lines = quality.curves(_run(home, name)) if _is_finished(home, name) else {}
         if lines:
             path = os.path.join(out, f'evidence_{name}.svg')
             heading = f'{title}: labels of the unlabelled crops, seed 0'
             whole.write(path, chart.line_chart(lines, heading, 'step', 'mIoU, %'))
             written.append(path)
     found = [name for name in PANEL if _is_finished(home, name)]
+    for name in sorted({*CURVES, *PANEL} - set(found)):
+        print(f'The figures leave out {name!r}: {_run(home, name)} is no finished run.')
     if found:
         path = os.path.join(out, 'evidence_photos.png')
         _write_small(path, photos({name: _run(home, name) for name in found}))
         written.append(path)
     return written
-
-
-def curves(workdir: str | os.PathLike) -> dict[str, list[tuple[int, float]]]:
-    """Reads the mIoU in percent of each kind of label over training, from TensorBoard's files."""
-    reader = EventAccumulator(os.path.join(workdir, events.FOLDER), {'tensors': 0})
-    reader.Reload()
-    return {
-        tag.removeprefix(f'{QUALITY}/'): [
-            (point.step, 100 * float(tf.make_ndarray(point.tensor_proto)))
-            for point in reader.Tensors(tag)
-        ]
-        for tag in sorted(reader.Tags()['tensors'])
-        if tag.startswith(f'{QUALITY}/')
-    }
 
 
 def photos(workdirs: dict[str, str]) -> np.ndarray:

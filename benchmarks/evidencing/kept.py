@@ -30,12 +30,13 @@ def read(path: str | os.PathLike | None) -> Kept:
     if path is None or not os.path.exists(path):
         return {}
     fields = {field.name for field in dataclasses.fields(Scored)} | {'settings'}
+    needed = fields - {'quality'}  # Older files lack it.
     try:
         content = json.loads(pathlib.Path(path).read_text('utf-8'))
         for seeds in content.values():
             for seed, one in seeds.items():
                 int(seed)
-                if set(one) != fields:
+                if not needed <= set(one) <= fields:
                     raise ValueError(f'seed {seed} has {", ".join(sorted(one))}')
     except (OSError, ValueError, AttributeError, TypeError) as error:
         raise ValueError(f'--scores {path} is damaged ({error}); restore or delete it.') from error

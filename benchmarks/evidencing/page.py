@@ -15,7 +15,7 @@ PARTS = {
     'longer': 'Longer runs',
     'options': 'One option changed',
     'labels': 'More labels',
-    'cutmix': 'CutMix and a slow start',
+    'earlier': 'The earlier recipe',
 }
 _NOTE = (
     'mIoU in percent of the last weights: mean ± sample standard deviation over seeds. '
@@ -27,14 +27,17 @@ def parts(found: Mapping[str, tables.Scores]) -> dict[str, str]:
     """Returns the tables, as Markdown, by the name of their place in a page."""
     by_table = {name: [row for row in rows.ROWS if row.table == name] for name in PARTS}
     texts = {name: tables.scores_table(chosen, found) for name, chosen in by_table.items()}
-    return texts | {'cost': tables.cost_table(rows.ROWS, found)}
+    return texts | {
+        'quality': tables.quality_table(rows.ROWS, found),
+        'cost': tables.cost_table(rows.ROWS, found),
+    }
 
 
 def write_tables(home: str | os.PathLike, found: Mapping[str, tables.Scores]) -> None:
     """Writes `tables.md` for readers and `scores.json` for programs into the folder of the runs."""
     os.makedirs(home, exist_ok=True)
     texts = parts(found)
-    heads = {**PARTS, 'cost': 'What the runs cost'}
+    heads = {**PARTS, 'quality': 'The three labels', 'cost': 'What the runs cost'}
     sections = [f'## {heads[name]}\n\n{text}\n' for name, text in texts.items()]
     whole.write(os.path.join(home, 'tables.md'), '\n'.join([_NOTE + '\n', *sections]))
     content = {

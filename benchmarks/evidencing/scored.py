@@ -6,7 +6,7 @@ import os
 import pathlib
 from collections.abc import Sequence
 
-from evidencing import rows, runs
+from evidencing import quality, rows, runs
 from evidencing.rows import Row
 
 
@@ -21,6 +21,7 @@ class Scored:
         cpu_minutes: CPU time of training; None if a process of it was killed.
         step_seconds: Mean time of a step.
         git: Commit of the code, with a `+` if files differed.
+        quality: What `quality.read` returned.
     """
 
     val: float
@@ -29,6 +30,7 @@ class Scored:
     cpu_minutes: float | None = None
     step_seconds: float | None = None
     git: str | None = None
+    quality: dict[str, float] | None = None
 
 
 def read(
@@ -79,4 +81,5 @@ def read_run(workdir: str | os.PathLike) -> Scored:
         cpu_minutes=None if None in cpu else sum(cpu) / 60,
         step_seconds=content('progress.json')['seconds_per_step'],
         git=record['git'],
+        quality=quality.read(workdir, result),
     )

@@ -3,7 +3,7 @@
 import statistics
 from collections.abc import Mapping, Sequence
 
-from evidencing import rows
+from evidencing import quality, rows
 from evidencing.rows import Row
 from evidencing.scored import Scored
 from wss.results import comparison
@@ -14,6 +14,10 @@ ONE_SEED = '†'
 _HEADS = (
     *('run', 'seeds', 'val', 'test', 'compared with'),
     *('difference on test (95 %)', 'share of the distance'),
+)
+_QUALITY_HEADS = (
+    *('run', 'seeds', 'crops: decoder', 'SGC', 'fused', 'photos: decoder', 'SGC', 'fused'),
+    *('recall', 'precision'),
 )
 
 
@@ -71,7 +75,8 @@ def scores_table(chosen: Sequence[Row], found: Mapping[str, Scores]) -> str:
     for row in chosen:
         scores = found.get(row.name, {})
         baseline = found.get(row.against, {})
-        ends = found.get('supervised', {}), found.get('all_labels', {})
+        all_labels = 'all_labels' if row.steps == 1 else 'all_labels_longer'
+        ends = found.get('supervised', {}), found.get(all_labels, {})
         compared = ('-', '-', '-')
         if row.against is not None:
             compared = (
@@ -91,10 +96,32 @@ def scores_table(chosen: Sequence[Row], found: Mapping[str, Scores]) -> str:
     return _laid_out(lines)
 
 
+def quality_table(chosen: Sequence[Row], found: Mapping[str, Scores]) -> str:
+    """Lays out how good the labels and the classifier of some rows were: means over the seeds.
+
+    Rows of which nothing is known are left out.
+    """
+    names = [f'{place}/{source}' for place in ('crops', 'photos') for source in quality.SOURCES]
+    lines = [_QUALITY_HEADS, ('---',) * len(_QUALITY_HEADS)]
+    for row in chosen:
+        known = [one.quality for one in found.get(row.name, {}).values() if one.quality]
+        if known:
+            means = {
+                name: f'{100 * statistics.fmean(one[name] for one in known):.1f}'
+                for name in (*names, 'recall', 'precision')
+            }
+            lines.append((row.title, str(len(known)), *means.values()))
+    return _laid_out(lines)
+
+
 def cost_table(chosen: Sequence[Row], found: Mapping[str, Scores]) -> str:
-    """Lays out what the runs of some rows cost: means over the seeds."""
+    """Lays out what the runs of some rows cost: medians over the seeds, and the sum of all runs.
+
+    A run whose CPU time is unknown counts as the median of its row.
+    """
     heads = 'run', 'steps', 'CPU minutes a run', 'seconds a step', 'commit'
     lines = [heads, ('---',) * len(heads)]
+    number, minutes = 0, 0.0
     for row in chosen:
         scores = list(found.get(row.name, {}).values())
         if not scores:
@@ -102,8 +129,12 @@ def cost_table(chosen: Sequence[Row], found: Mapping[str, Scores]) -> str:
             continue
         commits = sorted({_short(one.git) for one in scores})
         steps = sorted({f'{one.steps:,}' for one in scores})
-        times = [_mean(scores, 'cpu_minutes', 1), _mean(scores, 'step_seconds', 2)]
+        times = _median(scores, 'cpu_minutes', 1), _median(scores, 'step_seconds', 2)
         lines.append((row.title, ' '.join(steps), *times, ' '.join(commits)))
+        known = [one.cpu_minutes for one in scores if one.cpu_minutes is not None]
+        number += len(scores)
+        minutes += sum(known) + (len(scores) - len(known)) * statistics.median(known or [0])
+    lines.append((f'all {number} runs', '', f'{minutes:,.0f} ({minutes / 60:.1f} hours)', '', ''))
     return _laid_out(lines)
 
 
@@ -111,9 +142,9 @@ def _short(commit):
     return 'unknown' if commit is None else commit[:7] + '+' * commit.endswith('+')
 
 
-def _mean(scores, name, digits):
+def _median(scores, name, digits):
     known = [getattr(one, name) for one in scores if getattr(one, name) is not None]
-    return f'{statistics.fmean(known):.{digits}f}' if known else MISSING
+    return f'{statistics.median(known):.{digits}f}' if known else MISSING
 
 
 def _seeds(number, wanted):

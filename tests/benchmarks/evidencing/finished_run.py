@@ -2,7 +2,7 @@
 
 import json
 
-from evidencing import rows, runs
+from evidencing import page, rows, runs
 
 from wss.configuration import gin_files
 
@@ -32,5 +32,5 @@ def plan(home, **options):
 
 def write_page(path):
     """Writes a page with empty places for the tables."""
-    places = ('main', 'warm', 'longer', 'options', 'labels', 'cutmix', 'cost')
+    places = (*page.PARTS, 'quality', 'cost')
     path.write_text(''.join(f'<!-- begin {n} -->\n<!-- end {n} -->\n' for n in places))

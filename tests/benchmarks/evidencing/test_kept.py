@@ -56,6 +56,19 @@ def test_a_run_in_its_folder_wins(tmp_path):
     assert found['supervised'][0].test == 0.25
 
 
+def test_a_file_from_before_the_quality_of_labels_is_read(tmp_path):
+    [run] = plan(tmp_path, steps=4)
+    finish(run)
+    path = tmp_path / 'kept.json'
+    kept.write(path, {}, scored.read(tmp_path, 4), 4)
+    content = json.loads(path.read_text())
+    assert content['supervised']['0'].pop('quality') is None
+    path.write_text(json.dumps(content))
+    assert kept.has(kept.read(path), run)
+    found = kept.merge(kept.read(path), {row.name: {} for row in rows.ROWS}, str(tmp_path), 4)
+    assert found['supervised'][0] == scored.Scored(0.2, 0.25, 4, 45, 1.5, 'abc')
+
+
 def test_a_digest_tells_settings_apart():
     [row] = rows.choose(['supervised'])
     assert kept.digest({'a': '1', 'b': '2'}) == kept.digest({'b': '2', 'a': '1'})

@@ -1,7 +1,7 @@
 """The tables of the evidence, by hand."""
 
 import pytest
-from evidencing import page, tables
+from evidencing import page, quality, tables
 from evidencing.rows import Row
 from evidencing.scored import Scored
 
@@ -58,16 +58,45 @@ def test_a_table_marks_what_is_missing():
     ]
 
 
-def test_the_cost_is_a_mean_over_seeds():
+def test_the_share_of_longer_runs_is_that_of_longer_runs():
+    """400 steps more change what all masks give."""
+    chosen = [Row('longer', 'longer', (), table='longer', steps=2.5, seeds=1)]
+    found = {'supervised': scores(0.2), 'longer': scores(0.3), 'all_labels': scores(0.3)}
+    assert tables.scores_table(chosen, found).endswith('| +10.0 † | missing |')
+    found['all_labels_longer'] = scores(0.4)
+    assert tables.scores_table(chosen, found).endswith('| +10.0 † | 50 † |')
+
+
+def test_the_quality_of_labels_is_a_mean_over_seeds():
+    names = [f'{place}/{name}' for place in ('crops', 'photos') for name in quality.SOURCES]
+    one = dict(zip([*names, 'recall', 'precision'], (n / 100 for n in range(10, 18)), strict=True))
+    two = {name: value + 0.01 for name, value in one.items()}
+    found = {
+        'a': {0: Scored(0.1, 0.1, 4, quality=one), 1: Scored(0.1, 0.1, 4, quality=two)},
+        'b': {0: Scored(0.1, 0.1, 4)},  # A run of a method that has no such labels.
+    }
+    lines = tables.quality_table([Row('a', 'A', ()), Row('b', 'B', ())], found).splitlines()
+    assert lines[2:] == ['| A | 2 | 10.5 | 11.5 | 12.5 | 13.5 | 14.5 | 15.5 | 16.5 | 17.5 |']
+
+
+def test_the_cost_is_a_median_over_seeds_and_the_sum_of_all():
     found = {
         'a': {
             0: Scored(0.1, 0.1, 800, 30.0, 2.0, 'a' * 40),
-            1: Scored(0.1, 0.1, 800, None, 3.0, 'b' * 40 + '+'),
-        }
+            1: Scored(0.1, 0.1, 800, None, 3.0, 'b' * 40 + '+'),  # Counts as the median, 40.
+            2: Scored(0.1, 0.1, 800, 40.0, 3.0, 'b' * 40 + '+'),
+            3: Scored(0.1, 0.1, 800, 90.0, 9.0, 'b' * 40 + '+'),
+        },
+        'c': {0: Scored(0.1, 0.1, 2000, 1000.0, 2.0, None)},
     }
-    lines = tables.cost_table([Row('a', 'A', ()), Row('b', 'B', ())], found).splitlines()
-    assert lines[2] == '| A | 800 | 30.0 | 2.50 | aaaaaaa bbbbbbb+ |'
-    assert lines[3] == '| B | missing | missing | missing | missing |'
+    chosen = [Row('a', 'A', ()), Row('b', 'B', ()), Row('c', 'C', ())]
+    lines = tables.cost_table(chosen, found).splitlines()
+    assert lines[2:] == [
+        '| A | 800 | 40.0 | 3.00 | aaaaaaa bbbbbbb+ |',
+        '| B | missing | missing | missing | missing |',
+        '| C | 2,000 | 1000.0 | 2.00 | unknown |',
+        '| all 5 runs |  | 1,200 (20.0 hours) |  |  |',
+    ]
 
 
 def test_the_places_of_a_page_are_filled_again():
@@ -81,5 +110,5 @@ def test_the_places_of_a_page_are_filled_again():
 
 def test_nothing_is_trained_yet():
     texts = page.parts({})
-    assert set(texts) == {'main', 'warm', 'longer', 'options', 'labels', 'cutmix', 'cost'}
-    assert all('missing' in text for text in texts.values())
+    assert set(texts) == {*page.PARTS, 'quality', 'cost'}
+    assert all('missing' in texts[name] for name in (*page.PARTS, 'cost'))
