@@ -42,6 +42,9 @@ _mix = mixing.mix
 pseudoseg = functools.partial(PseudoSeg, attention_width=8)
 # New networks are undecided between classes: above 0, rounding would decide which pixels count.
 CONFIDENT = 0.0
+# Of networks that `decide` has made sure of some pixels: these count, and others do not.
+BETWEEN = 0.8
+LOUDER = 10_000.0
 # Name: method, whether batch norm is frozen, or else synchronised.
 CASES = {
     'supervised': (Supervised, True),
@@ -54,6 +57,8 @@ CASES = {
     'mixed': (functools.partial(UniMatch, threshold=CONFIDENT, dropout=0.0), True),
     'mean_teacher': (functools.partial(MeanTeacher, threshold=CONFIDENT), True),
     'cps': (CPS, True),
+    'masked': (functools.partial(FixMatch, threshold=BETWEEN), True),
+    'share': (functools.partial(MeanTeacher, threshold=BETWEEN), True),
 }
 UPDATES = {
     'supervised': Update(
@@ -63,9 +68,12 @@ UPDATES = {
         backbone_multiplier=0.5,
     ),
     'naive': Update(weight_decay=0.0),
+    'share': Update(weight_decay=0.0),
 }
 # The views of these have boxes of other images of the replica.
-MIXED = ('mixed', 'mixed_in_one')
+MIXED = ('mixed', 'mixed_in_one', 'masked')
+# The networks of these are sure of some pixels.
+DECIDED = ('masked', 'share')
 # Workers take the cases whose parts meet in other ways only once.
 WORKER_CASES = ('supervised', 'fused')
 
@@ -95,9 +103,17 @@ def make_method(case, make, info, frozen, per_replica):
     elif not per_replica:
         method.synchronise_batch_norm()
     method.build_variables(CROP)
+    if case in DECIDED:
+        decide(method)
     method.compile(optimizer=keras.optimizers.SGD(1.0))
     method.optimizer.build(method.trainable_variables)
     return method
+
+
+def decide(method):
+    """Makes new networks certain: their logits differ by units, not by hundredths."""
+    for network in filter(None, (method.network, method.second_network)):
+        network.logits.kernel.assign(LOUDER * network.logits.kernel)
 
 
 def values(variables):
@@ -246,9 +262,9 @@ def main(kind, count, out):
     for name in WORKER_CASES if kind == 'multi_worker' else CASES:
         found |= {f'{name}/{k}': v for k, v in run_case(strategy, name, *CASES[name]).items()}
     if kind == 'one':
-        naive = ('naive', Supervised)
-        found |= {f'halves/{k}': v for k, v in halves_by_hand(*naive).items()}
-        found |= {f'whole/{k}': v for k, v in run_case(strategy, *naive, True).items()}
+        found |= {f'naive/{k}': v for k, v in run_case(strategy, 'naive', Supervised, True).items()}
+        for name, make in (('naive', Supervised), ('share', CASES['share'][0])):
+            found |= {f'{name}_halves/{k}': v for k, v in halves_by_hand(name, make).items()}
     if kind == 'mirrored':
         parts = run_case(strategy, 'synchronised', *CASES['synchronised'], per_replica=True)
         found |= {f'per_replica/{k}': v for k, v in parts.items()}

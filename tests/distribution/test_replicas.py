@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from tests.distribution import program
+
 HERE = pathlib.Path(__file__).parent
 ROOT = HERE.parents[1]
-RIVALS = ('fixmatch', 'unimatch', 'mean_teacher', 'cps')
-CASES = ('supervised', 'fused', 'weak', 'synchronised', 'mixed', *RIVALS)
 
 
 def start(kind, replicas, out, **environment):
@@ -108,12 +108,12 @@ def check_same(found, one, case):
     assert found[f'{case}/pixels'] == one[f'{case}/pixels'] == 5 * 33 * 33
 
 
-@pytest.mark.parametrize('case', CASES)
+@pytest.mark.parametrize('case', program.CASES)
 def test_two_replicas_of_one_process(mirrored, one, case):
     check_same(mirrored, one, case)
 
 
-@pytest.mark.parametrize('case', ['supervised', 'fused'])
+@pytest.mark.parametrize('case', program.WORKER_CASES)
 def test_two_workers(workers, one, case):
     check_same(workers, one, case)
 
@@ -130,9 +130,17 @@ def test_moving_averages_of_the_weights(mirrored, workers, one):
     assert distance(joined(workers, 'supervised/averages/'), expected) < 1e-6
 
 
-def test_the_mean_of_what_each_half_computes_for_itself_is_another_gradient(one):
-    """The halves have different numbers of labelled pixels, so the tests above can fail."""
-    assert distance(joined(one, 'halves/gradient/'), joined(one, 'whole/gradient/')) > 0.01
+@pytest.mark.parametrize('case', ['naive', 'share'])
+def test_the_mean_of_what_each_half_computes_for_itself_is_another_gradient(one, case):
+    """The halves differ in labelled and confident pixels, so the tests above can fail."""
+    whole = joined(one, f'{case}/gradient/')
+    assert distance(joined(one, f'{case}_halves/gradient/'), whole) > 0.01
+
+
+@pytest.mark.parametrize('case', program.DECIDED)
+def test_a_part_of_the_pixels_counts(one, case):
+    _, confident = joined(one, f'{case}/quality/')
+    assert 0.2 < confident < 0.9
 
 
 def test_batch_norm_is_per_replica_unless_it_is_synchronised(mirrored):
