@@ -348,6 +348,15 @@ def test_teacher_rate_by_hand():
     np.testing.assert_allclose(rates, [1 / 2, 2 / 3, 3 / 4, 3 / 4, 3 / 4], rtol=1e-6)
 
 
+def test_the_confident_share_by_hand():
+    """Two of the three valid pixels reach 0.8; a sure pixel outside of the image does not count."""
+    method = make_method(MeanTeacher, threshold=0.8)
+    target = tf.constant([[[[0.9, 0.1, 0.0], [0.7, 0.3, 0.0], [0.0, 0.2, 0.8], [1.0, 0.0, 0.0]]]])
+    valid = tf.constant([[[1.0, 1.0, 1.0, 0.0]]])
+    assert float(method._confident_share(target, valid)) == pytest.approx(2 / 3)
+    assert float(method._confident_share(target, tf.zeros_like(valid))) == 0
+
+
 def test_squared_error_by_hand():
     student, teacher = tf.constant([[[[0.5, 0.5], [1.0, 0.0]]]]), tf.constant([[[[1.0, 0.0]] * 2]])
     # The first pixel: 1/4 + 1/4; the second: 0. Both count, then the first alone, then none.

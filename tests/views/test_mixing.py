@@ -40,6 +40,23 @@ def test_boxes_are_within_their_bounds(boxes):
     assert abs(np.mean(left + right) / 2 - CROP[1] / 2) < 2.5
 
 
+@pytest.mark.parametrize(
+    ('aspect', 'box'),
+    [
+        # 21 % of 100 x 200 pixels are 4200: sqrt(4200 * 1.05) = 66.4 high, 4200 / 66.4 = 63.2 wide.
+        # Half of the 35 places in the height, a quarter of the 138 in the width.
+        (1.05, [17, 34, 83, 97]),
+        # sqrt(4200 * 3) = 112.2 is more than the crop is high: 100, and 42 wide.
+        (3.0, [0, 39, 100, 81]),
+    ],
+)
+def test_a_box_by_hand(monkeypatch, aspect, box):
+    share = (aspect - 0.3) / (1 / 0.3 - 0.3)
+    numbers = iter([0.1, 0.5, share, 0.5, 0.25])  # Chosen, area, aspect, row, column.
+    monkeypatch.setattr(tf.random, 'stateless_uniform', lambda shape, seed: next(numbers))
+    assert mixing.sample_box((100, 200), 0.5, tf.constant([0, 1])).numpy().tolist() == box
+
+
 def test_a_box_follows_from_its_seed():
     seeds = [tf.constant([3, i], tf.int64) for i in (1, 1, 2)]
     one, again, other = (mixing.sample_box(CROP, 1.0, seed).numpy().tolist() for seed in seeds)
