@@ -19,7 +19,7 @@ PAGE = (ROOT / 'docs' / 'extending.md').read_text(encoding='utf-8')
 FILES = dict(re.findall(r'^`mine/(\S+)`:\n\n```\w*\n(.*?)^```$', PAGE, re.MULTILINE | re.DOTALL))
 EXAMPLES = sorted(name for name in FILES if name.endswith('.gin'))
 # Besides training, these change what is loaded, scored and predicted.
-USED = ('lakes.gin', 'my_dataset.gin', 'my_method.gin', 'my_network.gin')
+USED = ('lakes.gin', 'my_dataset.gin', 'my_method.gin', 'my_network.gin', 'my_teacher.gin')
 
 
 @pytest.fixture(scope='module')
@@ -62,6 +62,7 @@ def settings(name):
 
 def test_every_part_has_an_example():
     parts = {'lakes', 'my_dataset', 'my_backbone', 'my_network', 'my_method', 'my_views'}
+    parts.add('my_teacher')
     assert parts <= {name.removesuffix('.gin') for name in EXAMPLES}
     assert {name.removesuffix('.gin') for name in EXAMPLES} == {
         name.removesuffix('.py') for name in FILES if name.endswith('.py')
