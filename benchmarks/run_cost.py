@@ -1,19 +1,22 @@
 """Counts what a whole run of an experiment costs, without running it.
 
     python benchmarks/run_cost.py --gin_file experiments/paper/voc_4_pseudoseg_xception_65.gin
+    python benchmarks/run_cost.py --gin_file experiments/shapes_pseudoseg.gin --time 10
 
 The training step (forward, backward, optimiser) is traced at the crop of the experiment for one
 labelled and one unlabelled image, and TensorFlow's profiler counts its floating-point operations.
 All of it but the update of the weights grows with the images, so the run costs that count times the
-batch times the steps. Nothing is trained, and no data is read.
+batch times the steps. Nothing is trained, and no data is read. With `--time` some steps on images
+of noise are timed, too, with the batch of the experiment.
 """
 
 import argparse
 import functools
 import json
+import statistics
 
 import tensorflow as tf
-from step_cost import count_flops
+from step_cost import count_flops, time_calls
 
 from wss.configuration import gin_files
 from wss.experiment import Experiment
@@ -37,8 +40,27 @@ def batch_spec(info, crop: tuple[int, int], labelled: int = 1, unlabelled: int =
     }
 
 
-def measure(files: list[str], params: list[str]) -> dict:
-    """Builds the step of an experiment and counts it; returns what `main` prints."""
+def noise(spec, classes: int):
+    """Makes a batch of noise: images in 0..255, classes, and valid pixels and image labels of 1."""
+
+    def one(name, tensor):
+        if name == 'label':
+            return tf.random.stateless_uniform(tensor.shape, (0, 1), 0, classes, tf.int32)
+        if name in ('valid', 'image_label'):
+            return tf.ones(tensor.shape)
+        return tf.random.stateless_uniform(tensor.shape, (0, 2), 0, 255)
+
+    return {part: {n: one(n, tensor) for n, tensor in spec[part].items()} for part in spec}
+
+
+def measure(files: list[str], params: list[str], timed: int = 0) -> dict:
+    """Builds the step of an experiment and counts it; returns what `main` prints.
+
+    Args:
+        files: Gin files.
+        params: Settings.
+        timed: How many steps are timed.
+    """
     gin_files.parse(files, params)
     experiment = gin_files.build(Experiment)
     info = experiment.data.make_dataset().info
@@ -53,27 +75,38 @@ def measure(files: list[str], params: list[str]) -> dict:
     # By the rule of the batch, a run with any other batch sees as many images.
     steps = experiment.schedule.steps
     batch = experiment.schedule.reference_batch_size or experiment.data.labelled.batch_size
-    return {
+    found = {
         'crop': f'{crop[0]}x{crop[1]}',
         'flops_per_image_pair': flops,
         'batch': batch,
         'steps': steps,
         'flops_of_the_run': flops * batch * steps,
     }
+    if timed:
+        sizes = experiment.data.labelled.batch_size, experiment.data.unlabelled.batch_size
+        images = noise(batch_spec(info, crop, *sizes), info.num_classes)
+        seconds = time_calls(lambda: step(images)['loss'], timed)
+        found['timed_batch'] = f'{sizes[0]} + {sizes[1]}'
+        found['seconds_per_step'] = statistics.median(seconds)
+        found['least_seconds'], found['most_seconds'] = min(seconds), max(seconds)
+    return found
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument('--gin_file', action='append', required=True, help='an experiment')
     parser.add_argument('--gin_param', action='append', default=[], help='a setting')
+    parser.add_argument('--time', type=int, default=0, help='steps that are timed')
     parser.add_argument('--json', action='store_true', help='print one JSON object')
     arguments = parser.parse_args()
-    results = measure(arguments.gin_file, arguments.gin_param)
+    if arguments.time < 0:
+        parser.error('--time must be 0 or more')
+    results = measure(arguments.gin_file, arguments.gin_param, arguments.time)
     if arguments.json:
         print(json.dumps(results))
         return
     for name, value in results.items():
-        shown = f'{value:.3g}' if 'flops' in name else value
+        shown = f'{value:.3g}' if isinstance(value, float) or 'flops' in name else value
         print(f'{name.replace("_", " "):24}{shown:>16}')
 
 

@@ -34,3 +34,12 @@ def test_unlabelled_images_cost_more_than_labelled_ones(shallow):
     both = run_cost.measure([FILES[0], method, FILES[2]], small)['flops_per_image_pair']
     # One view more is trained and two passes are not: a backward pass is about two forward ones.
     assert 1.8 * alone < both < 3.5 * alone
+
+
+def test_steps_are_timed_with_the_batch_of_the_experiment(shallow):
+    small = ['Views.crop_size = (65, 65)', 'batch_size = 2']
+    files = [FILES[0], 'methods/pseudoseg_paper.gin', FILES[2]]
+    found = run_cost.measure(files, small, timed=2)
+    assert found['timed_batch'] == '2 + 2'
+    assert 0 < found['least_seconds'] <= found['seconds_per_step'] <= found['most_seconds']
+    assert 'seconds_per_step' not in run_cost.measure(files, small)

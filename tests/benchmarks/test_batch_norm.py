@@ -1,0 +1,17 @@
+"""Batch norm by matrix products computes what TensorFlow's does."""
+
+import batch_norm
+import numpy as np
+import tensorflow as tf
+
+
+def test_both_ways_compute_the_same():
+    x = 3 + 2 * tf.random.stateless_normal([2, 5, 6, 4], (0, 3))
+    upstream = tf.random.stateless_normal(x.shape, (0, 4))
+    gamma, beta = tf.constant([1.0, 2.0, 0.5, -1.0]), tf.constant([0.0, 1.0, -1.0, 3.0])
+    one, two = (make(tf)(x, gamma, beta) for make in (batch_norm.fused, batch_norm.by_products))
+    np.testing.assert_allclose(one, two, atol=1e-5)
+    ways = (make(tf) for make in (batch_norm.fused, batch_norm.by_products))
+    found = [batch_norm.gradients(tf, normalise, x, upstream) for normalise in ways]
+    for a, b in zip(*found, strict=True):
+        np.testing.assert_allclose(a, b, atol=1e-4)
