@@ -27,9 +27,9 @@ class Update:
             layers, on top of that of the last layers, 1e-6 to 1000. Offsets of batch norm do not
             count.
         fresh_multiplier: Factor of the steps of layers that `initial_weights` left as they were,
-            1e-6 to 1000. A short run from imported weights gains from 10 or so. It multiplies the
-            step itself, as a learning rate of their own would, and with it the decay of optimisers
-            such as AdamW; a factor of the gradient would have no effect there.
+            1e-6 to 1000. A short run with momentum from imported weights gains from 10 or so. It
+            multiplies the step itself, as a learning rate of their own would, and with it the decay
+            of optimisers such as AdamW; a factor of the gradient would have no effect there.
         backbone_multiplier: Factor of the steps of the backbone, imported or not, on top of that;
             1e-6 to 1000.
         average_decay: Decay of a moving average of the weights, 1e-6 to 0.999999; None for no
