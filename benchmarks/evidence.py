@@ -156,7 +156,7 @@ def _write(home, flags, is_shown=True):
         places = [f'{home}/tables.md', f'{home}/scores.json']
         places += filter(None, [flags.scores, flags.page])
         if flags.figures is not None:
-            from evidencing import figures  # Loads TensorFlow.
+            from evidencing import figures  # Builds networks.
 
             places += figures.draw(home, flags.figures)
         print(f'Wrote {", ".join(places)}.')

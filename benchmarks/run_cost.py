@@ -7,7 +7,7 @@ The training step (forward, backward, optimiser) is traced at the crop of the ex
 labelled and one unlabelled image, and TensorFlow's profiler counts its floating-point operations.
 All of it but the update of the weights grows with the images, so the run costs that count times the
 batch times the steps. Nothing is trained, and no data is read. With `--time` some steps on images
-of noise are timed, too, with the batch of the experiment.
+of noise are timed, too, with the batch and the precision of the experiment, without CutMix.
 """
 
 import argparse
@@ -63,6 +63,7 @@ def measure(files: list[str], params: list[str], timed: int = 0) -> dict:
     """
     gin_files.parse(files, params)
     experiment = gin_files.build(Experiment)
+    experiment.compute.prepare(tf.distribute.get_strategy())
     info = experiment.data.make_dataset().info
     crop = experiment.data.make_views().crop_size
     make_optimiser = functools.partial(experiment.make_optimiser, steps=experiment.schedule.steps)

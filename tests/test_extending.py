@@ -1,5 +1,6 @@
 """The examples of docs/extending.md: written to a folder as they stand there, and trained."""
 
+import importlib
 import pathlib
 import re
 import subprocess
@@ -8,8 +9,10 @@ import sys
 import numpy as np
 import pytest
 import tensorflow as tf
+import tf_keras as keras
 from PIL import Image
 
+from tests.experiment.saved_runs import points
 from wss.configuration import gin_files
 from wss.datasets.preparation import build
 from wss.experiment import Experiment
@@ -18,6 +21,10 @@ ROOT = pathlib.Path(__file__).resolve().parents[1]
 PAGE = (ROOT / 'docs' / 'extending.md').read_text(encoding='utf-8')
 FILES = dict(re.findall(r'^`mine/(\S+)`:\n\n```\w*\n(.*?)^```$', PAGE, re.MULTILINE | re.DOTALL))
 EXAMPLES = sorted(name for name in FILES if name.endswith('.gin'))
+THRESHOLDS = {
+    'my_method.gin': ['MyFixMatch.threshold = 0.0'],
+    'my_teacher.gin': ['Teacher.threshold = 0.0'],
+}
 # Besides training, these change what is loaded, scored and predicted.
 USED = ('lakes.gin', 'my_dataset.gin', 'my_method.gin', 'my_network.gin', 'my_teacher.gin')
 
@@ -57,7 +64,8 @@ def settings(name):
         return small
     if name == 'my_dataset.gin':
         return [*small, 'Discs.count = 9']
-    return [*small, 'Labelled.amount = 3', "Shapes.counts = {'train': 8, 'val': 3}"]
+    few = [*small, 'Labelled.amount = 3', "Shapes.counts = {'train': 8, 'val': 3}"]
+    return [*few, *THRESHOLDS.get(name, ())]  # In two steps no pixel is sure.
 
 
 def test_every_part_has_an_example():
@@ -81,6 +89,8 @@ def test_an_example_trains(name, mine, tmp_path, monkeypatch):
     if name != 'lakes.gin':  # Its records need no module of the user's.
         text = (tmp_path / 'run' / 'config.gin').read_text()
         assert f'# Import path: ["{mine}"]' in text
+    if name in THRESHOLDS:
+        assert points(tmp_path / 'run')['losses/consistency', 2] > 0.1
     if name not in USED:
         return
     gin_files.parse_run(str(tmp_path / 'run'))
@@ -91,6 +101,25 @@ def test_an_example_trains(name, mine, tmp_path, monkeypatch):
     assert scores['miou'] == pytest.approx(result['last']['miou'])
     predicted = experiment.predict(tmp_path / 'run', mine.parent / 'photos', tmp_path / 'out')
     assert (predicted.predicted, predicted.unreadable) == (1, 0)
+
+
+def test_the_teacher_of_the_page_follows_its_student(mine, monkeypatch, tiny):
+    monkeypatch.syspath_prepend(mine)
+    teacher = importlib.import_module('my_teacher').Teacher
+    method = teacher(tiny.make_network(3, 2), tiny.make_info())
+    method.second_network = tiny.make_network(3, 2)
+    method.build_variables((33, 33))
+    method.compile(optimizer=keras.optimizers.SGD(0.1))
+    method.start_second_network(set())
+    student, mean = (network.logits.kernel for network in (method.network, method.second_network))
+    start = student.numpy()
+    np.testing.assert_array_equal(mean, start)
+    student.assign(start + 1)
+    method.optimizer.iterations.assign(3)
+    method.after_update()
+    np.testing.assert_allclose(mean, start + 0.25, rtol=1e-5)  # Three quarters of the old stay.
+    assert method.evaluated_network is method.second_network
+    assert not method.second_network.trainable
 
 
 def test_the_commands_find_a_module_beside_the_gin_file_and_again_from_elsewhere(mine, tmp_path):

@@ -39,9 +39,12 @@ def draw(home: str | os.PathLike, out: str | os.PathLike) -> list[str]:
             heading = f'{title}: labels of the unlabelled crops, seed 0'
             whole.write(path, chart.line_chart(lines, heading, 'step', 'mIoU, %'))
             written.append(path)
+        else:
+            print(f'There is no curve of {name!r}: {_run(home, name)} has no points.')
     found = [name for name in PANEL if _is_finished(home, name)]
-    for name in sorted({*CURVES, *PANEL} - set(found)):
-        print(f'The figures leave out {name!r}: {_run(home, name)} is no finished run.')
+    for name in PANEL:
+        if name not in found:
+            print(f'The photos leave out {name!r}: {_run(home, name)} is no finished run.')
     if found:
         path = os.path.join(out, 'evidence_photos.png')
         _write_small(path, photos({name: _run(home, name) for name in found}))

@@ -7,7 +7,7 @@ import os
 import pathlib
 from collections.abc import Mapping
 
-from evidencing import rows, runs
+from evidencing import quality, rows, runs
 from evidencing.scored import Scored
 from wss.datasets.files import whole
 
@@ -38,6 +38,8 @@ def read(path: str | os.PathLike | None) -> Kept:
                 int(seed)
                 if not needed <= set(one) <= fields:
                     raise ValueError(f'seed {seed} has {", ".join(sorted(one))}')
+                if one.get('quality') is not None and set(one['quality']) != set(quality.NAMES):
+                    raise ValueError(f'the quality of seed {seed} is incomplete')
     except (OSError, ValueError, AttributeError, TypeError) as error:
         raise ValueError(f'--scores {path} is damaged ({error}); restore or delete it.') from error
     return content
@@ -82,5 +84,8 @@ def write(
     for row in rows.ROWS:
         for seed, one in found.get(row.name, {}).items():
             fields = {'settings': digest(runs.wanted(row, seed, steps)), **dataclasses.asdict(one)}
+            before = content.get(row.name, {}).get(str(seed), {})
+            if one.quality is None and before.get('settings') == fields['settings']:
+                fields['quality'] = before.get('quality')  # Its events may be deleted by now.
             content.setdefault(row.name, {})[str(seed)] = fields
     whole.write_json(path, {name: dict(sorted(content[name].items())) for name in sorted(content)})

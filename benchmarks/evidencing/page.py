@@ -19,7 +19,8 @@ PARTS = {
 }
 _NOTE = (
     'mIoU in percent of the last weights: mean ± sample standard deviation over seeds. '
-    f'{tables.ONE_SEED}: one seed, so the difference has no interval.'
+    f'{tables.ONE_SEED}: one seed, so the difference has no interval. *learnt* is the label that a '
+    'run learns; crops are unlabelled ones after half of the steps, photos those of validation.'
 )
 
 

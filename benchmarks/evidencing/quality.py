@@ -11,6 +11,10 @@ from wss.configuration.quiet import tf
 from wss.runs import events
 
 SOURCES = ('decoder', 'sgc', 'fused')
+NAMES = (
+    *(f'{place}/{source}' for place in ('crops', 'photos') for source in SOURCES),
+    *('recall', 'precision'),
+)
 _CURVE = 'pseudo_label_miou'
 _CLASSIFIER = {'recall': 'classifier_recall/mean', 'precision': 'classifier_precision/mean'}
 
@@ -23,10 +27,11 @@ def read(workdir: str | os.PathLike, result: Mapping) -> dict[str, float] | None
         result: Content of its `result.json`.
 
     Returns:
-        Shares in 0..1. `crops/SOURCE` is the mIoU of the labels of unlabelled crops, and `recall`
-        and `precision` are those of the classifier on them: means over what was reported after
-        half of the steps. `photos/SOURCE` is the mIoU on whole validation photos at the end. None
-        for a run that has no such labels.
+        Shares in 0..1 by `NAMES`. `crops/SOURCE` is the mIoU of the labels of unlabelled crops, and
+        `recall` and `precision` are those of the classifier on them: means over what was reported
+        after half of the steps. `crops/fused` is the label that the run learns, whatever its
+        source. `photos/SOURCE` is the mIoU on whole validation photos at the end. None for a run
+        that has no such labels.
     """
     points = _points(str(workdir))
     tags = {f'crops/{source}': f'{_CURVE}/{source}' for source in SOURCES} | _CLASSIFIER
@@ -34,10 +39,12 @@ def read(workdir: str | os.PathLike, result: Mapping) -> dict[str, float] | None
         name: [value for step, value in points.get(tag, ()) if 2 * step > result['steps']]
         for name, tag in tags.items()
     }
-    if not all(late.values()) or 'label_sources' not in result:
+    sources = result.get('label_sources', {})
+    photos = {f'photos/{source}': sources.get(source, {}).get('miou') for source in SOURCES}
+    if not all(late.values()) or None in photos.values():
         return None
-    photos = {f'photos/{s}': result['label_sources'][s]['miou'] for s in SOURCES}
-    return {name: statistics.fmean(values) for name, values in late.items()} | photos
+    found = {name: statistics.fmean(values) for name, values in late.items()} | photos
+    return {name: found[name] for name in NAMES}
 
 
 def curves(workdir: str | os.PathLike) -> dict[str, list[tuple[int, float]]]:

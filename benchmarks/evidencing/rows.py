@@ -18,7 +18,7 @@ COMMON = (
 # How many training images have masks, and the list of them in the folder of the data.
 LISTS = {83: 'labelled_85.txt', 172: 'labelled_170.txt', 337: 'labelled_340.txt', 1363: 'train.txt'}
 DATA = 'data/voc_small'
-# A step of PseudoSeg takes so many times the CPU time of a supervised step (the tables show both).
+# A step of PseudoSeg takes so many times the CPU time of a supervised step, on one machine.
 # Longer runs have so many times the steps.
 LONGER = 2.5
 SEEDS = 3  # Of main rows; the others have one.

@@ -16,7 +16,7 @@ _HEADS = (
     *('difference on test (95 %)', 'share of the distance'),
 )
 _QUALITY_HEADS = (
-    *('run', 'seeds', 'crops: decoder', 'SGC', 'fused', 'photos: decoder', 'SGC', 'fused'),
+    *('run', 'seeds', 'crops: decoder', 'SGC', 'learnt', 'photos: decoder', 'SGC', 'fused'),
     *('recall', 'precision'),
 )
 
@@ -101,14 +101,13 @@ def quality_table(chosen: Sequence[Row], found: Mapping[str, Scores]) -> str:
 
     Rows of which nothing is known are left out.
     """
-    names = [f'{place}/{source}' for place in ('crops', 'photos') for source in quality.SOURCES]
     lines = [_QUALITY_HEADS, ('---',) * len(_QUALITY_HEADS)]
     for row in chosen:
         known = [one.quality for one in found.get(row.name, {}).values() if one.quality]
         if known:
             means = {
                 name: f'{100 * statistics.fmean(one[name] for one in known):.1f}'
-                for name in (*names, 'recall', 'precision')
+                for name in quality.NAMES
             }
             lines.append((row.title, str(len(known)), *means.values()))
     return _laid_out(lines)
@@ -117,7 +116,7 @@ def quality_table(chosen: Sequence[Row], found: Mapping[str, Scores]) -> str:
 def cost_table(chosen: Sequence[Row], found: Mapping[str, Scores]) -> str:
     """Lays out what the runs of some rows cost: medians over the seeds, and the sum of all runs.
 
-    A run whose CPU time is unknown counts as the median of its row.
+    A run whose CPU time is unknown counts as the median of its row, or as 0 if the whole row's is.
     """
     heads = 'run', 'steps', 'CPU minutes a run', 'seconds a step', 'commit'
     lines = [heads, ('---',) * len(heads)]

@@ -3,7 +3,10 @@
 import json
 import sys
 
+import numpy as np
 import run_cost
+
+from wss.datasets.info import DatasetInfo
 
 FILES = [
     'datasets/voc.gin',
@@ -36,10 +39,31 @@ def test_unlabelled_images_cost_more_than_labelled_ones(shallow):
     assert 1.8 * alone < both < 3.5 * alone
 
 
-def test_steps_are_timed_with_the_batch_of_the_experiment(shallow):
-    small = ['Views.crop_size = (65, 65)', 'batch_size = 2']
+def test_noise_has_the_shapes_of_a_batch_and_labels_of_the_classes():
+    info = DatasetInfo('three', ('a', 'b', 'c'), ((0, 0, 0), (1, 1, 1), (2, 2, 2)))
+    batch = run_cost.noise(run_cost.batch_spec(info, (5, 7), 2, 3), 3)
+    assert batch['labelled']['image'].shape == (2, 5, 7, 3)
+    assert batch['unlabelled']['strong_2'].shape == (3, 5, 7, 3)
+    assert batch['unlabelled']['image_label'].shape == (3, 2)
+    assert 100 < np.std(batch['unlabelled']['weak']) * np.sqrt(12) < 400  # Uniform in 0..255.
+    assert set(np.unique(batch['labelled']['label'])) == {0, 1, 2}
+    assert np.all(batch['labelled']['valid'] == 1)
+
+
+def test_steps_are_timed_with_the_batch_of_the_experiment(shallow, monkeypatch):
+    made = []
+    noise = run_cost.noise
+
+    def noted(*given):
+        made.append(noise(*given))
+        return made[-1]
+
+    monkeypatch.setattr(run_cost, 'noise', noted)
+    small = ['Views.crop_size = (65, 65)', 'batch_size = 2', 'Unlabelled.batch_size = 3']
     files = [FILES[0], 'methods/pseudoseg_paper.gin', FILES[2]]
     found = run_cost.measure(files, small, timed=2)
-    assert found['timed_batch'] == '2 + 2'
-    assert 0 < found['least_seconds'] <= found['seconds_per_step'] <= found['most_seconds']
+    assert made[0]['labelled']['image'].shape == (2, 65, 65, 3)
+    assert made[0]['unlabelled']['weak'].shape == (3, 65, 65, 3)
+    assert found['timed_batch'] == '2 + 3'
+    assert found['seconds_per_step'] > 0
     assert 'seconds_per_step' not in run_cost.measure(files, small)

@@ -68,7 +68,6 @@ UPDATES = {
         backbone_multiplier=0.5,
     ),
     'naive': Update(weight_decay=0.0),
-    'share': Update(weight_decay=0.0),
 }
 # The views of these have boxes of other images of the replica.
 MIXED = ('mixed', 'mixed_in_one', 'masked')
@@ -200,25 +199,28 @@ def mix_in_halves(values, boxes, full_size):
     return tf.concat([_mix(half, box, full_size) for half, box in halves], 0)
 
 
-def halves_by_hand(case, make):
-    """The mean of the gradients of two half batches, each normalised by itself, in one process."""
+def by_hand(case, make, parts, only=None):
+    """The mean of the gradients of parts of a batch, each normalised by itself, in one process.
+
+    With `only`, the gradient of that loss alone where all pixels are valid.
+    """
     info = make_info()
     strategies.set_seed(5)
     method = make_method(case, make, info, True, False)
     batch = next(iter(training_batches(None, 0.0)))
+    if only is not None:
+        batch['unlabelled']['valid'] = tf.ones_like(batch['unlabelled']['valid'])
     gradients = []
-    for half in (slice(0, BATCH // 2), slice(BATCH // 2, BATCH)):
-        part = tf.nest.map_structure(lambda value, half=half: value[half], batch)
+    for rows in parts:
+        part = tf.nest.map_structure(lambda value, rows=rows: value[rows], batch)
         with tf.GradientTape() as tape:
             losses = method.compute_losses(part['labelled'], part['unlabelled'])
-            total = tf.add_n(list(losses.values()))
+            total = losses[only] if only else tf.add_n(list(losses.values()))
         gradients.append(
             tape.gradient(total, method.trainable_variables, unconnected_gradients='zero')
         )
-    return {
-        f'gradient/{i}': (a.numpy() + b.numpy()) / 2
-        for i, (a, b) in enumerate(zip(*gradients, strict=True))
-    }
+    means = [tf.add_n(list(alike)) / len(parts) for alike in zip(*gradients, strict=True)]
+    return {f'gradient/{i}': mean.numpy() for i, mean in enumerate(means)}
 
 
 def pooled(strategy):
@@ -262,9 +264,15 @@ def main(kind, count, out):
     for name in WORKER_CASES if kind == 'multi_worker' else CASES:
         found |= {f'{name}/{k}': v for k, v in run_case(strategy, name, *CASES[name]).items()}
     if kind == 'one':
-        found |= {f'naive/{k}': v for k, v in run_case(strategy, 'naive', Supervised, True).items()}
-        for name, make in (('naive', Supervised), ('share', CASES['share'][0])):
-            found |= {f'{name}_halves/{k}': v for k, v in halves_by_hand(name, make).items()}
+        halves = slice(0, BATCH // 2), slice(BATCH // 2, BATCH)
+        share = 'share', CASES['share'][0]
+        for name, arrays in (
+            ('naive', run_case(strategy, 'naive', Supervised, True)),
+            ('naive_halves', by_hand('naive', Supervised, halves)),
+            ('alone', by_hand(*share, [slice(0, BATCH)], 'consistency')),
+            ('alone_halves', by_hand(*share, halves, 'consistency')),
+        ):
+            found |= {f'{name}/{k}': v for k, v in arrays.items()}
     if kind == 'mirrored':
         parts = run_case(strategy, 'synchronised', *CASES['synchronised'], per_replica=True)
         found |= {f'per_replica/{k}': v for k, v in parts.items()}

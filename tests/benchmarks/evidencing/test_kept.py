@@ -1,12 +1,13 @@
 """Scores that stay when the folder of a run is deleted."""
 
+import dataclasses
 import json
 import pathlib
 import shutil
 
 import evidence
 import pytest
-from evidencing import kept, page, rows, runs, scored
+from evidencing import kept, page, quality, rows, runs, scored
 
 from tests.benchmarks.evidencing.finished_run import finish, plan, write_page
 
@@ -67,6 +68,28 @@ def test_a_file_from_before_the_quality_of_labels_is_read(tmp_path):
     assert kept.has(kept.read(path), run)
     found = kept.merge(kept.read(path), {row.name: {} for row in rows.ROWS}, str(tmp_path), 4)
     assert found['supervised'][0] == scored.Scored(0.2, 0.25, 4, 45, 1.5, 'abc')
+
+
+def test_the_quality_of_a_run_without_its_events_stays(tmp_path):
+    [run] = plan(tmp_path, steps=4)
+    finish(run)
+    path, known = tmp_path / 'kept.json', dict.fromkeys(quality.NAMES, 0.5)
+    found = scored.read(tmp_path, 4)
+    with_quality = dataclasses.replace(found['supervised'][0], quality=known)
+    kept.write(path, {}, {'supervised': {0: with_quality}}, 4)
+    kept.write(path, kept.read(path), found, 4)
+    assert kept.read(path)['supervised']['0']['quality'] == known
+    # Of other settings it is another run.
+    kept.write(path, kept.read(path), found, 5)
+    assert kept.read(path)['supervised']['0']['quality'] is None
+
+
+def test_an_incomplete_quality_is_refused(tmp_path):
+    path = tmp_path / 'kept.json'
+    one = dataclasses.asdict(scored.Scored(0.2, 0.25, 4, quality={'recall': 0.5}))
+    path.write_text(json.dumps({'supervised': {'0': {'settings': '', **one}}}))
+    with pytest.raises(ValueError, match='the quality of seed 0 is incomplete'):
+        kept.read(path)
 
 
 def test_a_digest_tells_settings_apart():

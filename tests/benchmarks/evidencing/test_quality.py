@@ -51,3 +51,5 @@ def test_a_run_without_such_labels_has_none(tmp_path):
     assert quality.read(tmp_path / 'b', {'steps': 8}) is None  # There are no events.
     write_all(tmp_path / 'c')
     assert quality.read(tmp_path / 'c', {'steps': 8}) is None  # No label source was measured.
+    less = {'steps': 8, 'label_sources': SOURCES | {'sgc': {'miou': None}}}
+    assert quality.read(tmp_path / 'c', less) is None

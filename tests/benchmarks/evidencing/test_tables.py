@@ -59,7 +59,7 @@ def test_a_table_marks_what_is_missing():
 
 
 def test_the_share_of_longer_runs_is_that_of_longer_runs():
-    """400 steps more change what all masks give."""
+    """They are measured against all masks with as many steps."""
     chosen = [Row('longer', 'longer', (), table='longer', steps=2.5, seeds=1)]
     found = {'supervised': scores(0.2), 'longer': scores(0.3), 'all_labels': scores(0.3)}
     assert tables.scores_table(chosen, found).endswith('| +10.0 † | missing |')
