@@ -15,52 +15,45 @@ import os
 import statistics
 import subprocess
 import sys
-import time
+
+import tensorflow as tf
+from step_cost import time_calls
 
 SHAPES = ((8, 81, 81, 96), (8, 41, 41, 144), (8, 11, 11, 960), (8, 41, 41, 256))
 EPSILON = 1e-3
 _SWITCH = 'TF_ENABLE_ONEDNN_OPTS'  # Read when TensorFlow is imported, so each way is a process.
 
 
-def by_products(tf):
-    """Returns batch norm by matrix products: a function of `x`, `gamma` and `beta`.
+@tf.custom_gradient
+def by_products(x, gamma, beta):
+    """Batch norm by matrix products: float32 `[N, H, W, C]`, as `x` is; the others are `[C]`."""
+    pixels = tf.reshape(x, [-1, x.shape[-1]])
+    number = tf.cast(tf.shape(pixels)[0], tf.float32)
+    ones = tf.ones([1, tf.shape(pixels)[0]])
+    mean = tf.matmul(ones, pixels) / number
+    variance = tf.matmul(ones, tf.square(pixels)) / number - tf.square(mean)
+    inverse = tf.math.rsqrt(variance + EPSILON)
+    scale = gamma * inverse
+    outputs = pixels * scale + (beta - mean * scale)
 
-    `x` is float32 `[N, H, W, C]`, the others are `[C]`; it returns `[N, H, W, C]`.
-    """
+    def gradient(upstream):
+        upstream = tf.reshape(upstream, [-1, x.shape[-1]])
+        of_beta = tf.matmul(ones, upstream)
+        of_gamma = (tf.matmul(ones, upstream * pixels) - mean * of_beta) * inverse
+        slope = -scale * of_gamma * inverse / number
+        shift = -scale * of_beta / number - slope * mean
+        of_x = scale * upstream + pixels * slope + shift
+        return tf.reshape(of_x, tf.shape(x)), of_gamma[0], of_beta[0]
 
-    @tf.custom_gradient
-    def normalise(x, gamma, beta):
-        pixels = tf.reshape(x, [-1, x.shape[-1]])
-        number = tf.cast(tf.shape(pixels)[0], tf.float32)
-        ones = tf.ones([1, tf.shape(pixels)[0]])
-        mean = tf.matmul(ones, pixels) / number
-        variance = tf.matmul(ones, tf.square(pixels)) / number - tf.square(mean)
-        inverse = tf.math.rsqrt(variance + EPSILON)
-        scale = gamma * inverse
-        outputs = pixels * scale + (beta - mean * scale)
-
-        def gradient(upstream):
-            upstream = tf.reshape(upstream, [-1, x.shape[-1]])
-            of_beta = tf.matmul(ones, upstream)
-            of_gamma = (tf.matmul(ones, upstream * pixels) - mean * of_beta) * inverse
-            slope = -scale * of_gamma * inverse / number
-            shift = -scale * of_beta / number - slope * mean
-            of_x = scale * upstream + pixels * slope + shift
-            return tf.reshape(of_x, tf.shape(x)), of_gamma[0], of_beta[0]
-
-        return tf.reshape(outputs, tf.shape(x)), gradient
-
-    return normalise
+    return tf.reshape(outputs, tf.shape(x)), gradient
 
 
-def fused(tf):
-    """Returns the fused operation of TensorFlow as such a function."""
-    return lambda x, gamma, beta: tf.compat.v1.nn.fused_batch_norm(
-        x, gamma, beta, epsilon=EPSILON, is_training=True
-    )[0]
+def fused(x, gamma, beta):
+    """Batch norm by the fused operation of TensorFlow, of the same shapes."""
+    return tf.compat.v1.nn.fused_batch_norm(x, gamma, beta, epsilon=EPSILON, is_training=True)[0]
 
 
-def step_of(tf, normalise, x, upstream):
+def step_of(normalise, x, upstream):
     """Returns the outputs, and the gradients of `x`, `gamma` and `beta` for that of the outputs."""
     gamma, beta = tf.ones(x.shape[-1]), tf.zeros(x.shape[-1])
     with tf.GradientTape() as tape:
@@ -71,25 +64,17 @@ def step_of(tf, normalise, x, upstream):
 
 def measure(repeats: int) -> dict[str, list[float]]:
     """Times both functions on all shapes in this process: milliseconds by name."""
-    import tensorflow as tf
-
     tf.config.threading.set_intra_op_parallelism_threads(1)
     tf.config.threading.set_inter_op_parallelism_threads(1)
     found = {}
-    for make in (fused, by_products):
-        normalise = make(tf)
-        step = tf.function(functools.partial(step_of, tf, normalise), autograph=False)
+    for normalise in (fused, by_products):
+        step = tf.function(functools.partial(step_of, normalise), autograph=False)
         times = []
         for shape in SHAPES:
             x, upstream = (tf.random.stateless_normal(shape, (0, i)) for i in (1, 2))
-            step(x, upstream)
-            seconds = []
-            for _ in range(repeats):
-                start = time.perf_counter()
-                step(x, upstream)[2].numpy()
-                seconds.append(time.perf_counter() - start)
+            seconds = time_calls(lambda s=step, x=x, u=upstream: s(x, u)[2], repeats)
             times.append(1000 * statistics.median(seconds))
-        found[make.__name__] = times
+        found[normalise.__name__] = times
     return found
 
 

@@ -16,7 +16,7 @@ import json
 import statistics
 
 import tensorflow as tf
-from step_cost import count_flops, time_calls
+from step_cost import count_flops, noise, time_calls
 
 from wss.configuration import gin_files
 from wss.experiment import Experiment
@@ -38,19 +38,6 @@ def batch_spec(info, crop: tuple[int, int], labelled: int = 1, unlabelled: int =
         'labelled': part(labelled, ['image']) | {'label': label},
         'unlabelled': part(unlabelled, ['weak', 'strong', 'strong_2']),
     }
-
-
-def noise(spec, classes: int):
-    """Makes a batch of noise: images in 0..255, classes, and valid pixels and image labels of 1."""
-
-    def one(name, tensor):
-        if name == 'label':
-            return tf.random.stateless_uniform(tensor.shape, (0, 1), 0, classes, tf.int32)
-        if name in ('valid', 'image_label'):
-            return tf.ones(tensor.shape)
-        return tf.random.stateless_uniform(tensor.shape, (0, 2), 0, 255)
-
-    return {part: {n: one(n, tensor) for n, tensor in spec[part].items()} for part in spec}
 
 
 def measure(files: list[str], params: list[str], timed: int = 0) -> dict:
@@ -85,7 +72,7 @@ def measure(files: list[str], params: list[str], timed: int = 0) -> dict:
     }
     if timed:
         sizes = experiment.data.labelled.batch_size, experiment.data.unlabelled.batch_size
-        images = noise(batch_spec(info, crop, *sizes), info.num_classes)
+        images = noise(info.num_classes, info.num_image_classes, crop, *sizes)
         seconds = time_calls(lambda: step(images)['loss'], timed)
         found['timed_batch'] = f'{sizes[0]} + {sizes[1]}'
         found['seconds_per_step'] = statistics.median(seconds)

@@ -60,29 +60,46 @@ def make_step(options: dict, fast: bool, name: str = 'pseudoseg'):
 
 def make_batch(options: dict, crop: tuple[int, int], size: int) -> dict:
     """Makes a batch of noise: `size` labelled and as many unlabelled images."""
-    random = tf.random.Generator.from_seed(0)
     classes = options['num_classes']
+    return noise(classes, classes - 1, crop, size, size)
 
-    def image():
+
+def noise(
+    classes: int, image_classes: int, crop: tuple[int, int], labelled: int, unlabelled: int
+) -> dict:
+    """Makes a batch of noise, of which all pixels are valid.
+
+    Args:
+        classes: Number of classes of label maps.
+        image_classes: Number of classes of image-level labels.
+        crop: Height and width of the images.
+        labelled: Number of labelled images.
+        unlabelled: Number of unlabelled images.
+
+    Returns:
+        A batch as `Method.train_step` takes it.
+    """
+    random = tf.random.Generator.from_seed(0)
+
+    def image(size):
         return random.uniform([size, *crop, 3], 0, 255)
 
-    def image_label():
-        return tf.cast(random.uniform([size, classes - 1]) > 0.8, tf.float32)
+    def image_label(size):
+        return tf.cast(random.uniform([size, image_classes]) > 0.8, tf.float32)
 
-    valid = tf.ones([size, *crop])
     return {
         'labelled': {
-            'image': image(),
-            'label': random.uniform([size, *crop], 0, classes, tf.int32),
-            'valid': valid,
-            'image_label': image_label(),
+            'image': image(labelled),
+            'label': random.uniform([labelled, *crop], 0, classes, tf.int32),
+            'valid': tf.ones([labelled, *crop]),
+            'image_label': image_label(labelled),
         },
         'unlabelled': {
-            'weak': image(),
-            'strong': image(),
-            'strong_2': image(),
-            'valid': valid,
-            'image_label': image_label(),
+            'weak': image(unlabelled),
+            'strong': image(unlabelled),
+            'strong_2': image(unlabelled),
+            'valid': tf.ones([unlabelled, *crop]),
+            'image_label': image_label(unlabelled),
         },
     }
 

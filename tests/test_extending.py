@@ -69,8 +69,15 @@ def settings(name):
 
 
 def test_every_part_has_an_example():
-    parts = {'lakes', 'my_dataset', 'my_backbone', 'my_network', 'my_method', 'my_views'}
-    parts.add('my_teacher')
+    parts = {
+        'lakes',
+        'my_dataset',
+        'my_backbone',
+        'my_network',
+        'my_method',
+        'my_teacher',
+        'my_views',
+    }
     assert parts <= {name.removesuffix('.gin') for name in EXAMPLES}
     assert {name.removesuffix('.gin') for name in EXAMPLES} == {
         name.removesuffix('.py') for name in FILES if name.endswith('.py')

@@ -17,6 +17,7 @@ PARTS = {
     'labels': 'More labels',
     'earlier': 'The earlier recipe',
 }
+HEADS = {**PARTS, 'quality': 'The three labels', 'cost': 'What the runs cost'}
 _NOTE = (
     'mIoU in percent of the last weights: mean ± sample standard deviation over seeds. '
     f'{tables.ONE_SEED}: one seed, so the difference has no interval. *learnt* is the label that a '
@@ -38,8 +39,7 @@ def write_tables(home: str | os.PathLike, found: Mapping[str, tables.Scores]) ->
     """Writes `tables.md` for readers and `scores.json` for programs into the folder of the runs."""
     os.makedirs(home, exist_ok=True)
     texts = parts(found)
-    heads = {**PARTS, 'quality': 'The three labels', 'cost': 'What the runs cost'}
-    sections = [f'## {heads[name]}\n\n{text}\n' for name, text in texts.items()]
+    sections = [f'## {HEADS[name]}\n\n{text}\n' for name, text in texts.items()]
     whole.write(os.path.join(home, 'tables.md'), '\n'.join([_NOTE + '\n', *sections]))
     content = {
         name: {str(seed): dataclasses.asdict(one) for seed, one in sorted(scores.items())}

@@ -130,7 +130,7 @@ def cost_table(chosen: Sequence[Row], found: Mapping[str, Scores]) -> str:
         steps = sorted({f'{one.steps:,}' for one in scores})
         times = _median(scores, 'cpu_minutes', 1), _median(scores, 'step_seconds', 2)
         lines.append((row.title, ' '.join(steps), *times, ' '.join(commits)))
-        known = [one.cpu_minutes for one in scores if one.cpu_minutes is not None]
+        known = _known(scores, 'cpu_minutes')
         number += len(scores)
         minutes += sum(known) + (len(scores) - len(known)) * statistics.median(known or [0])
     lines.append((f'all {number} runs', '', f'{minutes:,.0f} ({minutes / 60:.1f} hours)', '', ''))
@@ -141,8 +141,12 @@ def _short(commit):
     return 'unknown' if commit is None else commit[:7] + '+' * commit.endswith('+')
 
 
+def _known(scores, name):
+    return [getattr(one, name) for one in scores if getattr(one, name) is not None]
+
+
 def _median(scores, name, digits):
-    known = [getattr(one, name) for one in scores if getattr(one, name) is not None]
+    known = _known(scores, name)
     return f'{statistics.median(known):.{digits}f}' if known else MISSING
 
 

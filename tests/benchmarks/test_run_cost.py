@@ -5,6 +5,7 @@ import sys
 
 import numpy as np
 import run_cost
+import tensorflow as tf
 
 from wss.datasets.info import DatasetInfo
 
@@ -39,15 +40,21 @@ def test_unlabelled_images_cost_more_than_labelled_ones(shallow):
     assert 1.8 * alone < both < 3.5 * alone
 
 
+def check_spec(spec, tensor):
+    assert spec.is_compatible_with(tensor)
+
+
 def test_noise_has_the_shapes_of_a_batch_and_labels_of_the_classes():
-    info = DatasetInfo('three', ('a', 'b', 'c'), ((0, 0, 0), (1, 1, 1), (2, 2, 2)))
-    batch = run_cost.noise(run_cost.batch_spec(info, (5, 7), 2, 3), 3)
+    batch = run_cost.noise(3, 2, (5, 7), 2, 3)
     assert batch['labelled']['image'].shape == (2, 5, 7, 3)
     assert batch['unlabelled']['strong_2'].shape == (3, 5, 7, 3)
     assert batch['unlabelled']['image_label'].shape == (3, 2)
     assert 100 < np.std(batch['unlabelled']['weak']) * np.sqrt(12) < 400  # Uniform in 0..255.
     assert set(np.unique(batch['labelled']['label'])) == {0, 1, 2}
     assert np.all(batch['labelled']['valid'] == 1)
+    # What is timed is what is counted.
+    info = DatasetInfo('three', ('a', 'b', 'c'), ((0, 0, 0), (1, 1, 1), (2, 2, 2)))
+    tf.nest.map_structure(check_spec, run_cost.batch_spec(info, (5, 7), 2, 3), batch)
 
 
 def test_steps_are_timed_with_the_batch_of_the_experiment(shallow, monkeypatch):

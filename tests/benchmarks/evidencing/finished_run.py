@@ -32,5 +32,4 @@ def plan(home, **options):
 
 def write_page(path):
     """Writes a page with empty places for the tables."""
-    places = (*page.PARTS, 'quality', 'cost')
-    path.write_text(''.join(f'<!-- begin {n} -->\n<!-- end {n} -->\n' for n in places))
+    path.write_text(''.join(f'<!-- begin {n} -->\n<!-- end {n} -->\n' for n in page.HEADS))
