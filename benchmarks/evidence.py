@@ -47,7 +47,7 @@ def _flags(arguments):
     add('--retries', type=int, default=5, help='how often an interrupted run is resumed')
     add('--tables', action='store_true', help='write the tables of what is there; train nothing')
     add('--scores', type=path, help='a file that keeps scores without the folders of their runs')
-    add('--page', type=path, help='a page whose places for tables are filled, docs/evidence.md')
+    add('--page', type=path, action='append', help='a page whose places for tables are filled')
     add('--figures', type=path, help='a folder for the figures of the page, docs')
     add('--dry_run', action='store_true', help='print what would be trained, and stop')
     flags = parser.parse_args(arguments)
@@ -150,11 +150,11 @@ def _write(home, flags, is_shown=True):
         kept.write(flags.scores, earlier, trained, flags.steps)
     found = kept.merge(earlier, trained, home, flags.steps)
     page.write_tables(home, found)
-    if flags.page is not None:
-        page.fill_page(flags.page, page.parts(found))
+    if flags.page:
+        page.fill_pages(flags.page, page.parts(found))
     if is_shown:
         places = [f'{home}/tables.md', f'{home}/scores.json']
-        places += filter(None, [flags.scores, flags.page])
+        places += filter(None, [flags.scores, *(flags.page or ())])
         if flags.figures is not None:
             from evidencing import figures  # Builds networks.
 

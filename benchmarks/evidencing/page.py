@@ -4,20 +4,21 @@ import dataclasses
 import os
 import pathlib
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from evidencing import rows, tables
 from wss.datasets.files import whole
 
 PARTS = {
     'main': 'The main runs',
-    'warm': 'Rivals with a warm-up',
-    'longer': 'Longer runs',
     'options': 'One option changed',
     'labels': 'More labels',
+    'rivals': 'More runs of the rivals',
     'earlier': 'The earlier recipe',
 }
+WITH_SHARE = ('main', 'labels')
 HEADS = {**PARTS, 'quality': 'The three labels', 'cost': 'What the runs cost'}
+_PLACE = re.compile(r'(<!-- begin (\w+) -->\n).*?(<!-- end \2 -->)', re.DOTALL)
 _NOTE = (
     'mIoU in percent of the last weights: mean ± sample standard deviation over seeds. '
     f'{tables.ONE_SEED}: one seed, so the difference has no interval. *learnt* is the label that a '
@@ -28,9 +29,13 @@ _NOTE = (
 def parts(found: Mapping[str, tables.Scores]) -> dict[str, str]:
     """Returns the tables, as Markdown, by the name of their place in a page."""
     by_table = {name: [row for row in rows.ROWS if row.table == name] for name in PARTS}
-    texts = {name: tables.scores_table(chosen, found) for name, chosen in by_table.items()}
+    texts = {
+        name: tables.scores_table(chosen, found, name in WITH_SHARE)
+        for name, chosen in by_table.items()
+    }
+    today = [row for row in rows.ROWS if row.table != 'earlier']
     return texts | {
-        'quality': tables.quality_table(rows.ROWS, found),
+        'quality': tables.quality_table(today, found),
         'cost': tables.cost_table(rows.ROWS, found),
     }
 
@@ -54,26 +59,29 @@ def fill(text: str, parts: Mapping[str, str]) -> str:
     Args:
         text: The page. A place begins with `<!-- begin NAME -->` and ends with `<!-- end NAME -->`,
             each on a line of its own.
-        parts: Texts by the names of their places.
-
-    Raises:
-        ValueError: If the page lacks one of the places.
+        parts: Texts by the names of their places, with those of the page among them.
 
     Example:
         >>> from evidencing.page import fill
-        >>> fill('<!-- begin a -->\\nold\\n<!-- end a -->', {'a': 'new'})
+        >>> fill('<!-- begin a -->\\nold\\n<!-- end a -->', {'a': 'new', 'b': ''})
         '<!-- begin a -->\\nnew\\n<!-- end a -->'
     """
-    for name, part in parts.items():
-        begin, end = f'<!-- begin {name} -->\n', f'<!-- end {name} -->'
-        pattern = re.compile(f'({re.escape(begin)}).*?({re.escape(end)})', re.DOTALL)
-        text, number = pattern.subn(lambda found, p=part: f'{found[1]}{p}\n{found[2]}', text)
-        if number != 1:
-            raise ValueError(f'The page has {number} places {begin.strip()} ... {end}; it needs 1.')
-    return text
+    return _PLACE.sub(lambda found: f'{found[1]}{parts[found[2]]}\n{found[3]}', text)
 
 
-def fill_page(path: str | os.PathLike, parts: Mapping[str, str]) -> None:
-    """Replaces what stands between the marks of a page in a file; see `fill`."""
-    page = pathlib.Path(path)
-    whole.write(page, fill(page.read_text('utf-8'), parts))
+def fill_pages(paths: Sequence[str | os.PathLike], parts: Mapping[str, str]) -> None:
+    """Replaces what stands between the marks of pages in files; see `fill`.
+
+    Raises:
+        ValueError: If the pages do not have one place for each part.
+    """
+    texts = {path: pathlib.Path(path).read_text('utf-8') for path in paths}
+    places = [found[2] for text in texts.values() for found in _PLACE.finditer(text)]
+    for name in (*parts, *places):
+        if name not in parts or places.count(name) != 1:
+            raise ValueError(
+                f'The pages of --page have {places.count(name)} places <!-- begin {name} --> ... '
+                f'<!-- end {name} -->; they need {int(name in parts)}.'
+            )
+    for path, text in texts.items():
+        whole.write(path, fill(text, parts))

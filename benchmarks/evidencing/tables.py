@@ -51,49 +51,43 @@ def difference(scores: Scores, baseline: Scores) -> str:
 def closed_share(scores: Scores, low: Scores, high: Scores) -> str:
     """Returns how much of the way from `low` to `high` a row covers on the test split, in percent.
 
-    The three means are over the seeds that all have.
+    It is the row's mean difference to `low` over that of `high`, each over the seeds that both
+    have.
     """
-    seeds = set(scores) & set(low) & set(high)
-    if not seeds:
+    gain, distance = _mean_difference(scores, low), _mean_difference(high, low)
+    if gain is None or distance is None:
         return MISSING
-    means = [statistics.fmean(one[seed].test for seed in seeds) for one in (scores, low, high)]
-    if means[2] <= means[1]:
+    if distance <= 0:
         return '-'
-    mark = f' {ONE_SEED}' if len(seeds) == 1 else ''
-    return f'{100 * (means[0] - means[1]) / (means[2] - means[1]):.0f}{mark}'
+    mark = f' {ONE_SEED}' if len(set(scores) & set(low)) == 1 else ''
+    return f'{100 * gain / distance:.0f}{mark}'
 
 
-def scores_table(chosen: Sequence[Row], found: Mapping[str, Scores]) -> str:
+def scores_table(chosen: Sequence[Row], found: Mapping[str, Scores], with_share: bool) -> str:
     """Lays out the scores of some rows; what has not been trained is marked as missing.
 
     Args:
         chosen: The rows, all of one table.
         found: Scores by name of the row, those of all rows.
+        with_share: Whether it has the column of the share of the distance.
     """
-    lines = [_HEADS, ('---',) * len(_HEADS)]
     titles = {row.name: row.title for row in rows.ROWS}
+    lines = [_HEADS]
     for row in chosen:
         scores = found.get(row.name, {})
-        baseline = found.get(row.against, {})
         all_labels = 'all_labels' if row.steps == 1 else 'all_labels_longer'
         ends = found.get('supervised', {}), found.get(all_labels, {})
         compared = ('-', '-', '-')
         if row.against is not None:
             compared = (
                 titles[row.against],
-                difference(scores, baseline),
+                difference(scores, found.get(row.against, {})),
                 closed_share(scores, *ends),
             )
-        lines.append(
-            (
-                row.title,
-                _seeds(len(scores), row.seeds),
-                _column(scores, 'val'),
-                _column(scores, 'test'),
-                *compared,
-            )
-        )
-    return _laid_out(lines)
+        columns = _column(scores, 'val'), _column(scores, 'test')
+        lines.append((row.title, _seeds(len(scores), row.seeds), *columns, *compared))
+    lines.insert(1, ('---',) * len(_HEADS))
+    return _laid_out(lines if with_share else [line[:-1] for line in lines])
 
 
 def quality_table(chosen: Sequence[Row], found: Mapping[str, Scores]) -> str:
@@ -139,6 +133,12 @@ def cost_table(chosen: Sequence[Row], found: Mapping[str, Scores]) -> str:
 
 def _short(commit):
     return 'unknown' if commit is None else commit[:7] + '+' * commit.endswith('+')
+
+
+def _mean_difference(scores, baseline):
+    """Mean difference on the test split over the seeds that both have; None without one."""
+    seeds = set(scores) & set(baseline)
+    return statistics.fmean(scores[s].test - baseline[s].test for s in seeds) if seeds else None
 
 
 def _known(scores, name):

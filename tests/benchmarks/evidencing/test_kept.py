@@ -111,10 +111,14 @@ def test_a_damaged_file_is_refused(tmp_path, capsys, text):
     assert path.read_text() == text
 
 
-def test_the_page_shows_the_kept_scores(tmp_path):
-    """A recipe that changes leaves scores behind that are no longer those of the page."""
+def test_the_pages_show_the_kept_scores(tmp_path):
+    """A recipe that changes leaves scores behind that are no longer those of the pages."""
     scores = kept.read(DOCS / 'evidence.json')
     assert scores
     found = kept.merge(scores, {row.name: {} for row in rows.ROWS}, str(tmp_path))
-    text = (DOCS / 'evidence.md').read_text('utf-8')
-    assert page.fill(text, page.parts(found)) == text
+    pages = [tmp_path / 'evidence.md', tmp_path / 'evidence_runs.md']
+    for path in pages:
+        shutil.copy(DOCS / path.name, path)
+    page.fill_pages(pages, page.parts(found))
+    for path in pages:
+        assert path.read_text('utf-8') == (DOCS / path.name).read_text('utf-8')
