@@ -7,18 +7,20 @@ The training step (forward, backward, optimiser) is traced at the crop of the ex
 labelled and one unlabelled image, and TensorFlow's profiler counts its floating-point operations.
 All of it but the update of the weights grows with the images, so the run costs that count times the
 batch times the steps. Nothing is trained, and no data is read. With `--time` some steps on images
-of noise are timed, too, with the batch and the precision of the experiment, without CutMix.
+of noise are timed, too, with the batch and the precision of the experiment, without CutMix; with
+`--compare_onednn` first in a process that leaves oneDNN's operations off.
 """
 
 import argparse
 import functools
 import json
 import statistics
+import sys
 
-import tensorflow as tf
-from step_cost import count_flops, noise, time_calls
+from step_cost import compare, count_flops, noise, time_calls, without_onednn
 
 from wss.configuration import gin_files
+from wss.configuration.quiet import tf
 from wss.experiment import Experiment
 from wss.training import building
 
@@ -86,10 +88,16 @@ def main():
     parser.add_argument('--gin_param', action='append', default=[], help='a setting')
     parser.add_argument('--time', type=int, default=0, help='steps that are timed')
     parser.add_argument('--json', action='store_true', help='print one JSON object')
+    parser.add_argument('--compare_onednn', action='store_true', help='time without oneDNN, too')
     arguments = parser.parse_args()
     if arguments.time < 0:
         parser.error('--time must be 0 or more')
+    if arguments.compare_onednn and not arguments.time:
+        parser.error('--compare_onednn compares times; set --time, too')
+    slow = without_onednn(__file__, sys.argv[1:]) if arguments.compare_onednn else None
     results = measure(arguments.gin_file, arguments.gin_param, arguments.time)
+    if slow:
+        results = compare(results, slow)
     if arguments.json:
         print(json.dumps(results))
         return

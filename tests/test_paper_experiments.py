@@ -191,6 +191,18 @@ def test_every_method_takes_a_step_with_every_network(shallow, step_once):
         assert (len(losses) > 3) == (not method.startswith('supervised')), method
 
 
+@pytest.mark.parametrize('name', RIVALS)
+def test_strong_views_of_the_rivals(name):
+    """Those of UniMatch's paper: colours (0.5, 0.5, 0.5, 0.25), grey, blur, CutMix; no CutOut."""
+    gin_files.parse(files_of('voc_4', name, 'small_pretrained'))
+    views = gin_files.build(Experiment).data.make_views()
+    assert (views.brightness, views.contrast, views.saturation, views.hue) == (0.5, 0.5, 0.5, 0.25)
+    assert (views.jitter_probability, views.greyscale_probability) == (0.8, 0.2)
+    assert (views.blur_probability, views.blur_sigma) == (0.5, (0.1, 2.0))
+    assert (views.cutmix_probability, views.cutout_probability) == (0.5, 0.0)
+    assert views.strong_views == (2 if name == 'unimatch' else 1)
+
+
 def test_every_dataset_goes_with_every_method_and_network(shallow):
     """Files contradict each other in pairs, so pairs are enough."""
     listed = parts()

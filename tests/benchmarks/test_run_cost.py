@@ -4,6 +4,7 @@ import json
 import sys
 
 import numpy as np
+import pytest
 import run_cost
 import tensorflow as tf
 
@@ -74,3 +75,11 @@ def test_steps_are_timed_with_the_batch_of_the_experiment(shallow, monkeypatch):
     assert found['timed_batch'] == '2 + 3'
     assert found['seconds_per_step'] > 0
     assert 'seconds_per_step' not in run_cost.measure(files, small)
+
+
+def test_times_are_compared_only_where_steps_are_timed(monkeypatch, capsys):
+    words = ['--gin_file', FILES[0], '--compare_onednn']
+    monkeypatch.setattr(sys, 'argv', ['run_cost.py', *words])
+    with pytest.raises(SystemExit):
+        run_cost.main()
+    assert '--compare_onednn compares times; set --time, too' in capsys.readouterr().err

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import subprocess
 import sys
 
 import pytest
@@ -76,3 +77,28 @@ def test_every_method_has_a_step(reference):
     # Three passes with two of them backwards, twice; FixMatch has them once.
     assert abs(flops['cps'] / flops['fixmatch'] - 2) < 0.05
     assert flops['unimatch'] > flops['fixmatch'] > flops['supervised']
+
+
+def test_a_process_without_onednn(tmp_path):
+    script = tmp_path / 'script.py'
+    script.write_text(
+        'import json, os, sys\n'
+        'print("a message")\n'
+        'print(json.dumps([os.environ["TF_ENABLE_ONEDNN_OPTS"], *sys.argv[1:]]))\n'
+    )
+    found = step_cost.without_onednn(str(script), ['--steps', '2', '--compare_onednn'])
+    assert found == ['0', '--steps', '2', '--json']
+    script.write_text('raise SystemExit(3)')
+    with pytest.raises(subprocess.CalledProcessError):
+        step_cost.without_onednn(str(script), [])
+
+
+def test_the_ratio_is_that_of_the_times(reference, monkeypatch, capsys):
+    monkeypatch.setattr(step_cost, '_PEAK_SIDE', 64)
+    monkeypatch.setattr(step_cost, 'without_onednn', lambda *_: {'seconds_per_step': 8.0})
+    words = ['--reference', str(reference), '--steps', '1', '--json', '--compare_onednn']
+    monkeypatch.setattr(sys, 'argv', ['step_cost.py', *words])
+    step_cost.main()
+    result = json.loads(capsys.readouterr().out)
+    assert result['seconds_without_onednn'] == 8.0
+    assert result['onednn_ratio'] == pytest.approx(result['seconds_per_step'] / 8)

@@ -179,6 +179,8 @@ def steps_of(update, optimiser, count=1, **options):
     """The moves of every variable by an optimiser, after an import of the backbone."""
     method = make_method(PseudoSeg, update=update, attention_width=8, **options)
     method.compile(optimizer=optimiser)
+    if isinstance(optimiser, optimisers.AdamW):
+        optimiser.decay_only(method.decayed_kernels())
     method.import_weights(import_backbone)
     before = [v.numpy() for v in method.trainable_variables]
     for _ in range(count):
@@ -193,6 +195,7 @@ def steps_of(update, optimiser, count=1, **options):
         lambda: optimisers.momentum_poly(9, 0.001),
         lambda: keras.optimizers.Adam(1e-3),
         lambda: keras.optimizers.AdamW(1e-3, weight_decay=0.1),
+        lambda: optimisers.adamw_poly(9, 1e-3, weight_decay=0.1),
     ],
 )
 def test_factors_of_steps(make_optimiser):

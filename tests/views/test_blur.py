@@ -41,3 +41,16 @@ def test_sigma_follows_from_the_seed():
     one, again, other = (blur.random_blur(image, (0.1, 2.0), seed).numpy() for seed in seeds)
     np.testing.assert_array_equal(one, again)
     assert np.abs(one - other).max() > 1
+
+
+def test_a_kernel_covers_three_of_the_largest_standard_deviation():
+    """3 * 0.5 = 1.5 pixels, so 2: a bright pixel reaches two pixels far and no further."""
+    image = np.zeros((9, 9, 1), np.float32)
+    image[4, 4] = 1.0
+    blurred = blur.random_blur(tf.constant(image), (0.5, 0.5), tf.constant([0, 1])).numpy()
+    reached = np.zeros((9, 9), bool)
+    reached[2:7, 2:7] = True
+    np.testing.assert_array_equal(blurred[..., 0] > 0, reached)
+    # exp(-x^2 / 0.5) over its sum for x = -2..2: 1, 0.13534, 0.00033546.
+    middle = 1 / (1 + 2 * 0.13534 + 2 * 0.00033546)
+    np.testing.assert_allclose(blurred[4, 4, 0], middle**2, rtol=1e-4)
