@@ -17,8 +17,10 @@ SPLIT = 'test'
 PHOTOS = 6  # At even distances in the list of the split, whatever they show.
 HEIGHT = 104  # Of a picture in the panel.
 CURVES = {'pseudoseg': 'PseudoSeg', 'weak': 'PseudoSeg, image labels known'}
-RIVALS = ('fixmatch_warm', 'unimatch_warm', 'mean_teacher', 'cps_warm')
-PANEL = ('supervised', 'pseudoseg', 'weak', *RIVALS, 'all_labels')
+PANEL = (
+    *('supervised', 'pseudoseg', 'weak'),
+    *('fixmatch', 'unimatch_warm', 'mean_teacher', 'cps_warm'),
+)
 
 
 def draw(home: str | os.PathLike, out: str | os.PathLike) -> list[str]:
