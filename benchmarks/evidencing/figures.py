@@ -16,7 +16,7 @@ from wss.results import pictures
 SPLIT = 'test'
 PHOTOS = 6  # At even distances in the list of the split, whatever they show.
 HEIGHT = 104  # Of a picture in the panel.
-CURVES = {'pseudoseg': 'PseudoSeg', 'weak': 'PseudoSeg, image labels known'}
+CURVES = {'pseudoseg': 'PseudoSeg', 'weak': 'PseudoSeg, true image labels'}
 PANEL = (
     *('supervised', 'pseudoseg', 'weak'),
     *('fixmatch', 'unimatch_warm', 'mean_teacher', 'cps_warm'),

@@ -12,11 +12,10 @@ from wss.datasets.files import whole
 PARTS = {
     'main': 'The main runs',
     'options': 'One option changed',
-    'labels': 'More labels',
+    'labels': 'More masks',
     'rivals': 'More runs of the rivals',
     'earlier': 'The earlier recipe',
 }
-WITH_SHARE = ('main', 'labels')
 HEADS = {**PARTS, 'quality': 'The three labels', 'cost': 'What the runs cost'}
 _PLACE = re.compile(r'(<!-- begin (\w+) -->\n).*?(<!-- end \2 -->)', re.DOTALL)
 _NOTE = (
@@ -30,7 +29,7 @@ def parts(found: Mapping[str, tables.Scores]) -> dict[str, str]:
     """Returns the tables, as Markdown, by the name of their place in a page."""
     by_table = {name: [row for row in rows.ROWS if row.table == name] for name in PARTS}
     texts = {
-        name: tables.scores_table(chosen, found, name in WITH_SHARE)
+        name: tables.scores_table(chosen, found, name == 'main')
         for name, chosen in by_table.items()
     }
     today = [row for row in rows.ROWS if row.table != 'earlier']

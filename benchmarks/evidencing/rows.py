@@ -82,25 +82,21 @@ def _warm(name, **changes):
     return dataclasses.replace(row, name=f'{name}_warm', title=f'{title}, warm-up')
 
 
-def _longer(row, *params):
-    """The same for more steps, by one seed."""
+def _longer(row, *params, seeds=1):
+    """The same for more steps."""
     changes = {'name': f'{row.name}_longer', 'title': f'{row.title}, {LONGER} times the steps'}
-    return dataclasses.replace(row, params=params, seeds=1, steps=LONGER, **changes)
+    return dataclasses.replace(row, params=params, seeds=seeds, steps=LONGER, **changes)
 
 
-_ALL_LABELS = Row('all_labels', 'supervised, all 1,363 labels', _SUPERVISED, labels=1363)
+_ALL_LABELS = Row('all_labels', 'supervised, all 1,363 masks', _SUPERVISED, labels=1363)
 _OURS = Row('pseudoseg', 'PseudoSeg', _PSEUDOSEG)
 _MAIN = (
     Row('supervised', 'supervised', _SUPERVISED, against=None),
-    Row(
-        'supervised_longer',
-        'supervised, as long as PseudoSeg takes',
-        _SUPERVISED,
-        steps=LONGER,
-    ),
+    # Takes about the time of PseudoSeg.
+    _longer(Row('supervised', 'supervised', _SUPERVISED), seeds=SEEDS),
     _OURS,
     _longer(_OURS),
-    Row('weak', 'PseudoSeg, image labels known', _WEAK),
+    Row('weak', 'PseudoSeg, true image labels', _WEAK),
     # Each rival starts in the way that was better on the validation photos with seed 0.
     _warm('fixmatch'),
     _warm('unimatch'),
@@ -138,27 +134,27 @@ _OPTIONS = (
     _option('with_cutmix', 'CutMix', 'Views.cutmix_probability = 0.5'),
     _option(
         'with_warm_up',
-        'consistency sets in over 400 steps',
+        'warm-up of 400 steps',
         'PseudoSeg.consistency_warm_up = 400',
     ),
     _option('sgc_rate', 'SGC at ten times the rate', 'PseudoSeg.sgc_multiplier = 10.0'),
     _option(
         'weak_photo',
-        'image labels of whole photos, not of crops',
+        'true image labels, of whole photos',
         "Views.image_labels = 'image'",
         methods=_WEAK,
         against='weak',
     ),
     _option(
         'weak_decoder',
-        'image labels known, decoder alone',
+        'true image labels, decoder alone',
         "PseudoSeg.source = 'decoder'",
         methods=_WEAK,
         against='weak',
     ),
     _option(
         'weak_sgc',
-        'image labels known, SGC alone',
+        'true image labels, SGC alone',
         "PseudoSeg.source = 'att'",
         methods=_WEAK,
         against='weak',
@@ -169,7 +165,7 @@ _OPTIONS = (
 def _with_labels(row, labels):
     changes = {
         'name': f'{row.name}_{labels}',
-        'title': f'{row.title}, {labels} labels',
+        'title': f'{row.title}, {labels} masks',
         'labels': labels,
         'against': row.against and f'{row.against}_{labels}',
     }

@@ -59,7 +59,8 @@ def closed_share(scores: Scores, low: Scores, high: Scores) -> str:
         return MISSING
     if distance <= 0:
         return '-'
-    mark = f' {ONE_SEED}' if len(set(scores) & set(low)) == 1 else ''
+    is_single = 1 in (len(set(scores) & set(low)), len(set(high) & set(low)))
+    mark = f' {ONE_SEED}' if is_single else ''
     return f'{100 * gain / distance:.0f}{mark}'
 
 
@@ -112,22 +113,22 @@ def cost_table(chosen: Sequence[Row], found: Mapping[str, Scores]) -> str:
 
     A run whose CPU time is unknown counts as the median of its row, or as 0 if the whole row's is.
     """
-    heads = 'run', 'steps', 'CPU minutes a run', 'seconds a step', 'commit'
+    heads = 'run', 'steps', 'CPU minutes a run', 'commit'
     lines = [heads, ('---',) * len(heads)]
     number, minutes = 0, 0.0
     for row in chosen:
         scores = list(found.get(row.name, {}).values())
         if not scores:
-            lines.append((row.title, *[MISSING] * 4))
+            lines.append((row.title, *[MISSING] * 3))
             continue
         commits = sorted({_short(one.git) for one in scores})
         steps = sorted({f'{one.steps:,}' for one in scores})
-        times = _median(scores, 'cpu_minutes', 1), _median(scores, 'step_seconds', 2)
-        lines.append((row.title, ' '.join(steps), *times, ' '.join(commits)))
-        known = _known(scores, 'cpu_minutes')
+        known = [one.cpu_minutes for one in scores if one.cpu_minutes is not None]
+        median = f'{statistics.median(known):.1f}' if known else MISSING
+        lines.append((row.title, ' '.join(steps), median, ' '.join(commits)))
         number += len(scores)
         minutes += sum(known) + (len(scores) - len(known)) * statistics.median(known or [0])
-    lines.append((f'all {number} runs', '', f'{minutes:,.0f} ({minutes / 60:.1f} hours)', '', ''))
+    lines.append((f'all {number} runs', '', f'{minutes:,.0f} ({minutes / 60:.1f} hours)', ''))
     return _laid_out(lines)
 
 
@@ -139,15 +140,6 @@ def _mean_difference(scores, baseline):
     """Mean difference on the test split over the seeds that both have; None without one."""
     seeds = set(scores) & set(baseline)
     return statistics.fmean(scores[s].test - baseline[s].test for s in seeds) if seeds else None
-
-
-def _known(scores, name):
-    return [getattr(one, name) for one in scores if getattr(one, name) is not None]
-
-
-def _median(scores, name, digits):
-    known = _known(scores, name)
-    return f'{statistics.median(known):.{digits}f}' if known else MISSING
 
 
 def _seeds(number, wanted):
