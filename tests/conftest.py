@@ -2,11 +2,7 @@
 
 import dataclasses
 import functools
-import os
 import types
-
-# As the commands have it; TensorFlow reads it when it is imported.
-os.environ.setdefault('TF_ENABLE_ONEDNN_OPTS', '1')
 
 import numpy as np
 import pytest

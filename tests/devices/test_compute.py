@@ -63,3 +63,28 @@ def test_an_interval_that_is_not_a_multiple_is_named(intervals, step):
 def test_on_accelerators_the_most_up_to_20_that_divides_all(monkeypatch, intervals, steps):
     monkeypatch.setattr(compute.tf.config, 'list_logical_devices', lambda kind: [kind])
     assert Compute().steps_an_execution(tf.distribute.get_strategy(), intervals) == steps
+
+
+def has_no_bfloat16(*_):
+    raise tf.errors.AbortedError(None, None, 'Operation received an exception')
+
+
+def test_bfloat16_is_refused_where_the_cpu_has_none(monkeypatch):
+    """As oneDNN on a CPU with AVX2 only: ONEDNN_MAX_CPU_ISA=AVX2 makes one of any CPU."""
+    monkeypatch.setattr(compute.tf.nn, 'conv2d', has_no_bfloat16)
+    strategy = tf.distribute.get_strategy()
+    with pytest.raises(
+        ValueError, match=r"^Compute\.precision is 'mixed_.*TF_ENABLE_ONEDNN_OPTS=0"
+    ):
+        Compute('mixed_bfloat16').prepare(strategy)
+    assert keras.layers.Dense(1).dtype_policy.name == 'float32'
+    Compute('float32').prepare(strategy)
+
+
+def test_bfloat16_of_the_cpu_does_not_matter_to_a_gpu(monkeypatch):
+    monkeypatch.setattr(compute.tf.nn, 'conv2d', has_no_bfloat16)
+    monkeypatch.setattr(compute.tf.config, 'list_logical_devices', lambda kind: [kind])
+    try:
+        Compute('mixed_bfloat16').prepare(tf.distribute.get_strategy())
+    finally:
+        keras.mixed_precision.set_global_policy('float32')

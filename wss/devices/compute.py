@@ -61,10 +61,13 @@ class Compute:
         """Sets the precision of the layers that are built from now on.
 
         Raises:
-            ValueError: If `jit_compile` is set for several devices.
+            ValueError: If `jit_compile` is set for several devices, or if the CPU that computes has
+                no bfloat16.
         """
         if self.jit_compile and strategy.num_replicas_in_sync > 1:
             raise ValueError('Compute.jit_compile is for one device; on TPUs XLA always compiles.')
+        if self.precision == 'mixed_bfloat16' and _is_on_cpu(strategy):
+            _check_bfloat16()
         keras.mixed_precision.set_global_policy(self.precision)
 
     def steps_an_execution(self, strategy: tf.distribute.Strategy, intervals) -> int:
@@ -88,8 +91,25 @@ class Compute:
                     'log_every, evaluate_every, checkpoint_every or picture_every.'
                 )
             return wanted
-        has_gpu = tf.config.list_logical_devices('GPU')
-        if not has_gpu and not isinstance(strategy, tf.distribute.TPUStrategy):
+        if _is_on_cpu(strategy):
             return 1
         numbers = range(_MOST_STEPS_PER_EXECUTION, 0, -1)
         return next(n for n in numbers if not any(interval % n for interval in intervals))
+
+
+def _is_on_cpu(strategy):
+    is_tpu = isinstance(strategy, tf.distribute.TPUStrategy)
+    return not is_tpu and not tf.config.list_logical_devices('GPU')
+
+
+def _check_bfloat16():
+    """Refuses bfloat16 where oneDNN is on and has none for this CPU, as on those with AVX2 only."""
+    image, kernel = tf.zeros([1, 3, 3, 1], tf.bfloat16), tf.zeros([3, 3, 1, 1], tf.bfloat16)
+    try:
+        tf.nn.conv2d(image, kernel, 1, 'SAME')
+    except tf.errors.AbortedError as error:
+        raise ValueError(
+            "Compute.precision is 'mixed_bfloat16', which oneDNN does not have for this CPU. Set "
+            "Compute.precision = 'float32', or start the command with TF_ENABLE_ONEDNN_OPTS=0, "
+            'which is slower.'
+        ) from error
