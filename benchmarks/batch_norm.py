@@ -11,17 +11,14 @@ median.
 import argparse
 import functools
 import json
-import os
 import statistics
-import subprocess
-import sys
 
+import onednn
 import tensorflow as tf
 from step_cost import time_calls
 
 SHAPES = ((8, 81, 81, 96), (8, 41, 41, 144), (8, 11, 11, 960), (8, 41, 41, 256))
 EPSILON = 1e-3
-_SWITCH = 'TF_ENABLE_ONEDNN_OPTS'  # Read when TensorFlow is imported, so each way is a process.
 
 
 @tf.custom_gradient
@@ -89,11 +86,8 @@ def main():
         print(json.dumps(measure(arguments.repeats)))
         return
     ways = {}
-    for name, switch in (('without oneDNN', '0'), ('with oneDNN', '1')):
-        environment = os.environ | {_SWITCH: switch, 'TF_CPP_MIN_LOG_LEVEL': '3'}
-        command = [sys.executable, __file__, '--child', '--repeats', str(arguments.repeats)]
-        done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, check=True)
-        times = json.loads(done.stdout.splitlines()[-1])
+    found = onednn.both_ways(__file__, ['--child', '--repeats', str(arguments.repeats)])
+    for name, times in zip(('without oneDNN', 'with oneDNN'), found, strict=True):
         ways |= {f'{way}, {name}': values for way, values in times.items()}
     print(f'{"":28}' + ''.join(f'{"x".join(map(str, shape)):>14}' for shape in SHAPES))
     for way, values in ways.items():

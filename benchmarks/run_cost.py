@@ -8,7 +8,7 @@ labelled and one unlabelled image, and TensorFlow's profiler counts its floating
 All of it but the update of the weights grows with the images, so the run costs that count times the
 batch times the steps. Nothing is trained, and no data is read. With `--time` some steps on images
 of noise are timed, too, with the batch and the precision of the experiment, without CutMix; with
-`--compare_onednn` first in a process that leaves oneDNN's operations off.
+`--compare_onednn` without the operations of oneDNN, too, each way in a process of its own.
 """
 
 import argparse
@@ -17,7 +17,8 @@ import json
 import statistics
 import sys
 
-from step_cost import compare, count_flops, noise, time_calls, without_onednn
+import onednn
+from step_cost import count_flops, noise, time_calls
 
 from wss.configuration import gin_files
 from wss.configuration.quiet import tf
@@ -83,21 +84,21 @@ def measure(files: list[str], params: list[str], timed: int = 0) -> dict:
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0], allow_abbrev=False)
     parser.add_argument('--gin_file', action='append', required=True, help='an experiment')
     parser.add_argument('--gin_param', action='append', default=[], help='a setting')
     parser.add_argument('--time', type=int, default=0, help='steps that are timed')
     parser.add_argument('--json', action='store_true', help='print one JSON object')
-    parser.add_argument('--compare_onednn', action='store_true', help='time without oneDNN, too')
+    parser.add_argument(onednn.FLAG, action='store_true', help='time without oneDNN, too')
     arguments = parser.parse_args()
     if arguments.time < 0:
         parser.error('--time must be 0 or more')
     if arguments.compare_onednn and not arguments.time:
         parser.error('--compare_onednn compares times; set --time, too')
-    slow = without_onednn(__file__, sys.argv[1:]) if arguments.compare_onednn else None
-    results = measure(arguments.gin_file, arguments.gin_param, arguments.time)
-    if slow:
-        results = compare(results, slow)
+    if arguments.compare_onednn:
+        results = onednn.compare(__file__, sys.argv[1:])
+    else:
+        results = measure(arguments.gin_file, arguments.gin_param, arguments.time)
     if arguments.json:
         print(json.dumps(results))
         return

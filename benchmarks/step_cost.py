@@ -8,8 +8,8 @@
 floating-point operations of its training graph at their shapes (`train_flops`, by TensorFlow's
 profiler). The same step is built here, forward, backward and optimiser, and counted at the same
 shapes by the same profiler; it is then timed, at these shapes or at those of `--crop`. With
-`--method` it is the step of another method on the same network. With `--compare_onednn` the same is
-done first in a process that leaves oneDNN's operations off, and the ratio of the times is printed.
+`--method` it is the step of another method on the same network. With `--compare_onednn` it is
+timed without the operations of oneDNN, too, each way in a process of its own.
 """
 
 import argparse
@@ -17,7 +17,6 @@ import json
 import os
 import pathlib
 import statistics
-import subprocess
 import sys
 import time
 
@@ -25,6 +24,7 @@ import time
 os.environ.setdefault('TF_ENABLE_ONEDNN_OPTS', '1')
 
 import authors
+import onednn
 import tensorflow as tf
 import tf_keras as keras
 from tensorflow.python.profiler.model_analyzer import profile
@@ -181,37 +181,6 @@ def measure(arguments) -> dict:
     }
 
 
-def without_onednn(script: str, words: list[str]) -> dict:
-    """Runs a benchmark in a process of its own that leaves oneDNN's operations off.
-
-    Args:
-        script: Path of the benchmark.
-        words: Its arguments, among them `--compare_onednn`, which is left out.
-
-    Returns:
-        What it prints as JSON.
-
-    Raises:
-        subprocess.CalledProcessError: If it fails.
-    """
-    words = [word for word in words if word != '--compare_onednn']
-    done = subprocess.run(
-        [sys.executable, script, *words, '--json'],
-        env={**os.environ, 'TF_ENABLE_ONEDNN_OPTS': '0'},
-        stdout=subprocess.PIPE,
-        text=True,
-        check=True,
-    )
-    return json.loads(done.stdout.splitlines()[-1])
-
-
-def compare(results: dict, slow: dict) -> dict:
-    """Adds to results the time of a step without oneDNN, and the ratio with it to without it."""
-    seconds = slow['seconds_per_step']
-    ratio = results['seconds_per_step'] / seconds
-    return {**results, 'seconds_without_onednn': seconds, 'onednn_ratio': ratio}
-
-
 def show(results: dict) -> None:
     """Prints the results as a table."""
     shown = {int: '{:,}', float: '{:,.4g}', str: '{}'}
@@ -220,7 +189,7 @@ def show(results: dict) -> None:
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0], allow_abbrev=False)
     parser.add_argument('--reference', type=pathlib.Path, required=True, help='NAME.json')
     parser.add_argument('--method', choices=list(METHODS), default='pseudoseg', help='whose step')
     parser.add_argument('--fast', action='store_true', help='CAM from the training-mode pass')
@@ -230,16 +199,16 @@ def main():
     parser.add_argument('--intra_op_threads', type=int, help='threads of one operation')
     parser.add_argument('--steps', type=int, default=10, help='steps that are timed')
     parser.add_argument('--json', action='store_true', help='print one JSON object')
-    parser.add_argument('--compare_onednn', action='store_true', help='time without oneDNN, too')
+    parser.add_argument(onednn.FLAG, action='store_true', help='time without oneDNN, too')
     arguments = parser.parse_args()
     if not arguments.reference.is_file():
         parser.error(f'there is no file {arguments.reference}')
     if arguments.steps < 1:
         parser.error('--steps must be 1 or more')
-    slow = without_onednn(__file__, sys.argv[1:]) if arguments.compare_onednn else None
-    results = measure(arguments)
-    if slow:
-        results = compare(results, slow)
+    if arguments.compare_onednn:
+        results = onednn.compare(__file__, sys.argv[1:])
+    else:
+        results = measure(arguments)
     if arguments.json:
         print(json.dumps(results))
     else:

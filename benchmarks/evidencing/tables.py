@@ -73,7 +73,7 @@ def scores_table(chosen: Sequence[Row], found: Mapping[str, Scores], with_share:
         with_share: Whether it has the column of the share of the distance.
     """
     titles = {row.name: row.title for row in rows.ROWS}
-    lines = [_HEADS]
+    lines = [_HEADS, ('---',) * len(_HEADS)]
     for row in chosen:
         scores = found.get(row.name, {})
         all_labels = 'all_labels' if row.steps == 1 else 'all_labels_longer'
@@ -87,7 +87,6 @@ def scores_table(chosen: Sequence[Row], found: Mapping[str, Scores], with_share:
             )
         columns = _column(scores, 'val'), _column(scores, 'test')
         lines.append((row.title, _seeds(len(scores), row.seeds), *columns, *compared))
-    lines.insert(1, ('---',) * len(_HEADS))
     return _laid_out(lines if with_share else [line[:-1] for line in lines])
 
 
