@@ -4,10 +4,11 @@
 
 The same command resumes what was interrupted and starts what is missing. Each run is a process of
 its own with one thread, set by the variables TF_NUM_INTRAOP_THREADS, TF_NUM_INTEROP_THREADS and
-OMP_NUM_THREADS. At its end its last weights are scored once on the split `test`. What is trained
-is in benchmarks/evidencing/rows.py. A run whose settings have changed since is refused. A run of
-which --scores has the scores, by the same settings, is not trained again; delete its entry there if
-it should be.
+OMP_NUM_THREADS. At its end its last weights are scored once on the split `test`. With --trials it
+trains the trials instead, by which settings are chosen: they are scored on `val` alone. What is
+trained is in benchmarks/evidencing/rows.py. A run whose settings have changed since is refused. A
+run of which --scores has the scores, by the same settings, is not trained again; delete its entry
+there if it should be.
 """
 
 import argparse
@@ -21,7 +22,7 @@ os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '3')
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / 'launch')]  # The package of this checkout.
 
-from evidencing import kept, page, rows, runs, scored  # noqa: E402
+from evidencing import kept, page, row, rows, runs, scored  # noqa: E402
 from sweeping import folder, jobs, report  # noqa: E402
 
 
@@ -38,9 +39,10 @@ def _flags(arguments):
     )
     add, path = parser.add_argument, os.path.expanduser
     add('--workdir', type=path, required=True, help='folder of the runs and the tables')
-    add('--data', type=path, default=rows.DATA, help=f'folder of the data (default: {rows.DATA})')
+    add('--data', type=path, default=row.DATA, help=f'folder of the data (default: {row.DATA})')
     add('--weights', type=path, help='.h5 file of ImageNet weights (default: a download)')
     add('--only', type=lambda text: text.split(','), help='names of rows, divided by commas')
+    add('--trials', action='store_true', help='train the trials, which are scored on val alone')
     add('--seeds', type=int, help='seeds of every row (default: 3 of main rows, 1 of others)')
     add('--jobs', type=int, default=1, help='runs at a time (default: 1)')
     add('--steps', type=int, help='steps of the recipe (default: those of the gin files)')
@@ -51,8 +53,8 @@ def _flags(arguments):
     add('--figures', type=path, help='a folder for the figures of the page, docs')
     add('--dry_run', action='store_true', help='print what would be trained, and stop')
     flags = parser.parse_args(arguments)
-    if not 1 <= (flags.seeds or 1) <= rows.MOST_SEEDS:
-        raise ValueError(f'--seeds is {flags.seeds}; it must be 1 to {rows.MOST_SEEDS}.')
+    if not 1 <= (flags.seeds or 1) <= row.MOST_SEEDS:
+        raise ValueError(f'--seeds is {flags.seeds}; it must be 1 to {row.MOST_SEEDS}.')
     if flags.jobs < 1:
         raise ValueError(f'--jobs is {flags.jobs}; it must be 1 or more.')
     if flags.steps is not None and flags.steps < 1:
@@ -79,7 +81,12 @@ def _work(flags):
         _write(home, flags)
         return 0
     planned = runs.plan(
-        rows.choose(flags.only), home, flags.seeds, flags.steps, flags.data, flags.weights
+        rows.choose(flags.only, flags.trials),
+        home,
+        flags.seeds,
+        flags.steps,
+        flags.data,
+        flags.weights,
     )
     earlier = kept.read(flags.scores)
     for run in planned:
@@ -90,7 +97,8 @@ def _work(flags):
         f'{run.name}: {run.reason.rstrip(".")}.' for run in planned if run.reason
     ):
         print(line, file=sys.stderr)
-    slots = [jobs.Slot('local', runs.command(sys.executable)) for _ in range(flags.jobs)]
+    words = runs.command(sys.executable, flags.trials)
+    slots = [jobs.Slot('local', words) for _ in range(flags.jobs)]
     if flags.dry_run:
         for run in waiting:
             print(shlex.join(jobs.command(slots[0], run)))

@@ -16,7 +16,12 @@ PARTS = {
     'rivals': 'More runs of the rivals',
     'earlier': 'The earlier recipe',
 }
-HEADS = {**PARTS, 'quality': 'The three labels', 'cost': 'What the runs cost'}
+HEADS = {
+    **PARTS,
+    'quality': 'The three labels',
+    'trials': 'What was tried with the rivals',
+    'cost': 'What the runs cost',
+}
 _PLACE = re.compile(r'(<!-- begin (\w+) -->\n).*?(<!-- end \2 -->)', re.DOTALL)
 _NOTE = (
     'mIoU in percent of the last weights: mean ± sample standard deviation over seeds. '
@@ -32,9 +37,10 @@ def parts(found: Mapping[str, tables.Scores]) -> dict[str, str]:
         name: tables.scores_table(chosen, found, name == 'main')
         for name, chosen in by_table.items()
     }
-    today = [row for row in rows.ROWS if row.table != 'earlier']
+    today = [row for row in rows.ROWS if row.table not in ('earlier', 'trials')]
     return texts | {
         'quality': tables.quality_table(today, found),
+        'trials': tables.looks_table(rows.looks(), found),
         'cost': tables.cost_table(rows.ROWS, found),
     }
 

@@ -1,61 +1,14 @@
 """The rows of the tables: what is trained, and what each is compared with."""
 
 import dataclasses
-import pathlib
 from collections.abc import Sequence
 
-# Files of all rows, and settings of all rows: nothing is scored before the end.
-FILES = ('datasets/voc_small.gin', 'networks/mobilenet_v2_imagenet.gin')
-COMMON = (
-    'Schedule.evaluate_every = 0',
-    'Schedule.picture_every = 0',
-    'Schedule.checkpoint_every = 100',
-    'Schedule.log_every = 50',
-    'Compute.input_workers = 1',
-    'Labelled.batch_size = 8',
-    'Unlabelled.batch_size = 8',
-)
-# How many training images have masks, and the list of them in the folder of the data.
-LISTS = {83: 'labelled_85.txt', 172: 'labelled_170.txt', 337: 'labelled_340.txt', 1363: 'train.txt'}
-DATA = 'data/voc_small'
+from evidencing.row import SEEDS, Row
+
 # A step of PseudoSeg takes so many times the CPU time of a supervised step, on one machine.
 # Longer runs have so many times the steps.
 LONGER = 2.5
-SEEDS = 3  # Of main rows; the others have one.
-MOST_SEEDS = 10  # For which the quantiles are known.
 _RIVAL_WITH_MORE_LABELS = 'mean_teacher'
-
-
-@dataclasses.dataclass(frozen=True)
-class Row:
-    """One row of a table.
-
-    Attributes:
-        name: Name of its folder.
-        title: What a reader sees.
-        methods: Gin files of the method.
-        params: Settings of the row alone, lines of `name = value`.
-        table: `main`, `rivals`, `options`, `labels` or `earlier`.
-        labels: How many training images have masks.
-        against: Name of the row that it is compared with; None for none.
-        seeds: How many seeds it has.
-        steps: Factor of the steps of the recipe.
-    """
-
-    name: str
-    title: str
-    methods: tuple[str, ...]
-    params: tuple[str, ...] = ()
-    table: str = 'main'
-    labels: int = 83
-    against: str | None = 'supervised'
-    seeds: int = SEEDS
-    steps: float = 1.0
-
-    def files(self) -> tuple[str, ...]:
-        """Returns its gin files."""
-        return (*self.methods, *FILES)
-
 
 _SUPERVISED = ('methods/supervised.gin',)
 _PSEUDOSEG = ('methods/pseudoseg_short.gin',)
@@ -199,52 +152,80 @@ _ALSO_EARLIER = (
     *('temperature_025', 'temperature_1', 'weak_decoder', 'weak_sgc'),
     *('pseudoseg_172', 'weak_172', 'pseudoseg_337', 'weak_337'),
 )
+
+
+def _trial(start, name, what, *params):
+    """One more setting of a method, on the validation photos with seed 0 alone."""
+    name, title = f'{start.name}_{name}', f'{start.title}, {what}'
+    params = (*start.params, *params)
+    return dataclasses.replace(
+        start, name=name, title=title, params=params, table='trials', against=None, seeds=1
+    )
+
+
+# The views of PseudoSeg in place of those of `methods/strong_views.gin`.
+_VIEWS_OF_PSEUDOSEG = (
+    'Views.jitter_probability = 1.0',
+    'Views.greyscale_probability = 0.0',
+    'Views.blur_probability = 0.0',
+    'Views.cutmix_probability = 0.0',
+    'Views.cutout_probability = 1.0',
+)
+# Each begins with the best of those before it.
+_FIXMATCH, _UNIMATCH, _TEACHER = _warm('fixmatch'), _warm('unimatch'), _rival('mean_teacher')
+_UNIMATCH_080 = _trial(_UNIMATCH, 'threshold', 'threshold 0.8', 'UniMatch.threshold = 0.8')
+_CPS = _warm('cps')
+_TRIALS = (
+    _trial(_FIXMATCH, 'threshold', 'threshold 0.8', 'FixMatch.threshold = 0.8'),
+    _trial(_FIXMATCH, 'half', 'half the weight', 'FixMatch.consistency_weight = 0.5'),
+    _trial(_FIXMATCH, 'views', 'views of PseudoSeg', *_VIEWS_OF_PSEUDOSEG),
+    _UNIMATCH_080,
+    _trial(_UNIMATCH_080, 'half', 'half the weight', 'UniMatch.consistency_weight = 0.5'),
+    _trial(_UNIMATCH_080, 'views', 'views of PseudoSeg', *_VIEWS_OF_PSEUDOSEG),
+    _trial(_TEACHER, 'threshold', 'threshold 0.8', 'MeanTeacher.threshold = 0.8'),
+    _trial(_TEACHER, 'half', 'half the weight', 'MeanTeacher.consistency_weight = 0.5'),
+    _trial(_TEACHER, 'views', 'views of PseudoSeg', *_VIEWS_OF_PSEUDOSEG),
+    _trial(_rival('cps'), 'warm_800', 'warm-up of 800 steps', 'CPS.consistency_warm_up = 800'),
+    _trial(_CPS, 'half', 'half the weight', 'CPS.consistency_weight = 0.75'),
+    _trial(_CPS, 'views', 'views of PseudoSeg', *_VIEWS_OF_PSEUDOSEG),
+    _trial(_OURS, 'gate', 'gate of 0.3', 'PseudoSeg.gate_threshold = 0.3'),
+)
+
 _TODAY = (*_MAIN, *_MORE_OF_RIVALS, *_OPTIONS, *_LABELS)
 ROWS = (
     *_TODAY,
     *(_by_the_earlier_recipe(row) for row in _TODAY if row.name in _ALSO_EARLIER),
+    *_TRIALS,
 )
 
 
-def choose(names: Sequence[str] | None) -> list[Row]:
+def choose(names: Sequence[str] | None, trials: bool = False) -> list[Row]:
     """Returns the rows of these names, in their order here; all for None.
 
+    Args:
+        names: Names of rows.
+        trials: Whether the trials are meant, in place of the rows of all other tables.
+
     Raises:
-        ValueError: If there is no row of a name.
+        ValueError: If there is no row of a name among those.
     """
-    known = [row.name for row in ROWS]
+    meant = [row for row in ROWS if row.is_trial == trials]
+    known = [row.name for row in meant]
+    kind = 'trial' if trials else 'row'
     for name in names or ():
         if name not in known:
-            raise ValueError(f'--only names {name!r}, which is no row; rows: {", ".join(known)}.')
-    return [row for row in ROWS if names is None or row.name in names]
+            raise ValueError(
+                f'--only names {name!r}, which is no {kind}; {kind}s: {", ".join(known)}.'
+            )
+    return [row for row in meant if names is None or row.name in names]
 
 
-def settings(row: Row, seed: int, data: str = DATA, weights: str | None = None) -> list[str]:
-    """Returns the settings of one run, except its steps.
+def looks() -> list[list[Row]]:
+    """Returns what was tried for each rival with 83 masks and the steps of the recipe.
 
-    Args:
-        row: The row.
-        seed: `Experiment.seed`: initial weights and order of the images. The labelled images are
-            those of the list, whatever the seed.
-        data: Folder of the data.
-        weights: File of ImageNet weights of the backbone; None for the download.
+    The last group has the trials of PseudoSeg, whose other rows are in the tables of options.
     """
-    place = pathlib.PurePath(data)
-    splits = {name: str(place / f'{name}.txt') for name in ('train', 'val', 'test')}
-    params = [
-        *COMMON,
-        f'Folder.images = {str(place / "images")!r}',
-        f'Folder.masks = {str(place / "masks")!r}',
-        f'Folder.splits = {splits!r}',
-        f'Labelled.list_file = {str(place / LISTS[row.labels])!r}',
-        f'Experiment.seed = {seed}',
-        *row.params,
-    ]
-    if weights is not None:
-        params.append(f'keras_applications.load_backbone.weights = {weights!r}')
-    return params
-
-
-def steps(row: Row, recipe: int) -> int:
-    """Returns the steps of a row where the recipe has `recipe`."""
-    return round(row.steps * recipe)
+    rows = [row for row in ROWS if row.labels == 83 and row.steps == 1]
+    rows.sort(key=lambda row: bool(row.params))  # As in the paper first.
+    rivals = [[row for row in rows if row.methods == (f'methods/{n}.gin',)] for n in _RIVALS]
+    return [*rivals, [row for row in _TRIALS if row.methods == _PSEUDOSEG]]

@@ -9,22 +9,19 @@ from collections.abc import Sequence
 
 from sweeping.grid import Run
 
-from evidencing import rows
-from evidencing.rows import Row
+from evidencing.row import DATA, Row
 from wss.configuration import gin_files
 from wss.datasets.files import whole
 from wss.runs import configuration
 from wss.runs import folder as run_folder
 
-SPLIT = 'test'
-SCORE_FILE = f'evaluation-last-{SPLIT}.json'  # What `wss.evaluate` writes.
+RESULT_FILE = 'result.json'  # What `wss.train` writes at its end, with the score on `val`.
+SCORE_FILE = 'evaluation-last-test.json'  # What `wss.evaluate` writes.
 _ROW_FILE = 'row.json'
 _THREADS = ('TF_NUM_INTRAOP_THREADS', 'TF_NUM_INTEROP_THREADS', 'OMP_NUM_THREADS')
 # A signal reaches the program that runs; the shell waits until it has saved and ended.
-_TRAIN_AND_SCORE = (
-    'trap : INT TERM HUP; python=$1; shift; "$python" -m wss.train "$@" && '
-    f'"$python" -m wss.evaluate --workdir "$2" --checkpoint last --split {SPLIT}'
-)
+_TRAIN = 'trap : INT TERM HUP; python=$1; shift; "$python" -m wss.train "$@"'
+_SCORE = ' && "$python" -m wss.evaluate --workdir "$2" --checkpoint last --split test'
 
 
 @dataclasses.dataclass
@@ -38,13 +35,15 @@ class Training(Run):
     settings: dict[str, str] = dataclasses.field(default_factory=dict)
 
 
-def command(python: str) -> list[str]:
-    """Returns the words of a command that trains with one thread and scores once.
+def command(python: str, trials: bool = False) -> list[str]:
+    """Returns the words of a command that trains with one thread and scores once on `test`.
 
-    `{flags}` stands for the flags of `wss.train`, of which the first is --workdir.
+    `{flags}` stands for the flags of `wss.train`, of which the first is --workdir. Trials are not
+    scored on `test`; training ends with a score on `val`.
     """
     threads = [f'{name}=1' for name in _THREADS]
-    return ['env', *threads, 'sh', '-c', _TRAIN_AND_SCORE, 'sh', python, '{flags}']
+    line = _TRAIN if trials else _TRAIN + _SCORE
+    return ['env', *threads, 'sh', '-c', line, 'sh', python, '{flags}']
 
 
 def read_settings(files: Sequence[str], params: Sequence[str]) -> dict[str, str]:
@@ -75,7 +74,7 @@ def plan(
     home: str,
     seeds: int | None = None,
     steps: int | None = None,
-    data: str = rows.DATA,
+    data: str = DATA,
     weights: str | None = None,
 ) -> list[Training]:
     """Returns the runs of some rows, the first seed of all main rows first.
@@ -104,7 +103,7 @@ def planned(
     seed: int,
     home: str,
     steps: int | None = None,
-    data: str = rows.DATA,
+    data: str = DATA,
     weights: str | None = None,
 ) -> Training:
     """Returns one run in the state that its folder shows; see `plan`."""
@@ -115,21 +114,21 @@ def planned(
     except (ValueError, OSError) as error:
         run.state, run.reason = 'failed', str(error)
         return run
-    lines = rows.settings(row, seed, data, weights)
+    lines = row.settings(seed, data, weights)
     run.params = (*lines, f'Schedule.steps = {_steps(run.settings)}')
     difference = _difference(run.workdir, run.settings)
     if difference:
         run.state, run.reason = 'refused', difference
-    elif os.path.exists(os.path.join(run.workdir, SCORE_FILE)):
+    elif os.path.exists(os.path.join(run.workdir, RESULT_FILE if row.is_trial else SCORE_FILE)):
         run.state = 'finished'
     return run
 
 
 def wanted(row: Row, seed: int, steps: int | None = None) -> dict[str, str]:
     """Returns the settings of a run that decide what it learns; see `plan`."""
-    lines = rows.settings(row, seed)
+    lines = row.settings(seed)
     steps = steps or _steps(read_settings(row.files(), lines))
-    return read_settings(row.files(), [*lines, f'Schedule.steps = {rows.steps(row, steps)}'])
+    return read_settings(row.files(), [*lines, f'Schedule.steps = {row.steps_for(steps)}'])
 
 
 def _steps(settings):

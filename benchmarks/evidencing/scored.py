@@ -7,7 +7,7 @@ import pathlib
 from collections.abc import Sequence
 
 from evidencing import quality, rows, runs
-from evidencing.rows import Row
+from evidencing.row import MOST_SEEDS, Row
 
 
 @dataclasses.dataclass(frozen=True)
@@ -16,7 +16,7 @@ class Scored:
 
     Attributes:
         val: mIoU of the last weights on the validation split, in 0..1.
-        test: The same on the test split.
+        test: The same on the test split; None for a trial, which is not scored there.
         steps: Steps that it was trained for.
         cpu_minutes: CPU time of training; None if a process of it was killed.
         step_seconds: Mean time of a step.
@@ -25,7 +25,7 @@ class Scored:
     """
 
     val: float
-    test: float
+    test: float | None
     steps: int
     cpu_minutes: float | None = None
     step_seconds: float | None = None
@@ -48,16 +48,22 @@ def read(
     """
     found = {}
     for row in chosen:
-        seeds = [s for s in range(rows.MOST_SEEDS) if os.path.isdir(f'{home}/{row.name}/seed_{s}')]
+        seeds = [s for s in range(MOST_SEEDS) if os.path.isdir(f'{home}/{row.name}/seed_{s}')]
         planned = [runs.planned(row, seed, str(home), steps) for seed in seeds]
         found[row.name] = {
-            run.seed: read_run(run.workdir) for run in planned if run.state == 'finished'
+            run.seed: read_run(run.workdir, row.is_trial)
+            for run in planned
+            if run.state == 'finished'
         }
     return found
 
 
-def read_run(workdir: str | os.PathLike) -> Scored:
+def read_run(workdir: str | os.PathLike, is_trial: bool = False) -> Scored:
     """Reads one finished run.
+
+    Args:
+        workdir: Its folder.
+        is_trial: Whether it has no score on the test split.
 
     Raises:
         ValueError: If a file is missing or damaged.
@@ -72,11 +78,12 @@ def read_run(workdir: str | os.PathLike) -> Scored:
                 f'{path} is missing or damaged; delete the folder to train this run again.'
             ) from error
 
-    test, result, record = map(content, (runs.SCORE_FILE, 'result.json', 'run.json'))
+    test = None if is_trial else content(runs.SCORE_FILE)['miou']
+    result, record = content(runs.RESULT_FILE), content('run.json')
     cpu = [session.get('cpu_seconds') for session in record['sessions']]
     return Scored(
         val=result['last']['miou'],
-        test=test['miou'],
+        test=test,
         steps=result['steps'],
         cpu_minutes=None if None in cpu else sum(cpu) / 60,
         step_seconds=content('progress.json')['seconds_per_step'],

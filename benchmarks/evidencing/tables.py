@@ -4,7 +4,7 @@ import statistics
 from collections.abc import Mapping, Sequence
 
 from evidencing import quality, rows
-from evidencing.rows import Row
+from evidencing.row import Row
 from evidencing.scored import Scored
 from wss.results import comparison
 
@@ -88,6 +88,23 @@ def scores_table(chosen: Sequence[Row], found: Mapping[str, Scores], with_share:
         columns = _column(scores, 'val'), _column(scores, 'test')
         lines.append((row.title, _seeds(len(scores), row.seeds), *columns, *compared))
     return _laid_out(lines if with_share else [line[:-1] for line in lines])
+
+
+def looks_table(by_method: Sequence[Sequence[Row]], found: Mapping[str, Scores]) -> str:
+    """Lays out what was tried for each method: scores on `val` with seed 0, the best in bold.
+
+    Args:
+        by_method: The rows of each method.
+        found: Scores by name of the row.
+    """
+    lines = [('run', 'val'), ('---', '---')]
+    for looks in by_method:
+        scores = [found.get(row.name, {}).get(0) for row in looks]
+        best = max((one.val for one in scores if one), default=None)
+        for row, one in zip(looks, scores, strict=True):
+            text = f'{100 * one.val:.1f}' if one else MISSING
+            lines.append((row.title, f'**{text}**' if one and one.val == best else text))
+    return _laid_out(lines)
 
 
 def quality_table(chosen: Sequence[Row], found: Mapping[str, Scores]) -> str:

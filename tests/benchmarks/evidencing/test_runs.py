@@ -5,6 +5,7 @@ import json
 import evidence
 import pytest
 from evidencing import rows, runs, scored
+from evidencing.row import LISTS, Row
 
 from tests.benchmarks.evidencing.finished_run import finish, plan, write_page
 
@@ -26,6 +27,16 @@ def test_a_run_without_a_test_score_is_resumed(tmp_path):
     (tmp_path / run.name / runs.SCORE_FILE).unlink()
     assert plan(tmp_path, steps=4)[0].state == 'waiting'
     assert not scored.read(tmp_path, 4)['supervised']
+
+
+def test_a_trial_is_finished_without_a_test_score(tmp_path):
+    trial = Row('trial', 'trial', ('methods/supervised.gin',), table='trials', seeds=1)
+    [run] = runs.plan([trial], str(tmp_path), steps=4)
+    finish(run)
+    (tmp_path / run.name / runs.SCORE_FILE).unlink()
+    assert runs.plan([trial], str(tmp_path), steps=4)[0].state == 'finished'
+    found = scored.read(tmp_path, 4, [trial])
+    assert found == {'trial': {0: scored.Scored(0.2, None, 4, 45, 1.5, 'abc')}}
 
 
 def test_other_settings_are_refused_and_not_counted(tmp_path):
@@ -84,7 +95,7 @@ def test_a_row_takes_more_steps(tmp_path):
 
 
 def test_a_row_that_cannot_be_read_fails_alone(tmp_path):
-    row = rows.Row('new', 'new', ('methods/missing.gin',))
+    row = Row('new', 'new', ('methods/missing.gin',))
     [run] = runs.plan([row], str(tmp_path), seeds=1)
     assert run.state == 'failed' and 'missing.gin does not exist' in run.reason
 
@@ -94,7 +105,7 @@ def test_rows_have_names_of_their_own_and_baselines():
     assert len(set(names)) == len(names)
     for row in rows.ROWS:
         assert row.against is None or row.against in names
-        assert row.labels in rows.LISTS
+        assert row.labels in LISTS
 
 
 @pytest.mark.parametrize(
@@ -114,6 +125,8 @@ def test_settings_of_a_row(name):
     ('flags', 'message'),
     [
         (['--only', 'best'], "--only names 'best'"),
+        (['--only', 'cps_warm_half'], "'cps_warm_half', which is no row"),
+        (['--only', 'cps_warm', '--trials'], "'cps_warm', which is no trial"),
         (['--seeds', '11'], '--seeds is 11'),
         (['--jobs', '0'], '--jobs is 0'),
         (['--steps', '0'], '--steps is 0'),
@@ -133,6 +146,27 @@ def test_a_dry_run_prints_commands(tmp_path, capsys):
     assert len(lines) == 3
     assert all('TF_NUM_INTRAOP_THREADS=1' in line and 'wss.evaluate' in line for line in lines)
     assert not (tmp_path / 'home').exists()
+
+
+def test_trials_are_never_scored_on_test(tmp_path, capsys):
+    flags = ['--workdir', str(tmp_path / 'home'), '--trials', '--dry_run']
+    assert evidence.main(flags) == 0
+    lines = capsys.readouterr().out.splitlines()
+    trials = [row for row in rows.ROWS if row.table == 'trials']
+    assert len(lines) == len(trials) > 0  # One seed each.
+    for line, row in zip(lines, trials, strict=True):
+        assert f'{row.name}/seed_0' in line and 'wss.train' in line
+        assert 'wss.evaluate' not in line
+
+
+def test_what_was_tried_is_listed_for_each_rival():
+    rivals = 'fixmatch', 'unimatch', 'mean_teacher', 'cps'
+    for looks, name in zip(rows.looks()[:-1], rivals, strict=True):
+        names = [row.name for row in looks]
+        assert {name, f'{name}_warm'} < set(names)
+        assert all(one.startswith(name) and 'longer' not in one for one in names)
+    listed = {row.name for looks in rows.looks() for row in looks}
+    assert {row.name for row in rows.ROWS if row.is_trial} <= listed
 
 
 def test_tables_are_written_without_training(tmp_path, capsys):

@@ -2,7 +2,7 @@
 
 import pytest
 from evidencing import page, quality, tables
-from evidencing.rows import Row
+from evidencing.row import Row
 from evidencing.scored import Scored
 
 
@@ -71,6 +71,27 @@ def test_the_share_of_longer_runs_is_that_of_longer_runs():
     assert tables.scores_table(chosen, found, True).endswith('| +10.0 † | 50 † |')
 
 
+def test_the_best_trial_of_each_method_is_bold():
+    looks = [
+        [Row('a', 'A', ()), Row('b', 'B', ()), Row('c', 'C', ())],
+        [Row('d', 'D', ())],
+        [Row('e', 'E', ())],
+    ]
+    found = {
+        'a': {0: Scored(0.2, 0.4, 800), 1: Scored(0.9, 0.1, 800)},  # Seed 0 alone counts.
+        'b': {0: Scored(0.216, None, 800)},
+        'd': {0: Scored(0.1, None, 800)},
+        'e': {1: Scored(0.1, None, 800)},
+    }
+    assert tables.looks_table(looks, found).splitlines()[2:] == [
+        '| A | 20.0 |',
+        '| B | **21.6** |',
+        '| C | missing |',
+        '| D | **10.0** |',
+        '| E | missing |',
+    ]
+
+
 def test_the_quality_of_labels_is_a_mean_over_seeds():
     names = [f'{place}/{name}' for place in ('crops', 'photos') for name in quality.SOURCES]
     one = dict(zip([*names, 'recall', 'precision'], (n / 100 for n in range(10, 18)), strict=True))
@@ -133,5 +154,5 @@ def test_each_part_has_one_place_in_the_pages(tmp_path):
 
 def test_nothing_is_trained_yet():
     texts = page.parts({})
-    assert set(texts) == {*page.PARTS, 'quality', 'cost'}
-    assert all('missing' in texts[name] for name in (*page.PARTS, 'cost'))
+    assert set(texts) == set(page.HEADS)
+    assert all('missing' in texts[name] for name in page.HEADS if name != 'quality')
