@@ -171,14 +171,15 @@ _VIEWS_OF_PSEUDOSEG = (
     'Views.cutmix_probability = 0.0',
     'Views.cutout_probability = 1.0',
 )
-# Each begins with the best of those before it.
-_FIXMATCH, _UNIMATCH, _TEACHER = _warm('fixmatch'), _warm('unimatch'), _rival('mean_teacher')
+# Each begins with the best before it.
+_FIXMATCH, _UNIMATCH = _warm('fixmatch'), _warm('unimatch')
+_TEACHER, _CPS = _rival('mean_teacher'), _warm('cps')
+_FIXMATCH_HALF = _trial(_FIXMATCH, 'half', 'half the weight', 'FixMatch.consistency_weight = 0.5')
 _UNIMATCH_080 = _trial(_UNIMATCH, 'threshold', 'threshold 0.8', 'UniMatch.threshold = 0.8')
-_CPS = _warm('cps')
 _TRIALS = (
     _trial(_FIXMATCH, 'threshold', 'threshold 0.8', 'FixMatch.threshold = 0.8'),
-    _trial(_FIXMATCH, 'half', 'half the weight', 'FixMatch.consistency_weight = 0.5'),
-    _trial(_FIXMATCH, 'views', 'views of PseudoSeg', *_VIEWS_OF_PSEUDOSEG),
+    _FIXMATCH_HALF,
+    _trial(_FIXMATCH_HALF, 'views', 'views of PseudoSeg', *_VIEWS_OF_PSEUDOSEG),
     _UNIMATCH_080,
     _trial(_UNIMATCH_080, 'half', 'half the weight', 'UniMatch.consistency_weight = 0.5'),
     _trial(_UNIMATCH_080, 'views', 'views of PseudoSeg', *_VIEWS_OF_PSEUDOSEG),
@@ -223,9 +224,9 @@ def choose(names: Sequence[str] | None, trials: bool = False) -> list[Row]:
 def looks() -> list[list[Row]]:
     """Returns what was tried for each rival with 83 masks and the steps of the recipe.
 
-    The last group has the trials of PseudoSeg, whose other rows are in the tables of options.
+    The last group has PseudoSeg and its trials; its other rows are in the tables of options.
     """
     rows = [row for row in ROWS if row.labels == 83 and row.steps == 1]
     rows.sort(key=lambda row: bool(row.params))  # As in the paper first.
     rivals = [[row for row in rows if row.methods == (f'methods/{n}.gin',)] for n in _RIVALS]
-    return [*rivals, [row for row in _TRIALS if row.methods == _PSEUDOSEG]]
+    return [*rivals, [_OURS, *(row for row in _TRIALS if row.methods == _PSEUDOSEG)]]
