@@ -171,7 +171,7 @@ _VIEWS_OF_PSEUDOSEG = (
     'Views.cutmix_probability = 0.0',
     'Views.cutout_probability = 1.0',
 )
-# Each begins with the best before it.
+# Each begins with the best that was known when it was trained.
 _FIXMATCH, _UNIMATCH = _warm('fixmatch'), _warm('unimatch')
 _TEACHER, _CPS = _rival('mean_teacher'), _warm('cps')
 _FIXMATCH_HALF = _trial(_FIXMATCH, 'half', 'half the weight', 'FixMatch.consistency_weight = 0.5')
