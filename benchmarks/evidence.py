@@ -6,9 +6,9 @@ The same command resumes what was interrupted and starts what is missing. Each r
 its own with one thread, set by the variables TF_NUM_INTRAOP_THREADS, TF_NUM_INTEROP_THREADS and
 OMP_NUM_THREADS. At its end its last weights are scored once on the split `test`. With --trials it
 trains the trials instead, by which settings are chosen: they are scored on `val` alone. What is
-trained is in benchmarks/evidencing/rows.py. A run whose settings have changed since is refused. A
-run of which --scores has the scores, by the same settings, is not trained again; delete its entry
-there if it should be.
+trained is in rows.py and rivals.py of benchmarks/evidencing. A run whose settings have changed
+since is refused. A run of which --scores has the scores, by the same settings, is not trained
+again; delete its entry there if it should be.
 """
 
 import argparse

@@ -3,6 +3,7 @@
 import dataclasses
 from collections.abc import Sequence
 
+from evidencing.rivals import NAMES, TRIALS, rival, trial, warm
 from evidencing.row import SEEDS, Row
 
 # A step of PseudoSeg takes so many times the CPU time of a supervised step, on one machine.
@@ -13,26 +14,6 @@ _RIVAL_WITH_MORE_LABELS = 'mean_teacher'
 _SUPERVISED = ('methods/supervised.gin',)
 _PSEUDOSEG = ('methods/pseudoseg_short.gin',)
 _WEAK = ('methods/pseudoseg_short.gin', 'methods/pseudoseg_weak.gin')
-
-# Title and class of each rival, by its gin file.
-_RIVALS = {
-    'fixmatch': ('FixMatch', 'FixMatch'),
-    'unimatch': ('UniMatch', 'UniMatch'),
-    'mean_teacher': ('Mean Teacher', 'MeanTeacher'),
-    'cps': ('CPS', 'CPS'),
-}
-
-
-def _rival(name, **changes):
-    """A rival whose consistency loss has its full weight from the first step."""
-    return Row(name, _RIVALS[name][0], (f'methods/{name}.gin',), **changes)
-
-
-def _warm(name, **changes):
-    """The same with a consistency loss that sets in over the first 400 steps."""
-    title, method = _RIVALS[name]
-    row = _rival(name, params=(f'{method}.consistency_warm_up = 400',), **changes)
-    return dataclasses.replace(row, name=f'{name}_warm', title=f'{title}, warm-up')
 
 
 def _longer(row, *params, seeds=1):
@@ -51,20 +32,20 @@ _MAIN = (
     _longer(_OURS),
     Row('weak', 'PseudoSeg, true image labels', _WEAK),
     # Each rival starts in the way that was better on the validation photos with seed 0.
-    _warm('fixmatch'),
-    _warm('unimatch'),
-    _rival('mean_teacher'),
-    _warm('cps'),
+    warm('fixmatch'),
+    warm('unimatch'),
+    rival('mean_teacher'),
+    warm('cps'),
     _ALL_LABELS,
     _longer(_ALL_LABELS),
 )
 _MORE_OF_RIVALS = (
-    _rival('fixmatch', table='rivals', seeds=1),
-    _longer(_warm('fixmatch', table='rivals'), 'FixMatch.consistency_warm_up = 1000'),
-    _rival('unimatch', table='rivals', seeds=1),
-    _longer(_warm('unimatch', table='rivals'), 'UniMatch.consistency_warm_up = 1000'),
-    _warm('mean_teacher', table='rivals', seeds=1),
-    _rival('cps', table='rivals', seeds=1),
+    rival('fixmatch', table='rivals', seeds=1),
+    _longer(warm('fixmatch', table='rivals'), 'FixMatch.consistency_warm_up = 1000'),
+    rival('unimatch', table='rivals', seeds=1),
+    _longer(warm('unimatch', table='rivals'), 'UniMatch.consistency_warm_up = 1000'),
+    warm('mean_teacher', table='rivals', seeds=1),
+    rival('cps', table='rivals', seeds=1),
 )
 
 
@@ -154,42 +135,9 @@ _ALSO_EARLIER = (
 )
 
 
-def _trial(start, name, what, *params):
-    """One more setting of a method, on the validation photos with seed 0 alone."""
-    name, title = f'{start.name}_{name}', f'{start.title}, {what}'
-    params = (*start.params, *params)
-    return dataclasses.replace(
-        start, name=name, title=title, params=params, table='trials', against=None, seeds=1
-    )
-
-
-# The views of PseudoSeg in place of those of `methods/strong_views.gin`.
-_VIEWS_OF_PSEUDOSEG = (
-    'Views.jitter_probability = 1.0',
-    'Views.greyscale_probability = 0.0',
-    'Views.blur_probability = 0.0',
-    'Views.cutmix_probability = 0.0',
-    'Views.cutout_probability = 1.0',
-)
-# Each begins with the best that was known when it was trained.
-_FIXMATCH, _UNIMATCH = _warm('fixmatch'), _warm('unimatch')
-_TEACHER, _CPS = _rival('mean_teacher'), _warm('cps')
-_FIXMATCH_HALF = _trial(_FIXMATCH, 'half', 'half the weight', 'FixMatch.consistency_weight = 0.5')
-_UNIMATCH_080 = _trial(_UNIMATCH, 'threshold', 'threshold 0.8', 'UniMatch.threshold = 0.8')
 _TRIALS = (
-    _trial(_FIXMATCH, 'threshold', 'threshold 0.8', 'FixMatch.threshold = 0.8'),
-    _FIXMATCH_HALF,
-    _trial(_FIXMATCH_HALF, 'views', 'views of PseudoSeg', *_VIEWS_OF_PSEUDOSEG),
-    _UNIMATCH_080,
-    _trial(_UNIMATCH_080, 'half', 'half the weight', 'UniMatch.consistency_weight = 0.5'),
-    _trial(_UNIMATCH_080, 'views', 'views of PseudoSeg', *_VIEWS_OF_PSEUDOSEG),
-    _trial(_TEACHER, 'threshold', 'threshold 0.8', 'MeanTeacher.threshold = 0.8'),
-    _trial(_TEACHER, 'half', 'half the weight', 'MeanTeacher.consistency_weight = 0.5'),
-    _trial(_TEACHER, 'views', 'views of PseudoSeg', *_VIEWS_OF_PSEUDOSEG),
-    _trial(_rival('cps'), 'warm_800', 'warm-up of 800 steps', 'CPS.consistency_warm_up = 800'),
-    _trial(_CPS, 'half', 'half the weight', 'CPS.consistency_weight = 0.75'),
-    _trial(_CPS, 'views', 'views of PseudoSeg', *_VIEWS_OF_PSEUDOSEG),
-    _trial(_OURS, 'gate', 'gate of 0.3', 'PseudoSeg.gate_threshold = 0.3'),
+    *TRIALS,
+    trial(_OURS, 'gate', 'gate of 0.3', 'PseudoSeg.gate_threshold = 0.3'),
 )
 
 _TODAY = (*_MAIN, *_MORE_OF_RIVALS, *_OPTIONS, *_LABELS)
@@ -228,5 +176,5 @@ def looks() -> list[list[Row]]:
     """
     rows = [row for row in ROWS if row.labels == 83 and row.steps == 1]
     rows.sort(key=lambda row: bool(row.params))  # As in the paper first.
-    rivals = [[row for row in rows if row.methods == (f'methods/{n}.gin',)] for n in _RIVALS]
+    rivals = [[row for row in rows if row.methods == (f'methods/{n}.gin',)] for n in NAMES]
     return [*rivals, [_OURS, *(row for row in _TRIALS if row.methods == _PSEUDOSEG)]]

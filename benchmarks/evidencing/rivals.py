@@ -1,0 +1,65 @@
+"""The rivals as they start, and what was tried with each of them on the validation photos."""
+
+import dataclasses
+
+from evidencing.row import Row
+
+# Title and class of each rival, by its gin file.
+NAMES = {
+    'fixmatch': ('FixMatch', 'FixMatch'),
+    'unimatch': ('UniMatch', 'UniMatch'),
+    'mean_teacher': ('Mean Teacher', 'MeanTeacher'),
+    'cps': ('CPS', 'CPS'),
+}
+
+
+def rival(name: str, **changes) -> Row:
+    """A rival whose consistency loss has its full weight from the first step, as in its paper."""
+    return Row(name, NAMES[name][0], (f'methods/{name}.gin',), **changes)
+
+
+def warm(name: str, **changes) -> Row:
+    """The same with a consistency loss that sets in over the first 400 steps."""
+    title, method = NAMES[name]
+    row = rival(name, params=(f'{method}.consistency_warm_up = 400',), **changes)
+    return dataclasses.replace(row, name=f'{name}_warm', title=f'{title}, warm-up')
+
+
+def trial(start: Row, name: str, what: str, *params: str) -> Row:
+    """One more setting of a method, on the validation photos with seed 0 alone."""
+    name, title = f'{start.name}_{name}', f'{start.title}, {what}'
+    params = (*start.params, *params)
+    return dataclasses.replace(
+        start, name=name, title=title, params=params, table='trials', against=None, seeds=1
+    )
+
+
+# The views of PseudoSeg in place of those of `methods/strong_views.gin`.
+_VIEWS_OF_PSEUDOSEG = (
+    'Views.jitter_probability = 1.0',
+    'Views.greyscale_probability = 0.0',
+    'Views.blur_probability = 0.0',
+    'Views.cutmix_probability = 0.0',
+    'Views.cutout_probability = 1.0',
+)
+# Each begins with the best that was known when it was trained.
+_FIXMATCH, _UNIMATCH = warm('fixmatch'), warm('unimatch')
+_TEACHER, _CPS = rival('mean_teacher'), warm('cps')
+_FIXMATCH_HALF = trial(_FIXMATCH, 'half', 'half the weight', 'FixMatch.consistency_weight = 0.5')
+_FIXMATCH_VIEWS = trial(_FIXMATCH_HALF, 'views', 'views of PseudoSeg', *_VIEWS_OF_PSEUDOSEG)
+_UNIMATCH_080 = trial(_UNIMATCH, 'threshold', 'threshold 0.8', 'UniMatch.threshold = 0.8')
+_CPS_HALF = trial(_CPS, 'half', 'half the weight', 'CPS.consistency_weight = 0.75')
+TRIALS = (
+    trial(_FIXMATCH, 'threshold', 'threshold 0.8', 'FixMatch.threshold = 0.8'),
+    _FIXMATCH_HALF,
+    _FIXMATCH_VIEWS,
+    _UNIMATCH_080,
+    trial(_UNIMATCH_080, 'half', 'half the weight', 'UniMatch.consistency_weight = 0.5'),
+    trial(_UNIMATCH_080, 'views', 'views of PseudoSeg', *_VIEWS_OF_PSEUDOSEG),
+    trial(_TEACHER, 'threshold', 'threshold 0.8', 'MeanTeacher.threshold = 0.8'),
+    trial(_TEACHER, 'half', 'half the weight', 'MeanTeacher.consistency_weight = 0.5'),
+    trial(_TEACHER, 'views', 'views of PseudoSeg', *_VIEWS_OF_PSEUDOSEG),
+    trial(rival('cps'), 'warm_800', 'warm-up of 800 steps', 'CPS.consistency_warm_up = 800'),
+    _CPS_HALF,
+    trial(_CPS, 'views', 'views of PseudoSeg', *_VIEWS_OF_PSEUDOSEG),
+)
