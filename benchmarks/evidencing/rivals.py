@@ -42,24 +42,60 @@ _VIEWS_OF_PSEUDOSEG = (
     'Views.cutmix_probability = 0.0',
     'Views.cutout_probability = 1.0',
 )
+_CUTMIX_ALONE = (
+    'Views.jitter_probability = 0.0',
+    'Views.greyscale_probability = 0.0',
+    'Views.blur_probability = 0.0',
+    'Views.cutmix_probability = 1.0',
+)
+
+
+def _views(start):
+    return trial(start, 'views', 'views of PseudoSeg', *_VIEWS_OF_PSEUDOSEG)
+
+
+def _cutmix(start):
+    return trial(start, 'cutmix', 'CutMix alone', *_CUTMIX_ALONE)
+
+
+def _averaged(start):
+    return trial(start, 'averaged', 'averaged weights', 'Update.average_decay = 0.99')
+
+
 # Each begins with the best that was known when it was trained.
 _FIXMATCH, _UNIMATCH = warm('fixmatch'), warm('unimatch')
 _TEACHER, _CPS = rival('mean_teacher'), warm('cps')
-_FIXMATCH_HALF = trial(_FIXMATCH, 'half', 'half the weight', 'FixMatch.consistency_weight = 0.5')
-_FIXMATCH_VIEWS = trial(_FIXMATCH_HALF, 'views', 'views of PseudoSeg', *_VIEWS_OF_PSEUDOSEG)
+_HALF = trial(_FIXMATCH, 'half', 'half the weight', 'FixMatch.consistency_weight = 0.5')
+_QUARTER = trial(_FIXMATCH, 'quarter', 'weight 0.25', 'FixMatch.consistency_weight = 0.25')
+_TENTH = trial(_FIXMATCH, 'tenth', 'weight 0.1', 'FixMatch.consistency_weight = 0.1')
 _UNIMATCH_080 = trial(_UNIMATCH, 'threshold', 'threshold 0.8', 'UniMatch.threshold = 0.8')
+_UNIMATCH_800 = trial(
+    rival('unimatch'), 'warm_800', 'warm-up of 800 steps', 'UniMatch.consistency_warm_up = 800'
+)
 _CPS_HALF = trial(_CPS, 'half', 'half the weight', 'CPS.consistency_weight = 0.75')
 TRIALS = (
     trial(_FIXMATCH, 'threshold', 'threshold 0.8', 'FixMatch.threshold = 0.8'),
-    _FIXMATCH_HALF,
-    _FIXMATCH_VIEWS,
+    _HALF,
+    _views(_HALF),
+    _averaged(_views(_HALF)),
+    _averaged(_views(_QUARTER)),
+    _averaged(_views(_TENTH)),
     _UNIMATCH_080,
     trial(_UNIMATCH_080, 'half', 'half the weight', 'UniMatch.consistency_weight = 0.5'),
-    trial(_UNIMATCH_080, 'views', 'views of PseudoSeg', *_VIEWS_OF_PSEUDOSEG),
+    _views(_UNIMATCH_080),
+    trial(_UNIMATCH, 'threshold_050', 'threshold 0.5', 'UniMatch.threshold = 0.5'),
+    _averaged(_UNIMATCH_080),
+    trial(_UNIMATCH_800, 'threshold', 'threshold 0.8', 'UniMatch.threshold = 0.8'),
     trial(_TEACHER, 'threshold', 'threshold 0.8', 'MeanTeacher.threshold = 0.8'),
     trial(_TEACHER, 'half', 'half the weight', 'MeanTeacher.consistency_weight = 0.5'),
-    trial(_TEACHER, 'views', 'views of PseudoSeg', *_VIEWS_OF_PSEUDOSEG),
+    _views(_TEACHER),
+    _cutmix(_TEACHER),
+    trial(_TEACHER, 'double', 'twice the weight', 'MeanTeacher.consistency_weight = 2.0'),
+    trial(_TEACHER, 'decay', 'decay 0.95', 'MeanTeacher.decay = 0.95'),
+    trial(_TEACHER, 'cutmix_always', 'CutMix in every view', 'Views.cutmix_probability = 1.0'),
     trial(rival('cps'), 'warm_800', 'warm-up of 800 steps', 'CPS.consistency_warm_up = 800'),
     _CPS_HALF,
-    trial(_CPS, 'views', 'views of PseudoSeg', *_VIEWS_OF_PSEUDOSEG),
+    _views(_CPS),
+    _cutmix(_CPS_HALF),
+    _averaged(_CPS_HALF),
 )
