@@ -67,6 +67,7 @@ _FIXMATCH, _UNIMATCH = warm('fixmatch'), warm('unimatch')
 _TEACHER, _CPS = rival('mean_teacher'), warm('cps')
 _HALF = trial(_FIXMATCH, 'half', 'half the weight', 'FixMatch.consistency_weight = 0.5')
 _QUARTER = trial(_FIXMATCH, 'quarter', 'weight 0.25', 'FixMatch.consistency_weight = 0.25')
+_FIXMATCH_BEST = _averaged(_views(_QUARTER))
 _TENTH = trial(_FIXMATCH, 'tenth', 'weight 0.1', 'FixMatch.consistency_weight = 0.1')
 _UNIMATCH_080 = trial(_UNIMATCH, 'threshold', 'threshold 0.8', 'UniMatch.threshold = 0.8')
 _UNIMATCH_800 = trial(
@@ -78,8 +79,9 @@ TRIALS = (
     _HALF,
     _views(_HALF),
     _averaged(_views(_HALF)),
-    _averaged(_views(_QUARTER)),
+    _FIXMATCH_BEST,
     _averaged(_views(_TENTH)),
+    trial(_FIXMATCH_BEST, 'threshold', 'threshold 0.8', 'FixMatch.threshold = 0.8'),
     _UNIMATCH_080,
     trial(_UNIMATCH_080, 'half', 'half the weight', 'UniMatch.consistency_weight = 0.5'),
     _views(_UNIMATCH_080),
