@@ -14,7 +14,7 @@ NAMES = {
 
 
 def rival(name: str, **changes) -> Row:
-    """A rival whose consistency loss has its full weight from the first step, as in its paper."""
+    """A rival whose consistency loss has its full weight from the first step."""
     return Row(name, NAMES[name][0], (f'methods/{name}.gin',), **changes)
 
 
@@ -65,10 +65,10 @@ def _averaged(start):
 # Each begins with the best that was known when it was trained.
 _FIXMATCH, _UNIMATCH = warm('fixmatch'), warm('unimatch')
 _TEACHER, _CPS = rival('mean_teacher'), warm('cps')
-_HALF = trial(_FIXMATCH, 'half', 'half the weight', 'FixMatch.consistency_weight = 0.5')
-_QUARTER = trial(_FIXMATCH, 'quarter', 'weight 0.25', 'FixMatch.consistency_weight = 0.25')
-_FIXMATCH_BEST = _averaged(_views(_QUARTER))
-_TENTH = trial(_FIXMATCH, 'tenth', 'weight 0.1', 'FixMatch.consistency_weight = 0.1')
+_FIXMATCH_HALF = trial(_FIXMATCH, 'half', 'half the weight', 'FixMatch.consistency_weight = 0.5')
+_FIXMATCH_QUARTER = trial(_FIXMATCH, 'quarter', 'weight 0.25', 'FixMatch.consistency_weight = 0.25')
+_FIXMATCH_BEST = _averaged(_views(_FIXMATCH_QUARTER))
+_FIXMATCH_TENTH = trial(_FIXMATCH, 'tenth', 'weight 0.1', 'FixMatch.consistency_weight = 0.1')
 _UNIMATCH_080 = trial(_UNIMATCH, 'threshold', 'threshold 0.8', 'UniMatch.threshold = 0.8')
 _UNIMATCH_800 = trial(
     rival('unimatch'), 'warm_800', 'warm-up of 800 steps', 'UniMatch.consistency_warm_up = 800'
@@ -76,11 +76,11 @@ _UNIMATCH_800 = trial(
 _CPS_HALF = trial(_CPS, 'half', 'half the weight', 'CPS.consistency_weight = 0.75')
 TRIALS = (
     trial(_FIXMATCH, 'threshold', 'threshold 0.8', 'FixMatch.threshold = 0.8'),
-    _HALF,
-    _views(_HALF),
-    _averaged(_views(_HALF)),
+    _FIXMATCH_HALF,
+    _views(_FIXMATCH_HALF),
+    _averaged(_views(_FIXMATCH_HALF)),
     _FIXMATCH_BEST,
-    _averaged(_views(_TENTH)),
+    _averaged(_views(_FIXMATCH_TENTH)),
     trial(_FIXMATCH_BEST, 'threshold', 'threshold 0.8', 'FixMatch.threshold = 0.8'),
     _UNIMATCH_080,
     trial(_UNIMATCH_080, 'half', 'half the weight', 'UniMatch.consistency_weight = 0.5'),
