@@ -90,7 +90,7 @@ def _work(flags):
     )
     earlier = kept.read(flags.scores)
     for run in planned:
-        if run.state == 'waiting' and kept.has(earlier, run):
+        if run.state == 'waiting' and kept.has(earlier, run, flags.trials):
             run.state = 'finished'
     waiting = [run for run in planned if run.state == 'waiting']
     for line in dict.fromkeys(

@@ -45,10 +45,15 @@ def read(path: str | os.PathLike | None) -> Kept:
     return content
 
 
-def has(kept: Kept, run: runs.Training) -> bool:
-    """Whether the scores of a run are kept, with the settings that it has now."""
+def has(kept: Kept, run: runs.Training, is_trial: bool = False) -> bool:
+    """Whether the scores of a run are kept, with the settings that it has now.
+
+    A trial has none on the test split. If it has become a row of a table since, they are missing.
+    """
     one = kept.get(run.values['row'], {}).get(str(run.seed))
-    return one is not None and one['settings'] == digest(run.settings)
+    if one is None or one['settings'] != digest(run.settings):
+        return False
+    return is_trial or one['test'] is not None
 
 
 def merge(
@@ -67,7 +72,7 @@ def merge(
         for seed, one in kept.get(row.name, {}).items():
             if int(seed) in merged[row.name]:
                 continue
-            if has(kept, runs.planned(row, int(seed), home, steps)):
+            if has(kept, runs.planned(row, int(seed), home, steps), row.is_trial):
                 fields = {name: value for name, value in one.items() if name != 'settings'}
                 merged[row.name][int(seed)] = Scored(**fields)
     return merged

@@ -3,7 +3,7 @@
 import dataclasses
 from collections.abc import Sequence
 
-from evidencing.rivals import NAMES, TRIALS, rival, trial, warm
+from evidencing.rivals import TRIED, trial, warm
 from evidencing.row import SEEDS, Row
 
 # A step of PseudoSeg takes so many times the CPU time of a supervised step, on one machine.
@@ -23,6 +23,8 @@ def _longer(row, *params, seeds=1):
 
 
 _ALL_LABELS = Row('all_labels', 'supervised, all 1,363 masks', _SUPERVISED, labels=1363)
+# What was tried with the rivals; the best of each is in the main table.
+_RIVALS = [row for tried in TRIED.values() for row in tried]
 _OURS = Row('pseudoseg', 'PseudoSeg', _PSEUDOSEG)
 _MAIN = (
     Row('supervised', 'supervised', _SUPERVISED, against=None),
@@ -31,21 +33,14 @@ _MAIN = (
     _OURS,
     _longer(_OURS),
     Row('weak', 'PseudoSeg, true image labels', _WEAK),
-    # Each rival starts in the way that was better on the validation photos with seed 0.
-    warm('fixmatch'),
-    warm('unimatch'),
-    rival('mean_teacher'),
-    warm('cps'),
+    *(row for row in _RIVALS if row.table == 'main'),
     _ALL_LABELS,
     _longer(_ALL_LABELS),
 )
 _MORE_OF_RIVALS = (
-    rival('fixmatch', table='rivals', seeds=1),
+    *(row for row in _RIVALS if row.table == 'rivals'),
     _longer(warm('fixmatch', table='rivals'), 'FixMatch.consistency_warm_up = 1000'),
-    rival('unimatch', table='rivals', seeds=1),
     _longer(warm('unimatch', table='rivals'), 'UniMatch.consistency_warm_up = 1000'),
-    warm('mean_teacher', table='rivals', seeds=1),
-    rival('cps', table='rivals', seeds=1),
 )
 
 
@@ -141,7 +136,7 @@ _TODAY = (*_MAIN, *_MORE_OF_RIVALS, *_OPTIONS, *_LABELS)
 ROWS = (
     *_TODAY,
     *(_by_the_earlier_recipe(row) for row in _TODAY if row.name in _ALSO_EARLIER),
-    *TRIALS,
+    *(row for row in _RIVALS if row.is_trial),
     *_TRIALS_OF_OURS,
 )
 
@@ -168,11 +163,8 @@ def choose(names: Sequence[str] | None, trials: bool = False) -> list[Row]:
 
 
 def looks() -> list[list[Row]]:
-    """Returns what was tried for each rival with 83 masks and the steps of the recipe.
+    """Returns what was tried with each rival, and with PseudoSeg after it had its recipe.
 
-    The last group has PseudoSeg and its trials; its other rows are in the tables of options.
+    Other rows of PseudoSeg are in the tables of options.
     """
-    rows = [row for row in ROWS if row.labels == 83 and row.steps == 1]
-    rows.sort(key=lambda row: bool(row.params))  # As in the paper first.
-    rivals = [[row for row in rows if row.methods == (f'methods/{n}.gin',)] for n in NAMES]
-    return [*rivals, [_OURS, *_TRIALS_OF_OURS]]
+    return [*(list(tried) for tried in TRIED.values()), [_OURS, *_TRIALS_OF_OURS]]

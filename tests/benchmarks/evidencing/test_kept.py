@@ -70,6 +70,18 @@ def test_a_file_from_before_the_quality_of_labels_is_read(tmp_path):
     assert found['supervised'][0] == scored.Scored(0.2, 0.25, 4, 45, 1.5, 'abc')
 
 
+def test_a_trial_that_becomes_a_row_of_a_table_lacks_a_score(tmp_path):
+    [run] = plan(tmp_path, steps=4)
+    finish(run)
+    [(seed, one)] = scored.read(tmp_path, 4)['supervised'].items()
+    path, as_trial = tmp_path / 'kept.json', dataclasses.replace(one, test=None)
+    kept.write(path, {}, {'supervised': {seed: as_trial}}, 4)
+    assert kept.has(kept.read(path), run, is_trial=True)
+    assert not kept.has(kept.read(path), run)
+    found = kept.merge(kept.read(path), {row.name: {} for row in rows.ROWS}, str(tmp_path), 4)
+    assert not found['supervised']
+
+
 def test_the_quality_of_a_run_without_its_events_stays(tmp_path):
     [run] = plan(tmp_path, steps=4)
     finish(run)
